@@ -1,0 +1,1 @@
+"""Hours, monthly parameters, accounting standards, rules, evidence packages."""

@@ -1,0 +1,1 @@
+"""Statements, transparency log, checkpoints, chain client, receipts."""

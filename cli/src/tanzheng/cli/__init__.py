@@ -1,0 +1,1 @@
+"""The tanzheng command: finds the sub-commands of installed packages."""

@@ -1,0 +1,1 @@
+"""Pure domain of Tanzheng: fields, batches, logs, receipts."""

@@ -1,0 +1,1 @@
+"""One real month rehearsed from register to receipt, faults and attacks included."""

@@ -1,0 +1,1 @@
+"""Acquisition agent: drivers, scheduler, durable spool, signer, uplink."""

@@ -1,0 +1,1 @@
+"""Verification and exactly-once writing of signed batches to TimescaleDB."""

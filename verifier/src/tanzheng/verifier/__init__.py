@@ -1,0 +1,1 @@
+"""What a stranger installs: checks a receipt and recomputes its figures, off line."""
