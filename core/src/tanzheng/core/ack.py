@@ -1,0 +1,49 @@
+"""The platform's signed acknowledgement: the only thing that lets a gateway free space.
+
+It names the highest contiguous sequence that is committed to the database and the hash of that
+batch. A forged one fails its signature, a replayed one names what is acknowledged already.
+"""
+
+from dataclasses import dataclass
+
+from tanzheng.core import cbor, cose
+from tanzheng.core.errors import EncodingError
+from tanzheng.core.ids import identifier
+from tanzheng.core.keys import SigningKey, VerifyKey
+
+CONTENT_TYPE = "application/vnd.tanzheng.ack+cbor"
+ACK_BYTES_MAX = 1024
+_KEYS = frozenset({"v", "gw", "epoch", "seq", "head", "t"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Committed up to (`epoch`, `seq`), whose signed batch hashes to `head`, at `t_ms`."""
+
+    gw: str
+    epoch: int
+    seq: int
+    head: bytes
+    t_ms: int
+
+
+def sign_ack(ack: Ack, key: SigningKey) -> bytes:
+    """The signed bytes of `ack`."""
+    body = {"v": 1, "gw": ack.gw, "epoch": ack.epoch, "seq": ack.seq, "head": ack.head, "t": ack.t_ms}
+    return cose.sign1(cbor.dumps(body), key, CONTENT_TYPE)
+
+
+def open_ack(raw: bytes, platform: VerifyKey) -> Ack:
+    """The acknowledgement in `raw`; `EncodingError` or `SignatureInvalid` where it is none of `platform`."""
+    if len(raw) > ACK_BYTES_MAX:
+        raise EncodingError(f"ack: expected at most {ACK_BYTES_MAX} bytes, got {len(raw)}")
+    message = cose.decode1(raw, CONTENT_TYPE)
+    message.verify(platform)
+    body = cbor.closed_map(cbor.loads(message.payload, "ack"), _KEYS, "ack")
+    if body["v"] != 1:
+        raise EncodingError(f"ack: expected version 1, got {body['v']!r}")
+    numbers = [cbor.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t")]
+    head = cbor.typed(body["head"], bytes, "ack head")
+    if min(numbers) < 0 or len(head) != 32:
+        raise EncodingError("ack: expected numbers from 0 and a head of 32 bytes")
+    return Ack(identifier(body["gw"], "ack gw"), numbers[0], numbers[1], head, numbers[2])

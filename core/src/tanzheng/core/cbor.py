@@ -1,0 +1,63 @@
+"""Deterministic CBOR (RFC 8949 §4.2), strict in both directions.
+
+cbor2's own decoder takes duplicate keys, non-minimal integers and trailing bytes. Here what does
+not encode back to the same bytes is refused, so that one meaning has one encoding and one hash.
+Keys are text (the orders of RFC 7049 and RFC 8949 then agree), or small integers in COSE headers.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import cbor2
+
+from tanzheng.core.errors import EncodingError
+
+Tag = cbor2.CBORTag
+T = TypeVar("T")
+
+
+def dumps(value: Any) -> bytes:
+    """The deterministic encoding of `value`; `EncodingError` where it has none."""
+    try:
+        return cbor2.dumps(value, canonical=True)
+    except (cbor2.CBOREncodeError, TypeError, ValueError, RecursionError) as error:
+        raise EncodingError(f"expected a value that CBOR can carry, got {error}") from error
+
+
+def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
+    """The value whose deterministic encoding is exactly `data`; else `EncodingError` naming `what`.
+
+    The decoder bounds nesting; `bytes_max` bounds memory before anything is decoded.
+    """
+    if len(data) > bytes_max:
+        raise EncodingError(f"{what}: expected at most {bytes_max} bytes, got {len(data)}")
+    try:
+        value = cbor2.loads(data)
+        again = cbor2.dumps(value, canonical=True)
+    except Exception as error:  # semantic tags make the decoder raise nearly anything
+        detail = f"{type(error).__name__}: {str(error)[:120]}"
+        raise EncodingError(f"{what}: expected deterministic CBOR, got {detail}") from error
+    if again != data:
+        raise EncodingError(
+            f"{what}: expected the deterministic encoding, got another one "
+            "(duplicate keys, non-minimal numbers, wrong order or trailing bytes)"
+        )
+    return value
+
+
+def closed_map(value: Any, keys: frozenset[str], what: str) -> Mapping[str, Any]:
+    """`value` as a map with exactly `keys`; else `EncodingError` naming the first wrong one."""
+    if not isinstance(value, Mapping):
+        raise EncodingError(f"{what}: expected a map, got {type(value).__name__}")
+    missing, unknown = sorted(keys - value.keys()), sorted(map(repr, value.keys() - keys))
+    if missing or unknown:
+        found = f"without {missing[0]!r}" if missing else f"with unknown key {unknown[0]}"
+        raise EncodingError(f"{what}: expected the keys {sorted(keys)}, got a map {found}")
+    return value
+
+
+def typed(value: Any, kind: type[T], what: str) -> T:
+    """`value` where it is a `kind` (a bool is no int), else `EncodingError` naming `what`."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise EncodingError(f"{what}: expected {kind.__name__}, got {type(value).__name__}")
+    return value

@@ -1,0 +1,43 @@
+"""Identifiers of enterprises, units, gateways and devices, and the subject of a statement."""
+
+import re
+from dataclasses import dataclass
+
+from tanzheng.core.errors import BadInput
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def identifier(value: object, what: str) -> str:
+    """`value` as an identifier (1 to 63 of A–Z a–z 0–9 . _ -), else `BadInput` that names `what`."""
+    if not isinstance(value, str) or IDENTIFIER.fullmatch(value) is None:
+        raise BadInput(
+            f"{what}: expected an identifier (letters, digits, '.', '_', '-'; at most 63), "
+            f"got {value!r}"
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a statement is about: `enterprise/unit/period/kind`, e.g. `US-ORIS-57028/CT1/2018-07/month`."""
+
+    enterprise: str
+    unit: str
+    period: str
+    kind: str
+
+    def __post_init__(self) -> None:
+        for name in ("enterprise", "unit", "period", "kind"):
+            identifier(getattr(self, name), f"subject {name}")
+
+    def __str__(self) -> str:
+        return "/".join((self.enterprise, self.unit, self.period, self.kind))
+
+    @classmethod
+    def parse(cls, text: str) -> "Subject":
+        """The subject written as `text`; `BadInput` where it has not four parts."""
+        parts = text.split("/") if isinstance(text, str) else []
+        if len(parts) != 4:
+            raise BadInput(f"subject: expected ENTERPRISE/UNIT/PERIOD/KIND, got {text!r}")
+        return cls(*parts)
