@@ -1,0 +1,94 @@
+"""Readers for closed records: an exact key set, each value of one type, nothing left over.
+
+Evidence is only what is bound, so a record with an unknown key is as wrong as one with a key
+missing. Every reader takes the decoded record, the key and `where`, and raises `EncodingError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tanzheng.core.errors import EncodingError
+
+INTEGER_MAX = (1 << 53) - 1  # also exact in JSON and in every database
+TEXT_CHARS_MAX = 4096
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,12})?")
+
+Record = Mapping[str, Any]
+
+
+def record(value: object, keys: Iterable[str], where: str) -> Record:
+    """`value` as a map with exactly `keys`."""
+    if not isinstance(value, dict):
+        raise EncodingError(f"{where}: expected a map, got {type(value).__name__}")
+    expected = set(keys)
+    missing = sorted(expected - value.keys())
+    unknown = sorted(str(key)[:40] for key in value.keys() - expected)
+    if missing or unknown:
+        raise EncodingError(
+            f"{where}: expected exactly the keys {sorted(expected)}, "
+            f"got missing {missing} and unknown {unknown}"
+        )
+    return value
+
+
+def version(source: Record, known: int, where: str) -> None:
+    """`version` is exactly `known`: a record of another version has another meaning."""
+    if integer(source, "version", where) != known:
+        raise EncodingError(f"{where}.version: expected {known}, got {source['version']}")
+
+
+def text(source: Record, key: str, where: str) -> str:
+    """One line of printable text of at most `TEXT_CHARS_MAX` characters."""
+    value = source[key]
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX or not value.isprintable():
+        raise EncodingError(f"{where}.{key}: expected a line of text, got {_shown(value)}")
+    return value
+
+
+def integer(source: Record, key: str, where: str, least: int = 0) -> int:
+    """An integer from `least` to 2^53 − 1."""
+    value = source[key]
+    if type(value) is not int or not least <= value <= INTEGER_MAX:
+        raise EncodingError(
+            f"{where}.{key}: expected an integer from {least} to 2^53-1, got {_shown(value)}"
+        )
+    return value
+
+
+def items(source: Record, key: str, where: str, count_max: int) -> list[Any]:
+    """A list of at most `count_max` items."""
+    value = source[key]
+    if not isinstance(value, list) or len(value) > count_max:
+        raise EncodingError(
+            f"{where}.{key}: expected a list of at most {count_max}, got {_shown(value)}"
+        )
+    return value
+
+
+def octets(value: object, count: int, where: str) -> bytes:
+    """A byte string of exactly `count` bytes (CBOR)."""
+    if not isinstance(value, bytes) or len(value) != count:
+        raise EncodingError(f"{where}: expected {count} bytes, got {_shown(value)}")
+    return value
+
+
+def hexadecimal(value: object, count: int, where: str) -> bytes:
+    """A lower-case hexadecimal text of exactly `count` bytes (JSON)."""
+    if not isinstance(value, str) or re.fullmatch(f"[0-9a-f]{{{2 * count}}}", value) is None:
+        raise EncodingError(f"{where}: expected {count} bytes in hexadecimal, got {_shown(value)}")
+    return bytes.fromhex(value)
+
+
+def decimal(value: object, where: str) -> str:
+    """A plain decimal number as text: no exponent, no leading zero, no plus sign."""
+    if not isinstance(value, str) or DECIMAL.fullmatch(value) is None:
+        raise EncodingError(f"{where}: expected a decimal number as text, got {_shown(value)}")
+    return value
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
