@@ -1,0 +1,249 @@
+"""The plant file: who measures what with which device, in TOML.
+
+It is the machine-readable part of the filed monitoring plan (数据质量控制方案, DQCP). Its SHA-256
+over the raw bytes goes into every evidence package and is pinned by the verifier, so that a
+changed meter assignment or capacity cannot pass for the filed one. It holds no network address.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from tanzheng.core.calendar import PlantZone
+from tanzheng.core.errors import BadInput
+from tanzheng.core.fields import FIELDS
+from tanzheng.core.ids import identifier
+
+PLANT_BYTES_MAX = 1 << 20
+
+
+class Role(StrEnum):
+    """What the month close uses a point for."""
+
+    GENERATION = "generation"
+    POWER = "power"
+    FUEL_GAS = "fuel_gas"
+    FUEL_GAS_FLOW = "fuel_gas_flow"
+    CEMS_CO2 = "cems_co2"
+    CEMS_O2 = "cems_o2"
+    CEMS_FLOW = "cems_flow"
+    CEMS_TEMPERATURE = "cems_temperature"
+    CEMS_PRESSURE = "cems_pressure"
+    CEMS_MOISTURE = "cems_moisture"
+    RUN_STATE = "run_state"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A generating unit. `rated_capacity_mw` as filed; `rated_capacity_source` says by whom."""
+
+    id: str
+    kind: str
+    rated_capacity_mw: Decimal
+    rated_capacity_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """A gateway and its sampling grid in seconds."""
+
+    id: str
+    interval_s: int
+
+    @property
+    def interval_ms(self) -> int:
+        return self.interval_s * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A field of a device and its role; `role` None where it is recorded only."""
+
+    device: str
+    field: str
+    role: Role | None
+
+    @property
+    def name(self) -> str:
+        """`device/field`, the name in batches and in the database."""
+        return f"{self.device}/{self.field}"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of `profile` read by `gateway`, measuring `unit`."""
+
+    id: str
+    gateway: str
+    unit: str
+    profile: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A parsed plant file; `sha256` is over its raw bytes."""
+
+    enterprise: str
+    name: str
+    name_zh: str
+    zone: PlantZone
+    units: tuple[Unit, ...]
+    gateways: tuple[GatewayPlan, ...]
+    devices: tuple[Device, ...]
+    sha256: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str = "plant.toml") -> "Plant":
+        """The plant in `raw`; `BadInput` naming `where` and the key that is wrong."""
+        if len(raw) > PLANT_BYTES_MAX:
+            raise BadInput(f"{where}: expected at most {PLANT_BYTES_MAX} bytes, got {len(raw)}")
+        try:
+            top = _Table(tomllib.loads(raw.decode("utf-8")), where)
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadInput(f"{where}: expected TOML, got {error}") from error
+        return _plant(top, sha256(raw).digest())
+
+    def unit(self, unit_id: str) -> Unit:
+        """The unit of that id, else `BadInput` that lists them."""
+        return _find(self.units, unit_id, "unit")
+
+    def gateway(self, gateway_id: str) -> GatewayPlan:
+        """The gateway of that id, else `BadInput` that lists them."""
+        return _find(self.gateways, gateway_id, "gateway")
+
+    def devices_of(self, gateway_id: str) -> tuple[Device, ...]:
+        """Devices read by a gateway, in file order."""
+        return tuple(device for device in self.devices if device.gateway == gateway_id)
+
+    def points_of_gateway(self, gateway_id: str) -> tuple[Point, ...]:
+        """Points a gateway samples at every slot, in file order: the column order of its batches."""
+        return tuple(point for device in self.devices_of(gateway_id) for point in device.points)
+
+    def roles(self, unit_id: str) -> Mapping[Role, Point]:
+        """The point that fills each role of a unit."""
+        return {
+            point.role: point
+            for device in self.devices
+            if device.unit == unit_id
+            for point in device.points
+            if point.role is not None
+        }
+
+    def gateways_of_unit(self, unit_id: str) -> tuple[GatewayPlan, ...]:
+        """Gateways that read a device of the unit."""
+        ids = {device.gateway for device in self.devices if device.unit == unit_id}
+        return tuple(gateway for gateway in self.gateways if gateway.id in ids)
+
+
+class _Table:
+    """A TOML table that knows its path and refuses what nobody asked it for."""
+
+    def __init__(self, items: Any, path: str) -> None:
+        if not isinstance(items, dict):
+            raise BadInput(f"{path}: expected a table, got {type(items).__name__}")
+        self._items, self.path, self._seen = items, path, set[str]()
+
+    def get(self, key: str, kind: type, default: Any = None) -> Any:
+        self._seen.add(key)
+        value = self._items.get(key, default)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise BadInput(f"{self.path}: {key}: expected {kind.__name__}, got {value!r}")
+        return value
+
+    def id(self, key: str) -> str:
+        return identifier(self.get(key, str), f"{self.path}: {key}")
+
+    def tables(self, key: str) -> Iterator["_Table"]:
+        for index, item in enumerate(self.get(key, list, [])):
+            yield _Table(item, f"{self.path}: {key}[{index}]")
+
+    def close(self) -> None:
+        if unknown := sorted(self._items.keys() - self._seen):
+            raise BadInput(f"{self.path}: expected one of {sorted(self._seen)}, got {unknown[0]!r}")
+
+
+def _plant(top: _Table, digest: bytes) -> Plant:
+    if top.get("version", int) != 1:
+        raise BadInput(f"{top.path}: version: expected 1")
+    plant = Plant(
+        enterprise=top.id("enterprise"),
+        name=top.get("name", str),
+        name_zh=top.get("name_zh", str),
+        zone=PlantZone.parse(top.get("utc_offset", str)),
+        units=tuple(map(_unit, top.tables("unit"))),
+        gateways=tuple(map(_gateway, top.tables("gateway"))),
+        devices=tuple(map(_device, top.tables("device"))),
+        sha256=digest,
+    )
+    top.close()
+    _check_references(plant, top.path)
+    return plant
+
+
+def _unit(table: _Table) -> Unit:
+    text = table.get("rated_capacity_mw", str)
+    try:
+        capacity = Decimal(text)
+    except InvalidOperation:
+        capacity = Decimal("NaN")
+    if not capacity.is_finite() or capacity <= 0:
+        raise BadInput(f"{table.path}: rated_capacity_mw: expected a decimal above 0, got {text!r}")
+    unit = Unit(table.id("id"), table.id("kind"), capacity, table.get("rated_capacity_source", str))
+    table.close()
+    return unit
+
+
+def _gateway(table: _Table) -> GatewayPlan:
+    gateway = GatewayPlan(table.id("id"), table.get("interval_s", int))
+    if not 1 <= gateway.interval_s <= 3600 or 3600 % gateway.interval_s:
+        raise BadInput(
+            f"{table.path}: interval_s: expected 1 to 3600 dividing the hour, got {gateway.interval_s}"
+        )
+    table.close()
+    return gateway
+
+
+def _device(table: _Table) -> Device:
+    device_id = table.id("id")
+    points = tuple(_point(item, device_id) for item in table.tables("point"))
+    device = Device(device_id, table.id("gateway"), table.id("unit"), table.id("profile"), points)
+    table.close()
+    if not points:
+        raise BadInput(f"{table.path}: expected at least one [[device.point]], got none")
+    return device
+
+
+def _point(table: _Table, device_id: str) -> Point:
+    name, role = table.id("field"), table.get("role", str, "")
+    if name not in FIELDS:
+        raise BadInput(f"{table.path}: field: expected a name of the dictionary, got {name!r}")
+    if role and role not in set(Role):
+        raise BadInput(f"{table.path}: role: expected one of {[*map(str, Role)]}, got {role!r}")
+    table.close()
+    return Point(device_id, name, Role(role) if role else None)
+
+
+def _check_references(plant: Plant, where: str) -> None:
+    for what, items in (("unit", plant.units), ("gateway", plant.gateways), ("device", plant.devices)):
+        ids = [item.id for item in items]  # type: ignore[attr-defined]
+        if not ids or len(set(ids)) != len(ids):
+            raise BadInput(f"{where}: expected at least one {what}, each id once, got {ids}")
+    for device in plant.devices:
+        plant.gateway(device.gateway)
+        plant.unit(device.unit)
+    for unit in plant.units:
+        roles = [p.role for d in plant.devices if d.unit == unit.id for p in d.points if p.role]
+        if len(set(roles)) != len(roles):
+            raise BadInput(f"{where}: unit {unit.id}: expected each role once, got {sorted(roles)}")
+
+
+def _find(items: tuple[Any, ...], wanted: str, what: str) -> Any:
+    for item in items:
+        if item.id == wanted:
+            return item
+    raise BadInput(f"expected a {what} of ({', '.join(item.id for item in items)}), got {wanted!r}")
