@@ -1,0 +1,67 @@
+# One command equals CI: `make lint test` is what .ci/run calls.
+# Every target sets the house up first; that is quick when nothing changed.
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PYTHON_STAMP := .venv/.requirements
+MEMBER_STAMP := .venv/.members
+NODE_STAMP := contracts/node_modules/.package-lock.json
+DEBIAN_STAMP := .parts/.debian
+MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
+
+.PHONY: setup demo test lint format bench lock clean
+
+setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
+
+# ARGS are the demo's: make demo ARGS="--replay FILE --month 2018-08"
+demo: setup
+	tanzheng demo $(ARGS)
+
+# ARGS are pytest's: make test ARGS="tests/core -x"
+test: setup
+	pytest $(ARGS)
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	pyright --warnings
+	lint-imports
+	cd contracts && node_modules/.bin/forge fmt --check
+
+# Puts right what lint would complain of, where a tool can.
+format: setup
+	ruff check --fix .
+	ruff format .
+	cd contracts && node_modules/.bin/forge fmt
+
+bench: setup
+	python benchmarks $(ARGS)
+
+# Newest versions that the members allow, with the hash of every file; no index address.
+lock: $(PYTHON_STAMP)
+	uv pip compile requirements/dev.in --output-file requirements/dev.txt --upgrade --quiet \
+		--universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		$(patsubst %,--no-emit-package tanzheng-%,$(subst edge-agent,edge,$(MEMBERS)))
+
+# Everything that set-up and tools made. The TimescaleDB tree stays: `rm -rf .parts` takes it.
+clean:
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf contracts/node_modules contracts/cache contracts/out dist build
+	find . -name __pycache__ -type d -not -path './.parts/*' -prune -exec rm -rf {} +
+
+$(PYTHON_STAMP): requirements/dev.txt tools/setup-python
+	tools/setup-python requirements
+	@touch $@
+
+$(MEMBER_STAMP): $(PYTHON_STAMP) $(MEMBERS:%=%/pyproject.toml)
+	tools/setup-python members
+	@touch $@
+
+$(NODE_STAMP): $(PYTHON_STAMP) contracts/package-lock.json tools/setup-node
+	tools/setup-node
+	@touch $@
+
+# Without root the script says what is missing and leaves no stamp, so that it says so again.
+$(DEBIAN_STAMP): tools/setup-debian tools/apt-install
+	@tools/setup-debian
