@@ -29,12 +29,22 @@ class Ack:
 
 def sign_ack(ack: Ack, key: SigningKey) -> bytes:
     """The signed bytes of `ack`."""
-    body = {"v": 1, "gw": ack.gw, "epoch": ack.epoch, "seq": ack.seq, "head": ack.head, "t": ack.t_ms}
+    body = {
+        "v": 1,
+        "gw": ack.gw,
+        "epoch": ack.epoch,
+        "seq": ack.seq,
+        "head": ack.head,
+        "t": ack.t_ms,
+    }
     return cose.sign1(cbor.dumps(body), key, CONTENT_TYPE)
 
 
 def open_ack(raw: bytes, platform: VerifyKey) -> Ack:
-    """The acknowledgement in `raw`; `EncodingError` or `SignatureInvalid` where it is none of `platform`."""
+    """The acknowledgement in `raw`.
+
+    `EncodingError` where the form is wrong, `SignatureInvalid` where `platform` did not sign it.
+    """
     if len(raw) > ACK_BYTES_MAX:
         raise EncodingError(f"ack: expected at most {ACK_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE)

@@ -52,7 +52,10 @@ _QUALITIES = frozenset(int(code) for code in Quality)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The readings of one point: equally long `t_ms` (int64, rising), `value` (float64), `quality` (uint8)."""
+    """The readings of one point, equally long.
+
+    `t_ms` (int64, rising), `value` (float64, finite, in the field's unit), `quality` (uint8).
+    """
 
     t_ms: "array[int]"
     value: "array[float]"
@@ -64,7 +67,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Instants from `from_ms` (inclusive) to `to_ms` (exclusive) each `interval_ms` that no reading fills.
+    """Instants that no reading fills: from `from_ms` to before `to_ms`, each `interval_ms`.
 
     `points` are indices into the batch's points, rising.
     """
@@ -83,7 +86,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to the gateway or a device: config change, epoch opened, device swap."""
+    """What happened to the gateway or a device: config change, epoch opened, device swap."""
 
     t_ms: int
     kind: str
@@ -92,7 +95,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """Where the gateway's time comes from, whether it is synchronised, and its last known offset."""
+    """Where the gateway's time comes from, whether it is synchronised, its last known offset."""
 
     source: str
     synced: bool
@@ -121,7 +124,7 @@ class Batch:
 
     @property
     def span_ms(self) -> tuple[int, int] | None:
-        """First and last instant that a reading or a gap speaks of; None for a batch of events only."""
+        """First and last instant of a reading or a gap; None for a batch of events only."""
         first = [column.t_ms[0] for column in self.columns if len(column)]
         last = [column.t_ms[-1] for column in self.columns if len(column)]
         first += [gap.from_ms for gap in self.gaps]
@@ -198,7 +201,10 @@ def sign(batch: Batch, key: SigningKey) -> SignedBatch:
 
 
 def open_signed(raw: bytes) -> SignedBatch:
-    """The batch in `raw`, its form checked, its signature not yet; `EncodingError` for any other bytes."""
+    """The batch in `raw`: its form is checked, its signature not yet.
+
+    `EncodingError` for any other bytes.
+    """
     if len(raw) > BATCH_BYTES_MAX:
         raise EncodingError(f"batch: expected at most {BATCH_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE)
@@ -206,9 +212,12 @@ def open_signed(raw: bytes) -> SignedBatch:
 
 
 def encode(batch: Batch) -> bytes:
-    """The payload of `batch`: deterministic CBOR."""
+    """The payload of `batch`; `EncodingError` where its readings span more than 49 days."""
     starts = [column.t_ms[0] for column in batch.columns if len(column)]
     t0 = min(starts, default=0)
+    last = max((column.t_ms[-1] for column in batch.columns if len(column)), default=0)
+    if last - t0 > SPAN_MS_MAX:
+        raise EncodingError(f"batch: expected a span up to {SPAN_MS_MAX} ms, got {last - t0}")
     offsets = array("I", [t - t0 for column in batch.columns for t in column.t_ms])
     values = array("d")
     for column in batch.columns:
@@ -245,7 +254,9 @@ def decode(payload: bytes) -> Batch:
     body = cbor.closed_map(cbor.loads(payload, "batch"), _KEYS, "batch")
     if body["v"] != VERSION:
         raise EncodingError(f"batch: expected version {VERSION}, got {body['v']!r}")
-    points = tuple(_text(point, "batch point") for point in _items(body["points"], POINTS_MAX, "points"))
+    points = tuple(
+        _text(point, "batch point") for point in _items(body["points"], POINTS_MAX, "points")
+    )
     if len(set(points)) != len(points):
         raise EncodingError("batch points: expected each point once")
     prev = cbor.typed(body["prev"], bytes, "batch prev")
@@ -313,7 +324,9 @@ def _encode_gap(gap: Gap) -> dict[str, Any]:
 
 def _gap(value: Any, points: int) -> Gap:
     body = cbor.closed_map(value, _GAP_KEYS, "batch gap")
-    indices = tuple(_number(item, "gap points") for item in _items(body["points"], POINTS_MAX, "gap"))
+    indices = tuple(
+        _number(item, "gap points") for item in _items(body["points"], POINTS_MAX, "gap")
+    )
     if not indices or indices[-1] >= points or any(b <= a for a, b in pairwise(indices)):
         raise EncodingError("batch gap: expected rising indices of the batch's points")
     begin, end = _number(body["from"], "gap from"), _number(body["to"], "gap to")
@@ -325,7 +338,7 @@ def _gap(value: Any, points: int) -> Gap:
 
 def _event(value: Any) -> Event:
     body = cbor.closed_map(value, _EVENT_KEYS, "batch event")
-    detail = cbor.typed(body["detail"], Mapping, "event detail")
+    detail = cbor.mapping(body["detail"], "event detail")
     for key, item in detail.items():
         if not isinstance(key, str) or not isinstance(item, (str, int)):
             raise EncodingError("event detail: expected text keys with text or whole numbers")

@@ -50,4 +50,6 @@ def _text(value: Any) -> str:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
         return "{" + ",".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "}"
-    raise EncodingError(f"expected text, a whole number, a list or a map, got {type(value).__name__}")
+    raise EncodingError(
+        f"expected text, a whole number, a list or a map, got {type(value).__name__}"
+    )

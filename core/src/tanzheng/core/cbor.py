@@ -47,12 +47,18 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
 
 def closed_map(value: Any, keys: frozenset[str], what: str) -> Mapping[str, Any]:
     """`value` as a map with exactly `keys`; else `EncodingError` naming the first wrong one."""
-    if not isinstance(value, Mapping):
-        raise EncodingError(f"{what}: expected a map, got {type(value).__name__}")
-    missing, unknown = sorted(keys - value.keys()), sorted(map(repr, value.keys() - keys))
+    body = mapping(value, what)
+    missing, unknown = sorted(keys - body.keys()), sorted(map(repr, body.keys() - keys))
     if missing or unknown:
         found = f"without {missing[0]!r}" if missing else f"with unknown key {unknown[0]}"
         raise EncodingError(f"{what}: expected the keys {sorted(keys)}, got a map {found}")
+    return body
+
+
+def mapping(value: Any, what: str) -> Mapping[Any, Any]:
+    """`value` where it is a map, else `EncodingError` naming `what`."""
+    if not isinstance(value, Mapping):
+        raise EncodingError(f"{what}: expected a map, got {type(value).__name__}")
     return value
 
 

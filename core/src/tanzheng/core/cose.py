@@ -81,7 +81,7 @@ def decode1(
         raise EncodingError(f"{what}: expected tag 18 with 4 parts, got tag {tag.tag}")
     protected_bytes, unprotected, payload, signature = tag.value
     protected = _protected(cbor.typed(protected_bytes, bytes, f"{what} header"), content_type, what)
-    cbor.typed(unprotected, Mapping, f"{what} unprotected header")
+    cbor.mapping(unprotected, f"{what} unprotected header")
     if unprotected and not unprotected_allowed:
         raise EncodingError(f"{what}: expected an empty unprotected header")
     if detached_payload is not None and payload is not None:

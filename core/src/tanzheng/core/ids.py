@@ -9,7 +9,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def identifier(value: object, what: str) -> str:
-    """`value` as an identifier (1 to 63 of A–Z a–z 0–9 . _ -), else `BadInput` that names `what`."""
+    """`value` as an identifier (1 to 63 of A–Z a–z 0–9 . _ -), else `BadInput` naming `what`."""
     if not isinstance(value, str) or IDENTIFIER.fullmatch(value) is None:
         raise BadInput(
             f"{what}: expected an identifier (letters, digits, '.', '_', '-'; at most 63), "
@@ -20,7 +20,10 @@ def identifier(value: object, what: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """What a statement is about: `enterprise/unit/period/kind`, e.g. `US-ORIS-57028/CT1/2018-07/month`."""
+    """What a statement is about: `enterprise/unit/period/kind`.
+
+    For example `US-ORIS-57028/CT1/2018-07/month`.
+    """
 
     enterprise: str
     unit: str
@@ -32,7 +35,7 @@ class Subject:
             identifier(getattr(self, name), f"subject {name}")
 
     def __str__(self) -> str:
-        return "/".join((self.enterprise, self.unit, self.period, self.kind))
+        return f"{self.enterprise}/{self.unit}/{self.period}/{self.kind}"
 
     @classmethod
     def parse(cls, text: str) -> "Subject":

@@ -100,7 +100,7 @@ class SigningKey:
         """The Ed25519 key of a PEM text; `BadInput` naming `where`, never the text."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
-        except Exception:  # the parser's messages may quote the secret
+        except Exception:  # noqa: BLE001 – the parser's messages may quote the secret
             raise BadInput(f"{where}: expected an unencrypted PEM private key") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise BadInput(f"{where}: expected Ed25519, got {type(key).__name__}")

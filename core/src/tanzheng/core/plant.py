@@ -6,12 +6,12 @@ changed meter assignment or capacity cannot pass for the filed one. It holds no 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tanzheng.core.calendar import PlantZone
 from tanzheng.core.errors import BadInput
@@ -19,6 +19,14 @@ from tanzheng.core.fields import FIELDS
 from tanzheng.core.ids import identifier
 
 PLANT_BYTES_MAX = 1 << 20
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Identified)
 
 
 class Role(StrEnum):
@@ -121,7 +129,7 @@ class Plant:
         return tuple(device for device in self.devices if device.gateway == gateway_id)
 
     def points_of_gateway(self, gateway_id: str) -> tuple[Point, ...]:
-        """Points a gateway samples at every slot, in file order: the column order of its batches."""
+        """Points sampled at every slot, in file order: the columns of the gateway's batches."""
         return tuple(point for device in self.devices_of(gateway_id) for point in device.points)
 
     def roles(self, unit_id: str) -> Mapping[Role, Point]:
@@ -202,7 +210,8 @@ def _gateway(table: _Table) -> GatewayPlan:
     gateway = GatewayPlan(table.id("id"), table.get("interval_s", int))
     if not 1 <= gateway.interval_s <= 3600 or 3600 % gateway.interval_s:
         raise BadInput(
-            f"{table.path}: interval_s: expected 1 to 3600 dividing the hour, got {gateway.interval_s}"
+            f"{table.path}: interval_s: expected 1 to 3600 dividing the hour, "
+            f"got {gateway.interval_s}"
         )
     table.close()
     return gateway
@@ -229,8 +238,13 @@ def _point(table: _Table, device_id: str) -> Point:
 
 
 def _check_references(plant: Plant, where: str) -> None:
-    for what, items in (("unit", plant.units), ("gateway", plant.gateways), ("device", plant.devices)):
-        ids = [item.id for item in items]  # type: ignore[attr-defined]
+    families: tuple[tuple[str, Sequence[_Identified]], ...] = (
+        ("unit", plant.units),
+        ("gateway", plant.gateways),
+        ("device", plant.devices),
+    )
+    for what, items in families:
+        ids = [item.id for item in items]
         if not ids or len(set(ids)) != len(ids):
             raise BadInput(f"{where}: expected at least one {what}, each id once, got {ids}")
     for device in plant.devices:
@@ -242,7 +256,7 @@ def _check_references(plant: Plant, where: str) -> None:
             raise BadInput(f"{where}: unit {unit.id}: expected each role once, got {sorted(roles)}")
 
 
-def _find(items: tuple[Any, ...], wanted: str, what: str) -> Any:
+def _find(items: Sequence[_T], wanted: str, what: str) -> _T:
     for item in items:
         if item.id == wanted:
             return item

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 class Quality(IntEnum):
-    """What a value may be used for. The numbers are on the wire and in the database: never reuse one."""
+    """What a value may be used for. The numbers are on the wire: never reuse one."""
 
     GOOD = 0
     UNCERTAIN_CLOCK = 1
@@ -40,7 +40,7 @@ HJ212_FLAG = MappingProxyType(
         "B": Quality.COMMS,
     }
 )
-"""Data marks of HJ 212-2017 table 8. F (instrument stopped) and D (fault) both mean no usable value."""
+"""Data marks of HJ 212-2017 table 8. F (instrument stopped) and D (fault): no usable value."""
 
 LABELS = MappingProxyType(
     {

@@ -1,0 +1,187 @@
+"""Months in plant time, the field dictionary, subjects, states and the plant file."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tanzheng.core.calendar import CHINA, Month, PlantZone, slots
+from tanzheng.core.errors import BadInput, TanzhengError
+from tanzheng.core.fields import FIELDS, field, point_field
+from tanzheng.core.ids import Subject
+from tanzheng.core.plant import Plant, Role
+from tanzheng.core.quality import HJ212_FLAG, LABELS, Quality
+from tanzheng.core.states import MOVES, State, move
+
+months = st.builds(Month, st.integers(1970, 9998), st.integers(1, 12))
+zones = st.builds(PlantZone, st.integers(-14 * 60, 14 * 60))
+
+
+@given(months, zones)
+def test_months_follow_one_another_without_a_hole(month: Month, zone: PlantZone) -> None:
+    start, end = month.bounds_ms(zone)
+    assert end == month.next.bounds_ms(zone)[0]
+    assert end - start == month.hours * 3_600_000
+    assert zone.day(start) == month.first_day
+    assert zone.day(start - 1) < month.first_day
+    assert zone.datetime(start).isoformat() == f"{month}-01T00:00:00{zone}"
+    assert Month.parse(str(month)) == month
+    assert PlantZone.parse(str(zone)) == zone
+
+
+def test_month_start_agrees_with_the_standard_library() -> None:
+    expected = datetime(2018, 7, 1, tzinfo=timezone(timedelta(hours=-7))).astimezone(UTC)
+    start, _ = Month(2018, 7).bounds_ms(PlantZone.parse("-07:00"))
+    assert start == expected.timestamp() * 1000
+    assert CHINA.midnight_ms(date(2024, 1, 1)) == 1_704_038_400_000
+
+
+def test_slots_are_half_open() -> None:
+    start, end = Month(2018, 7).bounds_ms(CHINA)
+    grid = slots(start, end, 60_000)
+    assert (len(grid), grid[0], grid[-1]) == (44_640, start, end - 60_000)
+
+
+@pytest.mark.parametrize("text", ["2018-13", "2018-00", "18-07", "2018-7", "2018-07-01", "", "x"])
+def test_bad_months(text: str) -> None:
+    with pytest.raises(BadInput, match="expected a month"):
+        Month.parse(text)
+
+
+@pytest.mark.parametrize("text", ["+8:00", "+15:00", "+08:60", "Asia/Shanghai", "", "08:00"])
+def test_bad_zones(text: str) -> None:
+    with pytest.raises(BadInput, match="expected an offset"):
+        PlantZone.parse(text)
+
+
+UNIT_SUFFIX = {
+    "%": "percent", "°C": "degc", "m3/h": "m3_per_h", "Nm3/h": "nm3_per_h",
+    "t/MWh": "t_per_mwh", "1": "run_state",
+}  # fmt: skip
+
+
+def test_every_field_ends_in_its_unit() -> None:
+    for name, item in FIELDS.items():
+        assert name == item.name
+        assert name.endswith(UNIT_SUFFIX.get(item.unit, item.unit.lower().replace("/", "_per_")))
+        assert item.en
+        assert item.zh
+        assert (item.decimals is not None) == (item.kind in ("parameter", "constant"))
+
+
+def test_gas_volumes_have_a_reference_state() -> None:
+    for item in FIELDS.values():
+        if item.unit.startswith(("Nm3", "1e4Nm3")):
+            assert item.reference == "0 °C, 101.325 kPa", item.name
+
+
+def test_unknown_fields_are_named() -> None:
+    with pytest.raises(BadInput, match="'speed'"):
+        field("speed")
+    with pytest.raises(BadInput, match="DEVICE/FIELD"):
+        point_field("run_state")
+    assert point_field("cems/run_state").kind == "state"
+
+
+def test_subject_round_trip() -> None:
+    text = "US-ORIS-57028/CT1/2018-07/month"
+    assert str(Subject.parse(text)) == text
+    for bad in ("a/b/c", "a/b/c/d/e", "a//c/d", "a/b/c/ä"):
+        with pytest.raises(BadInput):
+            Subject.parse(bad)
+
+
+def test_quality_codes_are_fixed_labelled_and_mapped() -> None:
+    assert [code.name for code in sorted(Quality)][:3] == ["GOOD", "UNCERTAIN_CLOCK", "MANUAL"]
+    assert set(LABELS) == set(Quality)
+    assert {mark for mark, code in HJ212_FLAG.items() if code.valid} == {"N", "S"}
+    assert set(HJ212_FLAG) == set("NFMSDCTB")
+
+
+def test_states_lead_from_sampled_to_final_and_nowhere_else() -> None:
+    reached, frontier = set[State](), {State.SAMPLED}
+    while frontier:
+        reached |= frontier
+        frontier = {to for state in frontier for to in MOVES[state]} - reached
+    assert reached == set(State) == set(MOVES)
+    assert move(State.PUBLISHED, State.COMMITTED) is State.COMMITTED
+    with pytest.raises(TanzhengError, match="expected a move from final to one of"):
+        move(State.FINAL, State.SAMPLED)
+
+
+PLANT = """
+version = 1
+enterprise = "E1"
+name = "Plant"
+name_zh = "电厂"
+utc_offset = "+08:00"
+[[unit]]
+id = "U1"
+kind = "gas"
+rated_capacity_mw = "300"
+rated_capacity_source = "assumed"
+[[gateway]]
+id = "g1"
+interval_s = 60
+[[device]]
+id = "meter"
+gateway = "g1"
+unit = "U1"
+profile = "schneider_iem3000"
+[[device.point]]
+field = "active_energy_export_kwh"
+role = "generation"
+[[device.point]]
+field = "active_power_kw"
+"""
+
+
+def test_plant_file() -> None:
+    plant = Plant.parse(PLANT.encode())
+    assert plant.unit("U1").rated_capacity_mw == Decimal(300)
+    assert [point.name for point in plant.points_of_gateway("g1")] == [
+        "meter/active_energy_export_kwh",
+        "meter/active_power_kw",
+    ]
+    assert set(plant.roles("U1")) == {Role.GENERATION}
+    assert plant.gateways_of_unit("U1") == plant.gateways
+    assert plant.gateway("g1").interval_ms == 60_000
+    assert plant.sha256 != Plant.parse(PLANT.encode() + b"\n").sha256
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("version = 1", "version = 2", "version: expected 1"),
+        ("version = 1", "", "version: expected int, got None"),
+        ('"+08:00"', '"CST"', "expected an offset"),
+        ('"300"', '"-3"', "expected a decimal above 0"),
+        ('"300"', "300", "rated_capacity_mw: expected str"),
+        ("interval_s = 60", "interval_s = 7", "dividing the hour, got 7"),
+        ('gateway = "g1"', 'gateway = "g2"', r"expected a gateway of \(g1\), got 'g2'"),
+        ('unit = "U1"', 'unit = "U2"', r"expected a unit of \(U1\)"),
+        ('"active_power_kw"', '"power"', r"device\[0\]: point\[1\]: field: expected a name"),
+        ('"generation"', '"fuel"', "role: expected one of"),
+        ('profile = "schneider_iem3000"', 'profile = "x"\nip = "1"', "got 'ip'"),
+        ('name = "Plant"', 'name = "Plant"\nmore = 1', "got 'more'"),
+        ('id = "U1"\nkind', 'id = "U 1"\nkind', "id: expected an identifier"),
+        ("[[unit]]", "[unit]", "unit: expected list"),
+        ("version = 1", "version = ", "expected TOML"),
+    ],
+)
+def test_plant_errors_name_the_place(old: str, new: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        Plant.parse(PLANT.replace(old, new, 1).encode())
+
+
+def test_a_role_belongs_to_one_point() -> None:
+    twice = PLANT.replace('field = "active_power_kw"', 'field = "run_state"\nrole = "generation"')
+    with pytest.raises(BadInput, match="expected each role once"):
+        Plant.parse(twice.encode())
+
+
+def test_plant_file_size_is_bounded() -> None:
+    with pytest.raises(BadInput, match="at most"):
+        Plant.parse(b"#" * (2 << 20))
