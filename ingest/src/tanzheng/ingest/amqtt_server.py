@@ -16,22 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amqtt.broker import Broker
-from amqtt.contexts import Action
-from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.broker import Broker  # type: ignore[import-untyped]
+from amqtt.contexts import Action  # type: ignore[import-untyped]
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin  # type: ignore[import-untyped]
 
 from tanzheng.ingest.broker import password_hash
 from tanzheng.ingest.topics import may_publish, may_read
 
 
-class PasswordFile(BaseAuthPlugin):
+class PasswordFile(BaseAuthPlugin):  # type: ignore[misc]
     """Logins by mosquitto's password file, read anew at each login."""
 
     async def authenticate(self, *, session: Any) -> bool:
         """Whether user and password of the session are in the file."""
-        lines = Path(self.config.users).read_text().splitlines()
-        users = dict(line.split(":", 1) for line in lines)
-        stored = users.get(session.username or "")
+        stored = read_users(self.config.users).get(session.username or "")
         if stored is None:
             return False
         salt = base64.b64decode(stored.split("$")[3])
@@ -44,7 +42,7 @@ class PasswordFile(BaseAuthPlugin):
         users: str
 
 
-class AccessRules(BaseTopicPlugin):
+class AccessRules(BaseTopicPlugin):  # type: ignore[misc]
     """The rules of `topics`."""
 
     async def topic_filtering(
@@ -54,6 +52,11 @@ class AccessRules(BaseTopicPlugin):
         user = (session and session.username) or ""
         rule = may_publish if action == Action.PUBLISH else may_read
         return bool(topic) and rule(user, str(topic))
+
+
+def read_users(path: str) -> dict[str, str]:
+    """User → password hash."""
+    return dict(line.split(":", 1) for line in Path(path).read_text().splitlines())
 
 
 def configuration(host: str, port: int, users: str) -> dict[str, Any]:

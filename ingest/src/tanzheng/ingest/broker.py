@@ -70,7 +70,7 @@ class Broker:
         self._mosquitto = find_mosquitto()
         self._passwords_file = self.directory / "passwords.json"
         self._process: subprocess.Popen[bytes] | None = None
-        # amqtt runs as ourselves: it lives in our virtual environment, which may be closed to others.
+        # amqtt runs as ourselves: it lives in our virtual environment, maybe closed to others.
         self._user: ServiceUser | None = service.service_user() if self._mosquitto else None
 
     def __enter__(self) -> Self:
@@ -89,7 +89,12 @@ class Broker:
     def kind(self) -> str:
         """Name and version for a person; a fallback says so."""
         if self._mosquitto:
-            shown = subprocess.run([self._mosquitto, "-h"], capture_output=True, text=True)
+            shown = subprocess.run(
+                [self._mosquitto, "-h"],
+                capture_output=True,
+                text=True,
+                check=False,  # exits 3
+            )
             return " ".join(shown.stdout.split()[:3]).replace(" version", "")
         version = importlib.metadata.version("amqtt")
         return f"amqtt {version} (fallback: mosquitto is not installed)"

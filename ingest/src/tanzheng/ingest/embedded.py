@@ -205,6 +205,7 @@ class EmbeddedPostgres:
             cwd=folder,
             capture_output=True,
             text=True,
+            check=False,  # its output says more than an exception
         )
         first.unlink()
         if done.returncode != 0:

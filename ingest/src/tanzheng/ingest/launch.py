@@ -4,7 +4,9 @@ Run as a file by `service.start_program`; it imports nothing of Tanzheng, becaus
 root. Signal and user are set in this order because Linux clears the parent-death signal whenever
 a process changes its user (prctl(2), PR_SET_PDEATHSIG).
 
-    python -I launch.py PARENT_PID DEATH_SIGNAL UID GID PROGRAM ARGUMENT…     (UID -1: keep the user)
+    python -I launch.py PARENT_PID DEATH_SIGNAL UID GID PROGRAM ARGUMENT…
+
+UID -1 keeps the user.
 """
 
 from __future__ import annotations
@@ -30,4 +32,5 @@ def main(parent: int, death_signal: int, uid: int, gid: int, command: list[str])
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:5]), sys.argv[5:])
+    _parent, _signal, _uid, _gid = map(int, sys.argv[1:5])
+    main(_parent, _signal, _uid, _gid, sys.argv[5:])
