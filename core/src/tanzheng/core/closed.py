@@ -7,7 +7,7 @@ missing. Every reader takes the decoded record, the key and `where`, and raises 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tanzheng.core.errors import EncodingError
@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 
 def record(value: object, keys: Iterable[str], where: str) -> Record:
     """`value` as a map with exactly `keys`."""
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         raise EncodingError(f"{where}: expected a map, got {type(value).__name__}")
     expected = set(keys)
     missing = sorted(expected - value.keys())
@@ -49,7 +49,7 @@ def text(source: Record, key: str, where: str) -> str:
 
 
 def integer(source: Record, key: str, where: str, least: int = 0) -> int:
-    """An integer from `least` to 2^53 − 1."""
+    """An integer from `least` to 2^53 - 1."""
     value = source[key]
     if type(value) is not int or not least <= value <= INTEGER_MAX:
         raise EncodingError(
@@ -58,13 +58,15 @@ def integer(source: Record, key: str, where: str, least: int = 0) -> int:
     return value
 
 
-def items(source: Record, key: str, where: str, count_max: int) -> list[Any]:
+def items(source: Record, key: str, where: str, count_max: int) -> Sequence[Any]:
     """A list of at most `count_max` items."""
-    value = source[key]
-    if not isinstance(value, list) or len(value) > count_max:
-        raise EncodingError(
-            f"{where}.{key}: expected a list of at most {count_max}, got {_shown(value)}"
-        )
+    return sequence(source[key], f"{where}.{key}", count_max)
+
+
+def sequence(value: object, where: str, count_max: int) -> Sequence[Any]:
+    """`value` as a list of at most `count_max` items (inside a CBOR tag it comes as a tuple)."""
+    if not isinstance(value, (list, tuple)) or len(value) > count_max:
+        raise EncodingError(f"{where}: expected a list of at most {count_max}, got {_shown(value)}")
     return value
 
 

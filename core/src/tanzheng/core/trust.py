@@ -1,0 +1,243 @@
+"""The trust file: everything a verifier takes from somewhere other than the operator.
+
+JSON, laid out for the eye (spaces and order are free), but closed: exact keys, no duplicates.
+
+    {"version": 1, "chain_id": 31337, "contract": "0x…", "log_id": "…",
+     "operator_keys": [{"kid": "…", "public_key": "…", "not_before_ms": 0, "not_after_ms": null}],
+     "gateways": [{"id": "lg-gw1", "public_key": "…"}],
+     "plants": [{"enterprise": "…", "sha256": "…"}],
+     "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}]}
+
+`log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tanzheng.core import closed
+from tanzheng.core.errors import CheckFailed, EncodingError
+from tanzheng.core.ids import identifier
+from tanzheng.core.keys import KID_BYTES, VerifyKey
+
+VERSION = 1
+TRUST_BYTES_MAX = 64 << 20
+ITEMS_MAX = 1_000_000
+
+
+class Untrusted(CheckFailed):
+    """A key, block or plant that the trust file does not name, or not for that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKey:
+    """A key that may sign statements and checkpoints from `not_before_ms` to `not_after_ms`.
+
+    Both instants belong to the span; `not_after_ms` None means no end yet.
+    """
+
+    public: VerifyKey
+    not_before_ms: int
+    not_after_ms: int | None
+
+    def valid_at(self, t_ms: int) -> bool:
+        """Say whether the key may sign at `t_ms`."""
+        return self.not_before_ms <= t_ms and (
+            self.not_after_ms is None or t_ms <= self.not_after_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedGateway:
+    """A gateway and the key its batches must be signed with."""
+
+    id: str
+    public: VerifyKey
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPlant:
+    """A plant file by its SHA-256."""
+
+    enterprise: str
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedBlock:
+    """A final block as the observer saw it; `time_s` is the chain's clock in seconds."""
+
+    number: int
+    hash: bytes
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The content of TRUST.json; `contract` is 20 bytes, `log_id` 32."""
+
+    chain_id: int
+    contract: bytes
+    log_id: bytes
+    operator_keys: tuple[OperatorKey, ...]
+    gateways: tuple[TrustedGateway, ...]
+    plants: tuple[TrustedPlant, ...]
+    blocks: tuple[TrustedBlock, ...]
+
+    def encode(self) -> bytes:
+        """Return the JSON text, indented, checked by reading it back."""
+        data = (json.dumps(_to_json(self), indent=2, ensure_ascii=False) + "\n").encode()
+        if Trust.decode(data) != self:
+            raise EncodingError("trust: expected fields that survive a round trip")
+        return data
+
+    @classmethod
+    def decode(cls, data: bytes) -> Trust:
+        """Read TRUST.json; `EncodingError` names the first field out of shape."""
+        return _from_json(_strict_json(data))
+
+    def operator(self, kid: bytes, t_ms: int) -> VerifyKey:
+        """Return the operator's key `kid`; `Untrusted` where it is unknown or not valid at t_ms."""
+        for key in self.operator_keys:
+            if key.public.kid == kid:
+                if key.valid_at(t_ms):
+                    return key.public
+                raise Untrusted(f"operator key {kid.hex()}: expected it valid at {t_ms}, it is not")
+        raise Untrusted(f"operator key: expected a trusted one, got {kid.hex()}")
+
+    def gateway(self, gw: str) -> VerifyKey:
+        """Return the key of gateway `gw`; `Untrusted` where it has none."""
+        for gateway in self.gateways:
+            if gateway.id == gw:
+                return gateway.public
+        raise Untrusted(f"gateway: expected a trusted one, got {gw!r}")
+
+    def block(self, digest: bytes) -> TrustedBlock:
+        """Return the observed block with that hash; `Untrusted` where the observer saw none."""
+        for block in self.blocks:
+            if block.hash == digest:
+                return block
+        raise Untrusted(f"block: expected an observed one, got 0x{digest.hex()}")
+
+    def plant(self, enterprise: str, sha256: bytes) -> None:
+        """Return where that plant file is trusted; else `Untrusted`."""
+        if TrustedPlant(enterprise, sha256) not in self.plants:
+            raise Untrusted(
+                f"plant file: expected a trusted one of {enterprise}, got {sha256.hex()}"
+            )
+
+
+# ------------------------------------------------------------------ JSON form
+
+
+def _to_json(trust: Trust) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "chain_id": trust.chain_id,
+        "contract": f"0x{trust.contract.hex()}",
+        "log_id": trust.log_id.hex(),
+        "operator_keys": [
+            {
+                "kid": key.public.kid.hex(),
+                "public_key": key.public.raw.hex(),
+                "not_before_ms": key.not_before_ms,
+                "not_after_ms": key.not_after_ms,
+            }
+            for key in trust.operator_keys
+        ],
+        "gateways": [{"id": g.id, "public_key": g.public.raw.hex()} for g in trust.gateways],
+        "plants": [{"enterprise": p.enterprise, "sha256": p.sha256.hex()} for p in trust.plants],
+        "blocks": [
+            {"number": block.number, "hash": f"0x{block.hash.hex()}", "time": block.time_s}
+            for block in trust.blocks
+        ],
+    }
+
+
+def _strict_json(data: bytes) -> object:
+    if len(data) > TRUST_BYTES_MAX:
+        raise EncodingError(f"trust: expected at most {TRUST_BYTES_MAX} bytes, got {len(data)}")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise EncodingError(f"trust: expected JSON, got {error}") from error
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError(f"a duplicate key among {[key for key, _ in pairs]}")
+    return result
+
+
+def _from_json(value: object) -> Trust:
+    where = "trust"
+    keys = "version chain_id contract log_id operator_keys gateways plants blocks"
+    source = closed.record(value, keys.split(), where)
+    closed.version(source, VERSION, where)
+    lists = {
+        key: closed.items(source, key, where, ITEMS_MAX)
+        for key in ("operator_keys", "gateways", "plants", "blocks")
+    }
+    trust = Trust(
+        chain_id=closed.integer(source, "chain_id", where, least=1),
+        contract=_prefixed(source["contract"], 20, f"{where}.contract"),
+        log_id=closed.hexadecimal(source["log_id"], 32, f"{where}.log_id"),
+        operator_keys=tuple(_operator_key(item) for item in lists["operator_keys"]),
+        gateways=tuple(_gateway(item) for item in lists["gateways"]),
+        plants=tuple(_plant(item) for item in lists["plants"]),
+        blocks=tuple(_block(item) for item in lists["blocks"]),
+    )
+    _each_once([key.public.raw for key in trust.operator_keys], "trust.operator_keys")
+    _each_once([gateway.id for gateway in trust.gateways], "trust.gateways")
+    _each_once([block.number for block in trust.blocks], "trust.blocks")
+    return trust
+
+
+def _operator_key(value: object) -> OperatorKey:
+    where = "trust.operator_keys"
+    source = closed.record(value, ("kid", "public_key", "not_before_ms", "not_after_ms"), where)
+    public = VerifyKey(closed.hexadecimal(source["public_key"], 32, f"{where}.public_key"))
+    if closed.hexadecimal(source["kid"], KID_BYTES, f"{where}.kid") != public.kid:
+        raise EncodingError(f"{where}.kid: expected {public.kid.hex()}, the key's own")
+    end = source["not_after_ms"]
+    not_after_ms = None if end is None else closed.integer(source, "not_after_ms", where)
+    return OperatorKey(public, closed.integer(source, "not_before_ms", where), not_after_ms)
+
+
+def _gateway(value: object) -> TrustedGateway:
+    where = "trust.gateways"
+    source = closed.record(value, ("id", "public_key"), where)
+    raw = closed.hexadecimal(source["public_key"], 32, f"{where}.public_key")
+    return TrustedGateway(identifier(source["id"], f"{where}.id"), VerifyKey(raw))
+
+
+def _plant(value: object) -> TrustedPlant:
+    where = "trust.plants"
+    source = closed.record(value, ("enterprise", "sha256"), where)
+    digest = closed.hexadecimal(source["sha256"], 32, f"{where}.sha256")
+    return TrustedPlant(identifier(source["enterprise"], f"{where}.enterprise"), digest)
+
+
+def _block(value: object) -> TrustedBlock:
+    where = "trust.blocks"
+    source = closed.record(value, ("number", "hash", "time"), where)
+    return TrustedBlock(
+        closed.integer(source, "number", where),
+        _prefixed(source["hash"], 32, f"{where}.hash"),
+        closed.integer(source, "time", where),
+    )
+
+
+def _prefixed(value: object, count: int, where: str) -> bytes:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise EncodingError(f"{where}: expected 0x and {2 * count} hexadecimal digits")
+    return closed.hexadecimal(value[2:], count, where)
+
+
+def _each_once(values: Sequence[object], where: str) -> None:
+    if len(set(values)) != len(values):
+        raise EncodingError(f"{where}: expected each entry once")
