@@ -1,0 +1,1 @@
+"""Accounting standards: packs of data, decimal rounding, and formulas that return result trees."""

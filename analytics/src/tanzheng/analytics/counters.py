@@ -1,0 +1,93 @@
+"""Totals from counters: the reading at the end less the reading at the start.
+
+A counter goes on while nobody reads it, so a total survives every gap between its two readings.
+Only a gap *at* a boundary matters: then the nearest valid reading stands in and a finding says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+
+from tanzheng.analytics.accounting.rounding import exact
+from tanzheng.analytics.errors import CounterBoundaryMissing
+from tanzheng.analytics.series import Series
+from tanzheng.core.calendar import HOUR_MS, MINUTE_MS
+
+BOUNDARY_TOLERANCE_MS = HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A counter reading that stands for the instant `wanted_ms`; `value` in the counter's unit."""
+
+    wanted_ms: int
+    t_ms: int
+    value: Decimal
+
+    @property
+    def exact(self) -> bool:
+        """True where it was read at the very instant."""
+        return self.t_ms == self.wanted_ms
+
+
+@dataclass(frozen=True, slots=True)
+class CounterMonth:
+    """A counter over a period: both boundary readings, and where it ran backwards (instants)."""
+
+    point: str
+    opening: Boundary
+    closing: Boundary
+    decreases_ms: tuple[int, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """Closing less opening reading, exact, in the counter's unit."""
+        return self.closing.value - self.opening.value
+
+
+def counter_month(point: str, series: Series, start_ms: int, end_ms: int) -> CounterMonth:
+    """The counter `point` over [start_ms, end_ms]; `CounterBoundaryMissing` where an end is open.
+
+    A reading lower than the one before is reported, not repaired: the total stays closing less
+    opening, and a rule keeps such a month from being deposited.
+    """
+    usable = series.between(start_ms, end_ms).usable()
+    backwards = np.flatnonzero(np.diff(usable.value) < 0) + 1
+    return CounterMonth(
+        point,
+        _nearest(point, usable, start_ms),
+        _nearest(point, usable, end_ms),
+        tuple(usable.t_ms[backwards].tolist()),
+    )
+
+
+def hourly_differences(series: Series, hour_starts_ms: Sequence[int]) -> list[Decimal | None]:
+    """Differences over each clock hour, None where a reading at one of its ends is missing."""
+    usable = series.usable()
+    ends = np.array([*hour_starts_ms, hour_starts_ms[-1] + HOUR_MS], dtype=np.int64)
+    at = np.searchsorted(usable.t_ms, ends)
+    known = at < len(usable)
+    known[known] = usable.t_ms[at[known]] == ends[known]
+    readings = [
+        exact(usable.value[index]) if ok else None
+        for index, ok in zip(at.tolist(), known.tolist(), strict=True)
+    ]
+    return [
+        None if first is None or last is None else last - first
+        for first, last in pairwise(readings)
+    ]
+
+
+def _nearest(point: str, usable: Series, wanted_ms: int) -> Boundary:
+    distance = np.abs(usable.t_ms - wanted_ms)
+    best = int(np.argmin(distance)) if len(usable) else 0
+    if not len(usable) or distance[best] > BOUNDARY_TOLERANCE_MS:
+        found = f"the nearest at {usable.t_ms[best]} ms" if len(usable) else "none in the month"
+        raise CounterBoundaryMissing(
+            f"counter {point}: expected a valid reading within "
+            f"{BOUNDARY_TOLERANCE_MS // MINUTE_MS} minutes of {wanted_ms} ms, got {found}"
+        )
+    return Boundary(wanted_ms, int(usable.t_ms[best]), exact(usable.value[best]))

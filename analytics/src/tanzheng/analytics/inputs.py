@@ -1,0 +1,83 @@
+"""What a month is computed from: the unit's points by role, with their readings of the month."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tanzheng.analytics import cems
+from tanzheng.analytics.errors import RoleMissing
+from tanzheng.analytics.findings import Slots, count_slots
+from tanzheng.analytics.series import EMPTY, PointGap, Series
+from tanzheng.core.calendar import Month
+from tanzheng.core.errors import BadInput
+from tanzheng.core.plant import Plant, Point, Role, Unit
+
+UNIT_KIND = "gas"
+REQUIRED = (Role.GENERATION, Role.POWER, Role.FUEL_GAS, Role.RUN_STATE, *cems.INPUTS)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthInputs:
+    """The month [start_ms, end_ms) of one unit, closing slot at `end_ms` included.
+
+    `series` and `intervals_ms` have an entry for each point of the unit's devices, an empty series
+    where nothing was read.
+    """
+
+    unit: Unit
+    month: Month
+    start_ms: int
+    end_ms: int
+    points: Mapping[Role, Point]
+    intervals_ms: Mapping[str, int]
+    series: Mapping[str, Series]
+    gaps: tuple[PointGap, ...]
+
+    @classmethod
+    def of(
+        cls,
+        plant: Plant,
+        unit_id: str,
+        month: Month,
+        series: Mapping[str, Series],
+        gaps: Sequence[PointGap],
+    ) -> "MonthInputs":
+        """Take from `series` and `gaps` what belongs to the unit and month."""
+        unit, points = plant.unit(unit_id), plant.roles(unit_id)
+        if unit.kind != UNIT_KIND:
+            raise BadInput(f"unit {unit_id}: expected kind {UNIT_KIND!r}, got {unit.kind!r}")
+        if absent := [str(role) for role in REQUIRED if role not in points]:
+            raise RoleMissing(
+                f"unit {unit_id}: expected a point for each role, got none for {', '.join(absent)}"
+            )
+        start_ms, end_ms = month.bounds_ms(plant.zone)
+        intervals_ms = {
+            point.name: plant.gateway(device.gateway).interval_ms
+            for device in plant.devices
+            if device.unit == unit_id
+            for point in device.points
+        }
+        return cls(
+            unit,
+            month,
+            start_ms,
+            end_ms,
+            points,
+            intervals_ms,
+            {name: series.get(name, EMPTY).between(start_ms, end_ms) for name in intervals_ms},
+            tuple(
+                sorted(
+                    gap
+                    for gap in gaps
+                    if gap.point in intervals_ms and gap.from_ms <= end_ms and gap.to_ms > start_ms
+                )
+            ),
+        )
+
+    def role(self, role: Role) -> tuple[Series, int]:
+        """The readings of the point that fills `role`, and its interval in milliseconds."""
+        name = self.points[role].name
+        return self.series[name], self.intervals_ms[name]
+
+    def slots(self) -> Slots:
+        """Every slot of every point accounted for."""
+        return count_slots(self.series, self.gaps, self.intervals_ms, self.start_ms, self.end_ms)

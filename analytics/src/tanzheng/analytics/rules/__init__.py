@@ -1,0 +1,1 @@
+"""Validation rules: declarative data, a small safe expression language, and the evaluator."""

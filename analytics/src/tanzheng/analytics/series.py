@@ -1,0 +1,123 @@
+"""Readings as columns: one `Series` a point, the same from signed batches and from the database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tanzheng.analytics.errors import SeriesInvalid
+from tanzheng.core.batch import Batch
+from tanzheng.core.quality import VALID
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+READING_MAX = 1e15
+"""No register counts further; a larger value is a fault, and decimals of it would overflow."""
+
+_VALID_CODES = np.array(sorted(VALID), dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The readings of one point: instants (UTC ms, strictly rising), finite values, quality codes.
+
+    The three arrays have one length. `SeriesInvalid` where an instant is repeated or out of
+    order: two values for one instant are a fault upstream and never averaged away.
+    """
+
+    t_ms: Int64
+    value: Float64
+    quality: UInt8
+
+    def __post_init__(self) -> None:
+        if not len(self.t_ms) == len(self.value) == len(self.quality):
+            raise SeriesInvalid(
+                f"expected columns of one length, got {len(self.t_ms)} instants, "
+                f"{len(self.value)} values, {len(self.quality)} quality codes"
+            )
+        back = np.flatnonzero(np.diff(self.t_ms) <= 0)
+        if len(back):
+            raise SeriesInvalid(
+                f"expected rising instants, got t_ms {self.t_ms[back[0] + 1]} twice or out of order"
+            )
+
+    def __len__(self) -> int:
+        return len(self.t_ms)
+
+    @property
+    def valid(self) -> Bool:
+        """Which readings may enter a mean or a total."""
+        return np.isin(self.quality, _VALID_CODES)
+
+    def usable(self) -> "Series":
+        """The valid readings alone; a value beyond any register's range is not one."""
+        return self.where(self.valid & (np.abs(self.value) <= READING_MAX))
+
+    def where(self, keep: Bool) -> "Series":
+        """The readings marked in `keep`."""
+        return Series(self.t_ms[keep], self.value[keep], self.quality[keep])
+
+    def between(self, first_ms: int, last_ms: int) -> "Series":
+        """The readings of [first_ms, last_ms], both ends included."""
+        low, high = np.searchsorted(self.t_ms, [first_ms, last_ms + 1])
+        return Series(self.t_ms[low:high], self.value[low:high], self.quality[low:high])
+
+
+EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.uint8))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PointGap:
+    """Slots `from_ms`, `from_ms + interval_ms` … < `to_ms` of a point without a reading, and why."""
+
+    point: str
+    from_ms: int
+    to_ms: int
+    interval_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded: readings by point name, and the known gaps."""
+
+    series: Mapping[str, Series]
+    gaps: tuple[PointGap, ...]
+
+
+def from_batches(batches: Iterable[Batch]) -> Recorded:
+    """The readings and gaps of `batches`, which may come in any order.
+
+    `SeriesInvalid` where two batches hold a value of one point for the same instant.
+    """
+    columns: dict[str, list[tuple[Int64, Float64, UInt8]]] = {}
+    gaps: list[PointGap] = []
+    for batch in batches:
+        for point, column in zip(batch.points, batch.columns, strict=True):
+            columns.setdefault(point, []).append(
+                (
+                    np.frombuffer(column.t_ms, dtype=np.int64),
+                    np.frombuffer(column.value, dtype=np.float64),
+                    np.frombuffer(column.quality, dtype=np.uint8),
+                )
+            )
+        gaps.extend(
+            PointGap(batch.points[index], gap.from_ms, gap.to_ms, gap.interval_ms, gap.reason)
+            for gap in batch.gaps
+            for index in gap.points
+        )
+    series = {point: _joined(point, parts) for point, parts in sorted(columns.items())}
+    return Recorded(series, tuple(sorted(gaps)))
+
+
+def _joined(point: str, parts: Sequence[tuple[Int64, Float64, UInt8]]) -> Series:
+    t_ms, value, quality = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(t_ms, kind="stable")
+    try:
+        return Series(t_ms[order], value[order], quality[order])
+    except SeriesInvalid as error:
+        raise SeriesInvalid(f"point {point}: {error}") from None
