@@ -45,7 +45,7 @@ def compiler_settings() -> dict[str, Any]:
             "bytecodeHash": profile["bytecode_hash"],
             "appendCBOR": profile["cbor_metadata"],
         },
-        "outputSelection": {"*": {name: OUTPUTS for name in CONTRACTS}},
+        "outputSelection": {"*": dict.fromkeys(CONTRACTS, OUTPUTS)},
     }
 
 

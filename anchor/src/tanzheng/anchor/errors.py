@@ -1,0 +1,63 @@
+"""What can go wrong between a package and its receipt, named for what to do next."""
+
+from tanzheng.core.errors import BadInput, CheckFailed, TanzhengError
+
+
+class ChainUnavailable(TanzhengError):
+    """The node did not answer in time: try again, nothing is lost."""
+
+    def diagnostics(self) -> str:
+        return (
+            "The log on disk is complete. When the node answers again, run the same command: "
+            "it goes on where it stopped, and a checkpoint is never published twice."
+        )
+
+
+class ChainRefused(TanzhengError):
+    """The node answered with an error that is not the contract's."""
+
+
+class ContractReverted(TanzhengError):
+    """The contract refused the call; `name` is its error, `arguments` what it says."""
+
+    def __init__(self, name: str, arguments: tuple[object, ...], what: str) -> None:
+        shown = ", ".join(str(argument) for argument in arguments)
+        super().__init__(f"{what}: expected success, the contract answered {name}({shown})")
+        self.name = name
+        self.arguments = arguments
+
+
+class SequenceTaken(CheckFailed):
+    """The chain holds another checkpoint under this sequence: two logs use one contract."""
+
+    def diagnostics(self) -> str:
+        return (
+            "Someone sealed with this contract's sealer key from another copy of the log. "
+            "Do not seal from here: compare both logs, one of them must be given up."
+        )
+
+
+class NotFinal(TanzhengError):
+    """The transaction is not final within the time given: run the command again."""
+
+
+class LogDamaged(CheckFailed):
+    """The log on disk is not the log that was sealed."""
+
+    def diagnostics(self) -> str:
+        return (
+            "Nothing was sealed. Restore the named file from a copy; the signed checkpoints and "
+            "the chain say which bytes are right."
+        )
+
+
+class LogBusy(TanzhengError):
+    """Another process works on this log."""
+
+
+class DifferentBytes(CheckFailed):
+    """A file that must never change would have been written with other bytes."""
+
+
+class AnchorInput(BadInput):
+    """A file or an option given to an anchor command has the wrong form."""

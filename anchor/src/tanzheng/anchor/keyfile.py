@@ -1,0 +1,39 @@
+"""The sealer's Ethereum key: 32 bytes in hexadecimal, in a file that only its owner may read."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eth_account import Account
+
+from tanzheng.anchor import file_ops
+from tanzheng.anchor.errors import AnchorInput
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+
+def load(path: Path) -> LocalAccount:
+    """The key in `path`; `AnchorInput` if others may read it or it is no key. Never quoted."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+        raise AnchorInput(f"expected an Ethereum key in {path}, got {reason}") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise AnchorInput(f"expected mode 0600 on {path}, got {stat.S_IMODE(mode):04o}")
+    if re.fullmatch("(0x)?[0-9a-f]{64}", text) is None:
+        raise AnchorInput(f"expected 64 hexadecimal digits in {path}, got something else")
+    account: LocalAccount = Account.from_key(text)
+    return account
+
+
+def create(path: Path) -> LocalAccount:
+    """A new key in a new file; `FileExistsError` rather than replace one."""
+    account: LocalAccount = Account.create()
+    text = f"0x{bytes(account.key).hex()}\n"
+    file_ops.create_exclusive(path, text.encode(), file_ops.SECRET_MODE)
+    return account

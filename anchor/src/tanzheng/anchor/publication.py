@@ -1,0 +1,241 @@
+"""From a checkpoint's hash to a final block: the states of one publication.
+
+    prepared ──▶ sent ──▶ mined ──▶ final
+        ▲         │ ▲       │
+        └─────────┘ └───────┘
+
+`prepared`: the signed transaction is on disk, nothing was sent. `sent`: the node took it. `mined`:
+a block holds it. `final`: the chain's finality policy is met and the block read again then has the
+same hash. A reorganisation takes `mined` back to `sent`; a transaction that the chain forgot takes
+`sent` back to `prepared`, where it is signed anew.
+
+Sending twice is safe at every step: the contract accepts sequence n once, and only after n - 1
+(compare-and-swap), so the worst that a lost record can cost is a reverted transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tanzheng.anchor import file_ops
+from tanzheng.anchor.contract import send
+from tanzheng.anchor.errors import AnchorInput, ChainRefused, NotFinal, SequenceTaken
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from tanzheng.anchor.contract import CheckpointLog, Mined
+    from tanzheng.anchor.node import Node
+
+POLL_S = 0.1
+
+
+class State(StrEnum):
+    PREPARED = "prepared"
+    SENT = "sent"
+    MINED = "mined"
+    FINAL = "final"
+
+
+MOVES = MappingProxyType(
+    {
+        State.PREPARED: frozenset({State.SENT}),
+        State.SENT: frozenset({State.MINED, State.PREPARED}),
+        State.MINED: frozenset({State.FINAL, State.SENT}),
+        State.FINAL: frozenset(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """When a block counts as final, as the chain's operator sets it.
+
+    `tag` names a block that the node calls final (`finalized`); without it a block is final once
+    `confirmations` blocks lie above it: 0 for QBFT, where a mined block is final at once.
+    """
+
+    confirmations: int
+    tag: str | None = None
+
+    def reached(self, node: Node, number: int) -> bool:
+        """True if block `number` is final by this policy now."""
+        if self.tag is not None:
+            return node.block_number(self.tag) >= number
+        return node.block_number("latest") >= number + self.confirmations
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Where the publication of one checkpoint stands; hashes and `raw` are lower-case hex."""
+
+    seq: int
+    size: int
+    head: str
+    state: State
+    raw: str
+    transaction: str
+    block_number: int | None = None
+    block_hash: str | None = None
+    gas_used: int | None = None
+
+    def to(self, state: State, mined: Mined | None = None) -> Publication:
+        """The next record; only moves of the table are made."""
+        assert state in MOVES[self.state], f"{self.state} → {state}"
+        return replace(
+            self,
+            state=state,
+            block_number=mined.block_number if mined else None,
+            block_hash=mined.block_hash.hex() if mined else None,
+            gas_used=mined.gas_used if mined else None,
+        )
+
+    @property
+    def mined(self) -> tuple[int, bytes]:
+        """Number and hash of the block, from `mined` on."""
+        assert self.block_number is not None
+        assert self.block_hash is not None
+        return self.block_number, bytes.fromhex(self.block_hash)
+
+
+class Publisher:
+    """Drives publications of one contract; every state is on disk before the next step.
+
+    `on_state` hears of each state reached (progress of the command line).
+    """
+
+    def __init__(
+        self,
+        contract: CheckpointLog,
+        key: LocalAccount,
+        finality: Finality,
+        folder: Path,
+        on_state: Callable[[Publication], None] = lambda _: None,
+    ) -> None:
+        self.contract = contract
+        self._key = key
+        self._finality = finality
+        self._folder = folder
+        self._on_state = on_state
+
+    def publish(self, seq: int, size: int, head: bytes, timeout_s: float) -> Publication:
+        """Bring checkpoint `seq` to `final`, from wherever an earlier run left it.
+
+        `NotFinal` after `timeout_s`, `ChainUnavailable` if the node is silent: call again.
+        `SequenceTaken` if the chain holds another head there; `ContractReverted` by name.
+        """
+        deadline = time.monotonic() + timeout_s
+        record = self.load(seq) or self._keep(self._prepare(seq, size, head))
+        if (record.size, record.head) != (size, head.hex()):
+            raise AnchorInput(f"checkpoint {seq}: expected the head under way, got another one")
+        while record.state is not State.FINAL:
+            if time.monotonic() > deadline:
+                raise NotFinal(
+                    f"checkpoint {seq}: expected it final within {timeout_s:g} s, "
+                    f"got {record.state} in transaction {record.transaction}"
+                )
+            following = self._step(record)
+            if following is None:
+                time.sleep(POLL_S)
+            else:
+                record = self._keep(following)
+        return record
+
+    def load(self, seq: int) -> Publication | None:
+        """The record of checkpoint `seq` on disk, None before `prepared`."""
+        path = self._path(seq)
+        if not path.exists():
+            return None
+        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return Publication(**{**stored, "state": State(stored["state"])})
+
+    def _step(self, record: Publication) -> Publication | None:
+        """The next record, or None where there is nothing to do but wait."""
+        if record.state is State.PREPARED:
+            return self._send(record)
+        if record.state is State.SENT:
+            return self._look_for(record)
+        return self._settle(record)
+
+    # ---------------------------------------------------------------- one function a state
+
+    def _prepare(self, seq: int, size: int, head: bytes) -> Publication:
+        published = self._published(seq, head)
+        if published is not None:
+            # The record was lost, the chain has the head: no second transaction.
+            return Publication(seq, size, head.hex(), State.SENT, "", published[0].hex())
+        signed = self.contract.sign_publish(self._key, seq, size, head)
+        raw, transaction = signed.raw.hex(), signed.hash.hex()
+        return Publication(seq, size, head.hex(), State.PREPARED, raw, transaction)
+
+    def _send(self, record: Publication) -> Publication:
+        try:
+            send(self.contract.node, bytes.fromhex(record.raw))
+        except ChainRefused:
+            # It may have been sent before the record could be written: "already known", "nonce
+            # too low". Only a transaction that nobody knows is signed anew, on disk before sent.
+            if self._known(record) is None and self._published(record.seq, _head(record)) is None:
+                record = self._keep(self._prepare(record.seq, record.size, _head(record)))
+                send(self.contract.node, bytes.fromhex(record.raw))
+        return record.to(State.SENT)
+
+    def _look_for(self, record: Publication) -> Publication | None:
+        mined = self.contract.receipt(bytes.fromhex(record.transaction))
+        if mined is not None and mined.succeeded:
+            return record.to(State.MINED, mined)
+        published = self._published(record.seq, _head(record))
+        if published is not None:
+            found = replace(record, transaction=published[0].hex())
+            return found.to(State.MINED, published[1])
+        if mined is None and self._known(record) is not None:
+            return None
+        # Failed, or forgotten by the chain: signing anew names the contract's objection, if any.
+        fresh = self._prepare(record.seq, record.size, _head(record))
+        return fresh if fresh.state is State.PREPARED else None
+
+    def _settle(self, record: Publication) -> Publication | None:
+        number, block_hash = record.mined
+        if self.contract.node.block_hash(number) != block_hash:
+            return record.to(State.SENT)
+        if not self._finality.reached(self.contract.node, number):
+            return None
+        # Read again: the block may have been replaced while the policy was being asked.
+        mined = self.contract.receipt(bytes.fromhex(record.transaction))
+        if mined is None or mined.block_hash != block_hash:
+            return record.to(State.SENT)
+        return record.to(State.FINAL, mined)
+
+    # ---------------------------------------------------------------- what the chain knows
+
+    def _published(self, seq: int, head: bytes) -> tuple[bytes, Mined] | None:
+        there = self.contract.head_at(seq)
+        if there is None:
+            return None
+        if there != head:
+            raise SequenceTaken(
+                f"checkpoint {seq}: expected {head.hex()} or nothing on the chain, "
+                f"got {there.hex()}"
+            )
+        return self.contract.published_in(seq)
+
+    def _known(self, record: Publication) -> Any:
+        return self.contract.node.rpc("eth_getTransactionByHash", "0x" + record.transaction)
+
+    def _keep(self, record: Publication) -> Publication:
+        file_ops.overwrite(self._path(record.seq), json.dumps(asdict(record), indent=1).encode())
+        self._on_state(record)
+        return record
+
+    def _path(self, seq: int) -> Path:
+        return self._folder / f"{seq:06d}.json"
+
+
+def _head(record: Publication) -> bytes:
+    return bytes.fromhex(record.head)
