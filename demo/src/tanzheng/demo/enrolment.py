@@ -1,0 +1,81 @@
+"""Enrolment of the rehearsal's gateway, platform and operator: three keys, three owners.
+
+In a plant each key is made by its owner and only the public half is handed over. Here one process
+makes all three, but each part is given just the private key that is its own.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tanzheng.core.keys import SigningKey
+from tanzheng.demo.folder import RunFolder
+
+GATEWAY = "lg-gw1"
+BATCH_SLOTS_MAX = 60
+BATCH_AGE_S_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """PEM files of one owner."""
+
+    private: Path
+    public: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Who signs what: gateway its batches, platform its acks, operator its statements."""
+
+    gateway: KeyPair
+    platform: KeyPair
+    operator: KeyPair
+    gateways_file: Path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret with mode 0600 from its first byte."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def enrol(folder: RunFolder) -> Enrolment:
+    """Make the keys and the list of gateways that ingest trusts."""
+    pairs = [_pair(folder.keys, name) for name in ("gateway", "platform", "operator")]
+    gateways = folder.root / "gateways.toml"
+    gateways.write_text(
+        "version = 1\n\n[[gateway]]\n"
+        f'id = "{GATEWAY}"\nplant = "plant/plant.toml"\npublic_key = "keys/gateway.pub.pem"\n'
+    )
+    return Enrolment(pairs[0], pairs[1], pairs[2], gateways)
+
+
+def write_edge_configuration(folder: RunFolder, broker_url: str, plant_time: bool) -> Path:
+    """The agent's edge.toml. It holds the gateway's broker password: mode 0600."""
+    path = folder.edge / "edge.toml"
+    text = f"""version = 1
+gateway = "{GATEWAY}"
+plant = "../plant/plant.toml"
+devices = "../plant/devices.json"
+key = "../keys/gateway.pem"
+platform_key = "../keys/platform.pub.pem"
+spool = "spool"
+broker = "{broker_url}"
+batch_slots_max = {BATCH_SLOTS_MAX}
+batch_age_s_max = {BATCH_AGE_S_MAX}
+resend_after_s = 5
+"""
+    if plant_time:
+        text += 'plant_time_socket = "../plant/plant-time.sock"\n'
+    write_private(path, text.encode())
+    return path
+
+
+def _pair(keys: Path, name: str) -> KeyPair:
+    key = SigningKey.generate()
+    pair = KeyPair(keys / f"{name}.pem", keys / f"{name}.pub.pem")
+    write_private(pair.private, key.to_pem())
+    pair.public.write_bytes(key.public.to_pem())
+    return pair

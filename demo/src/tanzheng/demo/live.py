@@ -1,0 +1,64 @@
+"""A plant at real speed: the same parts on the machine's clock, until Ctrl-C."""
+
+import time
+from contextlib import ExitStack
+
+import psycopg
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tanzheng.core.fields import point_field
+from tanzheng.demo.enrolment import GATEWAY, enrol, write_edge_configuration
+from tanzheng.demo.folder import RunFolder
+from tanzheng.demo.parts import Parts, must, run
+from tanzheng.demo.servers import Replay, Servers
+
+REFRESH_S = 1.0
+LATEST = """
+SELECT DISTINCT ON (p.name) p.name, r.value, r.t
+FROM point p JOIN reading r USING (point_id)
+WHERE r.t > now() - interval '10 minutes' ORDER BY p.name, r.t DESC
+"""
+TOTALS = "SELECT count(*), coalesce(sum(readings), 0) FROM batch"
+
+
+def run_live(folder: RunFolder, replay: Replay, console: Console) -> None:
+    """Start every part on the machine's clock and show what arrives; Ctrl-C stops all."""
+    with ExitStack() as stack:
+        servers = Servers.start(folder, stack)
+        keys = enrol(folder)
+        parts = Parts(folder.logs, stack)
+        must(run("ingest", "migrate", secrets=servers.secrets), "ingest migrate")
+        sim = parts.start("sim", "sim", "run", *replay.arguments(), "--dir", folder.plant, "--live")
+        sim.wait_for((folder.plant / "devices.json").exists, "listening devices")
+        arguments = ("--gateways", keys.gateways_file, "--key", keys.platform.private)
+        ingest = parts.start("ingest", "ingest", "run", *arguments, secrets=servers.secrets)
+        write_edge_configuration(folder, servers.broker.gateway_url(GATEWAY), plant_time=False)
+        edge = parts.start("edge", "edge", "run", folder.edge / "edge.toml")
+        console.print(f"running in {folder.root} – Ctrl-C stops it 按 Ctrl-C 停止")
+        connection = stack.enter_context(psycopg.connect(servers.database.url(), autocommit=True))
+        with Live(console=console, refresh_per_second=2) as live:
+            try:
+                while True:
+                    for part in (sim, ingest, edge):
+                        part.check()
+                    live.update(_table(connection))
+                    time.sleep(REFRESH_S)
+            except KeyboardInterrupt:
+                live.console.print("stopping 停止")
+
+
+def _table(connection: "psycopg.Connection[tuple[object, ...]]") -> Table:
+    batches, readings = connection.execute(TOTALS).fetchone() or (0, 0)
+    table = Table(
+        title=f"{batches:,} signed batches, {readings:,} readings stored",
+        title_justify="left",
+        border_style="dim",
+    )
+    for column in ("point 测点", "量", "value 值", "unit 单位", "sampled 采样时间"):
+        table.add_column(column, justify="right" if column.startswith("value") else "left")
+    for name, value, sampled in connection.execute(LATEST):
+        item = point_field(str(name))
+        table.add_row(str(name), item.zh, f"{value:,.3f}", item.unit, f"{sampled:%H:%M:%S}")
+    return table
