@@ -72,7 +72,7 @@ EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.ui
 
 @dataclass(frozen=True, slots=True, order=True)
 class PointGap:
-    """Slots `from_ms`, `from_ms + interval_ms` … < `to_ms` of a point without a reading, and why."""
+    """Slots `from_ms`, `from_ms + interval_ms` … < `to_ms` of a point that no reading fills."""
 
     point: str
     from_ms: int
