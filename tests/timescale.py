@@ -1,0 +1,123 @@
+"""A TimescaleDB server of the tests: a chroot into the Debian tree that `make setup` made.
+
+The programs inside need a newer C library than Debian 12 has, so everything of them runs inside.
+Files are handed over by number: user ids inside differ from the host's. Nothing here is meant to
+survive a power cut; fsync is off.
+"""
+
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from parts import REPOSITORY
+from tanzheng.ingest.broker import free_port
+
+TREE = REPOSITORY / ".parts" / "timescaledb"
+BINARIES = "/usr/lib/postgresql/17/bin"
+OWNER = "tanzheng"
+START_S_MAX = 60.0
+STOP_S_MAX = 30.0
+
+# The parent-death signal ends the server with us, also if we are killed. setpriv arms it after it
+# changed the user, because the kernel clears it there; chroot --userspec could not.
+AS_POSTGRES = ("/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+
+SETTINGS = {
+    "dynamic_shared_memory_type": "mmap",
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "40",
+    "max_worker_processes": "24",
+    "shared_buffers": "128MB",
+    "shared_preload_libraries": "timescaledb",
+    "timescaledb.telemetry_level": "off",
+    "timezone": "UTC",
+    "unix_socket_directories": "",
+}
+
+
+class Timescale:
+    """A server on a free port of 127.0.0.1 whose life, data included, is the `with` block."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._password = secrets.token_urlsafe(24)
+        self._inside = Path("/var/lib/tanzheng-tests") / secrets.token_hex(8)
+        self._folder = TREE / self._inside.relative_to("/")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._create()
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+        shutil.rmtree(self._folder)
+
+    def url(self, dbname: str) -> str:
+        """libpq URL of a database."""
+        return f"postgresql://{OWNER}:{self._password}@127.0.0.1:{self.port}/{dbname}"
+
+    def _create(self) -> None:
+        self._folder.mkdir(parents=True)
+        (self._folder / "password").write_text(self._password)
+        user, group = _postgres_ids()
+        for path in (self._folder, self._folder / "password"):
+            shutil.chown(path, user, group)
+        command = [f"{BINARIES}/initdb", "-D", f"{self._inside}/data", "-U", OWNER, "--no-sync"]
+        command += ["--auth=scram-sha-256", f"--pwfile={self._inside}/password"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8"]
+        command += [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        subprocess.run(
+            ["chroot", TREE, *AS_POSTGRES, *command], check=True, stdout=subprocess.DEVNULL
+        )
+
+    def _start(self) -> None:
+        command = [f"{BINARIES}/postgres", "-D", f"{self._inside}/data", "-p", str(self.port)]
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["chroot", TREE, *AS_POSTGRES, "--pdeathsig=INT", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_S_MAX
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"TimescaleDB: {(self._folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _stop(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(STOP_S_MAX)
+
+
+def _postgres_ids() -> tuple[int, int]:
+    """User and group id of `postgres` inside the tree."""
+    for line in (TREE / "etc/passwd").read_text().splitlines():
+        name, _, user, group, *_ = line.split(":")
+        if name == "postgres":
+            return int(user), int(group)
+    raise LookupError(f"expected a user postgres in {TREE}/etc/passwd, got none")
