@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eth_account import Account
 
-from tanzheng.anchor.contract import CheckpointLog, deploy
+from tanzheng.anchor.contract import CheckpointLog, Mined, deploy, send
 from tanzheng.anchor.node import Node
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ class Deployed:
 
     def rpc(self, method: str, *parameters: object) -> object:
         return self.node.rpc(method, *parameters)
+
+    def publish(self, seq: int, size: int, head: bytes) -> Mined:
+        """Publish without a record, and wait for the block."""
+        signed = self.contract.sign_publish(self.sealer, seq, size, head)
+        send(self.node, signed.raw)
+        while (mined := self.contract.receipt(signed.hash)) is None:
+            time.sleep(0.01)
+        return mined
 
     def mine(self, blocks: int) -> None:
         self.rpc("anvil_mine", hex(blocks))
