@@ -1,7 +1,5 @@
 """The tag files of an evidence package (RFC 8493), and the check of a whole bag."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from tanzheng.core.errors import BadInput

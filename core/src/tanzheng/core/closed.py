@@ -4,8 +4,6 @@ Evidence is only what is bound, so a record with an unknown key is as wrong as o
 missing. Every reader takes the decoded record, the key and `where`, and raises `EncodingError`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

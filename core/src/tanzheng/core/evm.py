@@ -5,8 +5,7 @@ checkpoint's slot under the account's storage root (`eth_getProof`, EIP-1186; Me
 yellow paper appendix D). A proof of *absence* is refused here: a receipt only claims presence.
 """
 
-from __future__ import annotations
-
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,14 +84,13 @@ def encode_header(block: Mapping[str, object]) -> bytes:
 
 
 def _header_field(name: str, value: object) -> bytes:
-    try:
-        if not isinstance(value, str) or not value.startswith("0x"):
-            raise ValueError("no 0x")
-        if name in _SCALARS:
-            return rlp.encode_integer(int(value, 16))
-        return bytes.fromhex(value[2:])
-    except ValueError:
-        raise EncodingError(f"block.{name}: expected 0x and hexadecimal digits") from None
+    if not isinstance(value, str) or re.fullmatch("0x[0-9a-fA-F]*", value) is None:
+        raise EncodingError(f"block.{name}: expected 0x and hexadecimal digits")
+    if name in _SCALARS:
+        return rlp.encode_integer(int(value[2:] or "0", 16))
+    if len(value) % 2:
+        raise EncodingError(f"block.{name}: expected whole bytes, got {len(value) - 2} digits")
+    return bytes.fromhex(value[2:])
 
 
 # ------------------------------------------------------------------ proofs

@@ -5,8 +5,6 @@ leaves and files, for readers who may only rely on Chinese algorithms; Keccak-25
 (the padding of the competition entry, not of FIPS 202: `hashlib.sha3_256` gives another digest).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 

@@ -15,8 +15,6 @@ RFC 8493 leaves freedom in the tag files (comments, order, spacing); none of it 
 `check_bag` refuses it: a byte that is not bound is a byte that can be changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -63,7 +61,7 @@ class PackageFile:
     sm3: bytes
 
     @classmethod
-    def of(cls, path: str, data: bytes) -> PackageFile:
+    def of(cls, path: str, data: bytes) -> "PackageFile":
         """Describe `data` as it will lie at `path`."""
         return cls(path, len(data), sha256(data), sm3(data))
 
@@ -131,7 +129,7 @@ class Manifest:
         return data
 
     @classmethod
-    def decode(cls, data: bytes) -> Manifest:
+    def decode(cls, data: bytes) -> "Manifest":
         """Read `data/manifest.json`; `EncodingError` names the first field out of shape."""
         return _from_json(canonical_json.loads(data, "manifest"))
 

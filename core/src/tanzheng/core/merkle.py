@@ -7,8 +7,6 @@ look-ups. `hash_function` is SHA-256 for the log and SM3 for its second root.
 Indices and sizes count leaves. A proof is a list of 32-byte digests, leaf side first.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 

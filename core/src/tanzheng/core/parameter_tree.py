@@ -6,8 +6,6 @@ without name or value, so that neither the root nor a path tells how many figure
 To disclose one figure, give value, salt and path.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Recursive Length Prefix (Ethereum yellow paper, appendix B), strict: one value, one encoding."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Union
 

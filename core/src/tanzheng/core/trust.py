@@ -11,8 +11,6 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +93,7 @@ class Trust:
         return data
 
     @classmethod
-    def decode(cls, data: bytes) -> Trust:
+    def decode(cls, data: bytes) -> "Trust":
         """Read TRUST.json; `EncodingError` names the first field out of shape."""
         return _from_json(_strict_json(data))
 
