@@ -1,0 +1,171 @@
+"""The checks of a receipt, point by point: what is proved, and what was not asked.
+
+Every point stands by itself, so that one broken part is named and the rest still answered. What a
+receipt proves against the trust file: who stated it, that the log holds it at one place, that it is
+the current version as of one checkpoint, and between which blocks it came to be.
+"""
+
+from collections.abc import Callable
+
+from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
+from tanzheng.core.errors import CheckFailed
+from tanzheng.core.evm import Header, decode_header, head_slot, slot_value, storage_root
+from tanzheng.core.heads import verify_current
+from tanzheng.core.merkle import ProofInvalid, verify_inclusion
+from tanzheng.core.points import NotAskedError, Point, Verdict, instant, point
+from tanzheng.core.receipt import Receipt
+from tanzheng.core.trust import Trust, Untrusted
+
+CLOCK_SKEW_MS_MAX = 15_000
+"""How far the operator's clock may run ahead of the chain's: the bound of Ethereum clients."""
+
+
+class Superseded(CheckFailed):
+    """The statement was the current one once; a later one took its place."""
+
+
+class AnchorInvalid(CheckFailed):
+    """Checkpoint, contract, chain and block do not fit together."""
+
+
+def check_receipt(
+    receipt: Receipt,
+    trust: Trust,
+    last: SignedCheckpoint | None = None,
+    consistency: ConsistencyProof | None = None,
+) -> list[Point]:
+    """Return the points of a receipt against the trust file.
+
+    `last`: the verifier's own last checkpoint of this log, with the proof between the two (older or
+    newer than the receipt's); without it "consistent" is not asked.
+    """
+    checks: dict[str, Callable[[], str]] = {
+        "included": lambda: _included(receipt),
+        "signer": lambda: _signer(receipt, trust),
+        "current": lambda: _current(receipt),
+        "consistent": lambda: _consistent(receipt, trust, last, consistency),
+        "not_before": lambda: _not_before(receipt, trust),
+        "not_after": lambda: _not_after(receipt, trust),
+        "anchor": lambda: _anchor(receipt, trust),
+    }
+    points = [point(key, check) for key, check in checks.items()]
+    for kind, data in receipt.attestations.items():
+        detail = f"{kind} ({len(data)} B): this verifier does not read it"
+        points.append(Point("attestation", Verdict.NOT_ASKED, detail))
+    return points
+
+
+def _included(receipt: Receipt) -> str:
+    checkpoint, inclusion = receipt.checkpoint.checkpoint, receipt.inclusion
+    if inclusion.size != checkpoint.size:
+        raise ProofInvalid(
+            f"inclusion: expected the checkpoint's size {checkpoint.size}, got {inclusion.size}"
+        )
+    verify_inclusion(
+        receipt.statement.leaf_hash,
+        inclusion.index,
+        checkpoint.size,
+        inclusion.path,
+        checkpoint.root_sha256,
+    )
+    return f"leaf {inclusion.index} of {checkpoint.size}, checkpoint {checkpoint.seq}"
+
+
+def _signer(receipt: Receipt, trust: Trust) -> str:
+    """All three signatures, by keys valid at the time the chain proves, not the time claimed."""
+    t_ms = _block(receipt, trust).time_s * 1000
+    for signed in (receipt.statement, receipt.checkpoint, receipt.inclusion):
+        signed.verify(trust.operator(signed.kid, t_ms))
+    issuer = receipt.statement.statement.issuer
+    return f"{issuer}, key {receipt.statement.kid.hex()}, at {instant(t_ms)}"
+
+
+def _current(receipt: Receipt) -> str:
+    checkpoint, stated = receipt.checkpoint.checkpoint, receipt.statement
+    verify_current(receipt.head, receipt.place, checkpoint.heads_root)
+    as_of = f"as of checkpoint {checkpoint.seq} ({instant(checkpoint.t_ms)})"
+    if (receipt.head.seq, receipt.head.digest) != (stated.statement.seq, stated.digest):
+        raise Superseded(
+            f"superseded {as_of} by seq {receipt.head.seq}, {receipt.head.digest.hex()}"
+        )
+    return f"seq {stated.statement.seq} of {stated.statement.subject}, {as_of}"
+
+
+def _consistent(
+    receipt: Receipt,
+    trust: Trust,
+    last: SignedCheckpoint | None,
+    consistency: ConsistencyProof | None,
+) -> str:
+    if last is None:
+        raise NotAskedError("no last checkpoint given")
+    last.verify(trust.operator(last.kid, last.checkpoint.t_ms))
+    pair = [last.checkpoint, receipt.checkpoint.checkpoint]
+    older, newer = sorted(pair, key=lambda checkpoint: checkpoint.seq)
+    proof = consistency or ConsistencyProof(older.size, newer.size, ())
+    if (proof.first, proof.second) != (older.size, newer.size):
+        raise ProofInvalid(
+            f"consistency: expected a proof from {older.size} to {newer.size}, "
+            f"got one from {proof.first} to {proof.second}"
+        )
+    check_extends(older, newer, proof.path)
+    return f"{older.size} → {newer.size} leaves, checkpoints {older.seq} → {newer.seq}"
+
+
+def _not_before(receipt: Receipt, trust: Trust) -> str:
+    named = receipt.statement.statement.not_before
+    try:
+        block = trust.block(named.hash)
+    except Untrusted:
+        raise NotAskedError(f"block {named.number} was not observed") from None
+    anchored = _block(receipt, trust)
+    if block.number != named.number or block.number > anchored.number:
+        raise AnchorInvalid(
+            f"not before: expected a block up to {anchored.number}, "
+            f"got {named.number} with the hash of {block.number}"
+        )
+    return f"{instant(block.time_s * 1000)}, block {block.number}"
+
+
+def _not_after(receipt: Receipt, trust: Trust) -> str:
+    header = _block(receipt, trust)
+    claimed, proved = receipt.checkpoint.checkpoint.t_ms, header.time_s * 1000
+    if claimed > proved + CLOCK_SKEW_MS_MAX:
+        raise AnchorInvalid(
+            f"not after: expected a checkpoint time up to {instant(proved)}, got {instant(claimed)}"
+        )
+    return f"{instant(proved)}, block {header.number}"
+
+
+def _anchor(receipt: Receipt, trust: Trust) -> str:
+    checkpoint = receipt.checkpoint.checkpoint
+    named = (checkpoint.chain_id, checkpoint.contract, checkpoint.log_id)
+    if named != (trust.chain_id, trust.contract, trust.log_id):
+        raise AnchorInvalid(
+            f"anchor: expected chain {trust.chain_id}, contract 0x{trust.contract.hex()}, "
+            f"log {trust.log_id.hex()}; got {named[0]}, 0x{named[1].hex()}, {named[2].hex()}"
+        )
+    header = _block(receipt, trust)
+    root = storage_root(header.state_root, trust.contract, receipt.evm.account)
+    stored = slot_value(root, head_slot(checkpoint.seq), receipt.evm.slot)
+    if stored != receipt.checkpoint.digest:
+        raise AnchorInvalid(
+            f"anchor: expected head[{checkpoint.seq}] = {receipt.checkpoint.digest.hex()}, "
+            f"got {stored.hex()}"
+        )
+    return (
+        f"EVM chain {trust.chain_id}, contract 0x{trust.contract.hex()}, head[{checkpoint.seq}] "
+        f"in block {header.number}; final by the observer's record"
+    )
+
+
+def _block(receipt: Receipt, trust: Trust) -> Header:
+    """Return the receipt's header where the observer recorded that very block."""
+    header = decode_header(receipt.evm.header)
+    block = trust.block(header.hash)
+    if (header.number, header.time_s) != (block.number, block.time_s):
+        raise AnchorInvalid(
+            f"block 0x{block.hash.hex()}: expected number {header.number} and time "
+            f"{header.time_s} as in its header, got {block.number} and {block.time_s} on trust"
+        )
+    return header
