@@ -1,0 +1,1 @@
+"""Modbus TCP: codec (pure), driver (asyncio), README, sample configuration."""

@@ -1,0 +1,1 @@
+"""The durable spool: what was read stays here until the platform has signed for it."""
