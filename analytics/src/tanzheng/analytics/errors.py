@@ -1,6 +1,6 @@
 """Why a month cannot be computed or closed, named for what the caller must do."""
 
-from tanzheng.core.errors import BadInput
+from tanzheng.core.errors import BadInput, CheckFailed, TanzhengError
 
 
 class SeriesInvalid(BadInput):
@@ -25,3 +25,11 @@ class PackageExists(BadInput):
 
 class NothingRecorded(BadInput):
     """The database holds no signed batch for the unit and month."""
+
+
+class DatabaseFault(TanzhengError):
+    """The database could not be reached or asked: see its own message."""
+
+
+class EvidenceMismatch(CheckFailed):
+    """What was computed from the database does not follow from the signed batches."""

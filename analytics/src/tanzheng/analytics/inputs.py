@@ -68,7 +68,9 @@ class MonthInputs:
                 sorted(
                     gap
                     for gap in gaps
-                    if gap.point in intervals_ms and gap.from_ms <= end_ms and gap.to_ms > start_ms
+                    if gap.point in intervals_ms
+                    and gap.from_ms <= end_ms
+                    and gap.last_ms >= start_ms
                 )
             ),
         )

@@ -1,13 +1,14 @@
 """Readings as columns: one `Series` a point, the same from signed batches and from the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tanzheng.analytics.errors import SeriesInvalid
-from tanzheng.core.batch import Batch
+from tanzheng.core.batch import Batch, Column
+from tanzheng.core.plant import Plant
 from tanzheng.core.quality import VALID
 
 Int64 = npt.NDArray[np.int64]
@@ -80,6 +81,11 @@ class PointGap:
     interval_ms: int
     reason: str
 
+    @property
+    def last_ms(self) -> int:
+        """The last slot of the gap."""
+        return self.to_ms - 1 - (self.to_ms - 1 - self.from_ms) % self.interval_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -89,29 +95,41 @@ class Recorded:
     gaps: tuple[PointGap, ...]
 
 
-def from_batches(batches: Iterable[Batch]) -> Recorded:
+def from_batches(batches: Iterable[Batch], plant: Plant) -> Recorded:
     """The readings and gaps of `batches`, which may come in any order.
 
-    `SeriesInvalid` where two batches hold a value of one point for the same instant.
+    A gateway speaks only for the points that the plant file gives it: others are left out, as
+    they are from the database's rows. `SeriesInvalid` where two batches hold a value of one point
+    for the same instant.
     """
+    own = {
+        gateway.id: {point.name for point in plant.points_of_gateway(gateway.id)}
+        for gateway in plant.gateways
+    }
     columns: dict[str, list[tuple[Int64, Float64, UInt8]]] = {}
     gaps: list[PointGap] = []
     for batch in batches:
+        points = own.get(batch.gw, set())
         for point, column in zip(batch.points, batch.columns, strict=True):
-            columns.setdefault(point, []).append(
-                (
-                    np.frombuffer(column.t_ms, dtype=np.int64),
-                    np.frombuffer(column.value, dtype=np.float64),
-                    np.frombuffer(column.quality, dtype=np.uint8),
-                )
-            )
-        gaps.extend(
-            PointGap(batch.points[index], gap.from_ms, gap.to_ms, gap.interval_ms, gap.reason)
-            for gap in batch.gaps
-            for index in gap.points
-        )
+            if point in points:
+                columns.setdefault(point, []).append(_arrays(column))
+        gaps.extend(gap for gap in _point_gaps(batch) if gap.point in points)
     series = {point: _joined(point, parts) for point, parts in sorted(columns.items())}
     return Recorded(series, tuple(sorted(gaps)))
+
+
+def _arrays(column: Column) -> tuple[Int64, Float64, UInt8]:
+    return (
+        np.frombuffer(column.t_ms, dtype=np.int64),
+        np.frombuffer(column.value, dtype=np.float64),
+        np.frombuffer(column.quality, dtype=np.uint8),
+    )
+
+
+def _point_gaps(batch: Batch) -> Iterator[PointGap]:
+    for gap in batch.gaps:
+        for index in gap.points:
+            yield PointGap(batch.points[index], gap.from_ms, gap.to_ms, gap.interval_ms, gap.reason)
 
 
 def _joined(point: str, parts: Sequence[tuple[Int64, Float64, UInt8]]) -> Series:

@@ -5,6 +5,7 @@ not encode back to the same bytes is refused, so that one meaning has one encodi
 Keys are text (the orders of RFC 7049 and RFC 8949 then agree), or small integers in COSE headers.
 """
 
+import io
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -43,6 +44,23 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
             "(duplicate keys, non-minimal numbers, wrong order or trailing bytes)"
         )
     return value
+
+
+def split(data: bytes, what: str = "CBOR sequence") -> list[bytes]:
+    """The encoded items of a CBOR sequence (RFC 8742), one after another, nothing left over.
+
+    Only cuts: whether an item is the deterministic encoding is for `loads` to say.
+    """
+    stream, items = io.BytesIO(data), []
+    while (start := stream.tell()) < len(data):
+        try:
+            cbor2.load(stream)
+        except Exception as error:  # semantic tags make the decoder raise nearly anything
+            raise EncodingError(
+                f"{what}: expected a CBOR item at byte {start}, got {type(error).__name__}"
+            ) from error
+        items.append(data[start : stream.tell()])
+    return items
 
 
 def closed_map(value: Any, keys: frozenset[str], what: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One figure: rounded `value` with its `unit`, the formula behind it (empty for a leaf), inputs."""
+    """One figure: rounded `value`, `unit`, the formula behind it (empty for a leaf), inputs."""
 
     name: str
     value: Decimal

@@ -1,0 +1,142 @@
+"""Evidence packages: what a month's figures rest on, in a bag that a stranger can recompute."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+
+from tanzheng.analytics.accounting.pack import Pack
+from tanzheng.analytics.closing import Closing, close, closed_on, findings_json
+from tanzheng.analytics.errors import EvidenceMismatch
+from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.rules.ruleset import RuleSet
+from tanzheng.analytics.series import from_batches
+from tanzheng.core import cbor, manifest, parameter_tree
+from tanzheng.core.bag import bag_files, check_bag
+from tanzheng.core.batch import SignedBatch, check_successor, open_signed
+from tanzheng.core.calendar import Month
+from tanzheng.core.ids import Subject
+from tanzheng.core.plant import Plant
+
+KIND = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """By what a month is judged: the pack of constants and the rules."""
+
+    pack: Pack
+    rules: RuleSet
+
+
+def build(
+    plant_raw: bytes,
+    result: MonthResult,
+    closing: Closing,
+    standard: Standard,
+    chains: Mapping[str, Sequence[SignedBatch]],
+    secret: bytes,
+) -> dict[str, bytes]:
+    """The files of the package by path.
+
+    `chains`: the signed batches of each gateway in chain order, without a hole (`SequenceError`).
+    `secret`: 32 random bytes from which the salts of the figures come; it stays outside.
+    """
+    payload = {
+        manifest.PLANT_PATH: plant_raw,
+        manifest.HOURS_PATH: result.hours_json(),
+        manifest.FINDINGS_PATH: findings_json(result, closing),
+    }
+    for gw, batches in chains.items():
+        for before, after in pairwise(batches):
+            check_successor(before.head, after.batch)
+        payload[manifest.batches_path(gw)] = b"".join(batch.raw for batch in batches)
+    described = _manifest(Plant.parse(plant_raw), result, standard, chains, secret, payload)
+    payload[manifest.MANIFEST_PATH] = described.encode()
+    return bag_files(payload)
+
+
+def _manifest(
+    plant: Plant,
+    result: MonthResult,
+    standard: Standard,
+    chains: Mapping[str, Sequence[SignedBatch]],
+    secret: bytes,
+    payload: Mapping[str, bytes],
+) -> manifest.Manifest:
+    pack, rules = standard.pack, standard.rules
+    count = len(result.parameters)
+    salts = parameter_tree.salts(secret, count)
+    return manifest.Manifest(
+        subject=Subject(plant.enterprise, result.unit, str(result.month), KIND),
+        start_ms=result.start_ms,
+        end_ms=result.end_ms,
+        plant_sha256=plant.sha256,
+        standard=manifest.DataPack(pack.name, pack.version, pack.sha256),
+        rules=manifest.DataPack(rules.name, rules.version, rules.sha256),
+        software=f"tanzheng-analytics {version('tanzheng-analytics')}",
+        parameters=tuple(
+            manifest.Parameter(item.name, str(item.value), item.unit, salt)
+            for item, salt in zip(result.parameters, salts[:count], strict=True)
+        ),
+        padding=tuple(salts[count:]),
+        files=tuple(manifest.PackageFile.of(path, payload[path]) for path in sorted(payload)),
+        gateways=tuple(_chain(gw, chains[gw]) for gw in sorted(chains)),
+    )
+
+
+def _chain(gw: str, batches: Sequence[SignedBatch]) -> manifest.GatewayChain:
+    first, last = batches[0].batch, batches[-1].batch
+    return manifest.GatewayChain(
+        gw, first.epoch, first.seq, last.epoch, last.seq, batches[-1].digest
+    )
+
+
+def batches_of(files: Mapping[str, bytes], gw: str) -> list[SignedBatch]:
+    """The signed batches of a gateway in a package; signatures are not checked here."""
+    return [open_signed(raw) for raw in cbor.split(files[manifest.batches_path(gw)])]
+
+
+def recompute(files: Mapping[str, bytes], standard: Standard) -> tuple[MonthResult, Closing]:
+    """The month as it follows from the package's plant file and signed batches alone.
+
+    The bag's own digests are checked; signatures, chain and trust are the verifier's business.
+    """
+    described = check_bag(files)
+    gateways = [chain.gw for chain in described.gateways]
+    plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
+    recorded = from_batches(
+        (signed.batch for gw in gateways for signed in batches_of(files, gw)), plant
+    )
+    result = compute(
+        plant,
+        described.subject.unit,
+        Month.parse(described.subject.period),
+        recorded.series,
+        recorded.gaps,
+        standard.pack,
+        standard.rules,
+    )
+    day = closed_on(files[manifest.FINDINGS_PATH])
+    return result, close(result, standard.pack, standard.rules, day)
+
+
+def check(files: Mapping[str, bytes], standard: Standard) -> None:
+    """Return where every figure follows from the package's batches, else `EvidenceMismatch`."""
+    result, closing = recompute(files, standard)
+    described = check_bag(files)
+    found = described.values()
+    for name, value in result.values().items():
+        if found.pop(name, None) != str(value):
+            raise EvidenceMismatch(
+                f"package: expected {name} = {value} from the signed batches, "
+                f"got {described.values().get(name)}"
+            )
+    if found:
+        raise EvidenceMismatch(f"package: figures {sorted(found)} do not follow from the batches")
+    for path, expected in (
+        (manifest.HOURS_PATH, result.hours_json()),
+        (manifest.FINDINGS_PATH, findings_json(result, closing)),
+    ):
+        if files[path] != expected:
+            raise EvidenceMismatch(f"package: {path} does not follow from the signed batches")

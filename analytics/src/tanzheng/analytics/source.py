@@ -1,0 +1,137 @@
+"""A month's readings, gaps and signed batches from the database. The only place that needs psycopg.
+
+All queries of one month run in one read-only snapshot, so that rows and batches belong together
+while ingest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tanzheng.analytics.errors import DatabaseFault, NothingRecorded, SeriesInvalid
+from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series
+from tanzheng.core.batch import SignedBatch, open_signed
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from tanzheng.core.calendar import Month
+    from tanzheng.core.plant import Plant
+
+POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01, where binary time stamps count from
+COPY_HEADER_BYTES, COPY_TRAILER_BYTES = 19, 2
+COPY_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("t_bytes", ">i4"),
+        ("t_us", ">i8"),
+        ("value_bytes", ">i4"),
+        ("value", ">f8"),
+        ("quality_bytes", ">i4"),
+        ("quality", ">i2"),
+    ]
+)
+"""One row of COPY BINARY with the columns timestamptz, double precision, smallint, none null."""
+
+READINGS = """
+    COPY (SELECT r.t, r.value, r.quality FROM reading r
+          JOIN point p USING (point_id)
+          WHERE p.gw = %s AND p.name = %s
+            AND r.t >= to_timestamp(%s::bigint / 1000.0)
+            AND r.t <= to_timestamp(%s::bigint / 1000.0)
+          ORDER BY r.t)
+    TO STDOUT (FORMAT binary)
+"""
+GAPS = """
+    SELECT p.name, g.from_ms, g.to_ms, g.interval_ms, g.reason
+    FROM gap g JOIN point p USING (point_id)
+    WHERE g.gw = ANY(%s) AND g.from_ms <= %s AND g.to_ms > %s
+"""
+BATCHES = """
+    WITH touching AS (
+        SELECT gw, epoch, seq FROM batch
+        WHERE gw = ANY(%s) AND first_ms <= %s AND last_ms >= %s
+    )
+    SELECT b.gw, b.raw FROM batch b
+    WHERE (b.epoch, b.seq) >=
+          (SELECT epoch, seq FROM touching t WHERE t.gw = b.gw ORDER BY epoch, seq LIMIT 1)
+      AND (b.epoch, b.seq) <=
+          (SELECT epoch, seq FROM touching t WHERE t.gw = b.gw ORDER BY epoch DESC, seq DESC LIMIT 1)
+    ORDER BY b.gw, b.epoch, b.seq
+"""
+"""From the first batch that touches the month to the last: those between belong to the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database holds of a month: rows, and the signed batches of each gateway in order."""
+
+    recorded: Recorded
+    chains: dict[str, list[SignedBatch]]
+
+
+def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> Stored:
+    """Rows and batches of a unit's month, closing slot included.
+
+    `NothingRecorded` where no batch touches the month, `DatabaseFault` for the server's troubles.
+    """
+    start_ms, end_ms = month.bounds_ms(plant.zone)
+    gateways = [gateway.id for gateway in plant.gateways_of_unit(unit_id)]
+    with _snapshot(database_url) as connection:
+        series = {
+            point.name: _series(connection, device.gateway, point.name, start_ms, end_ms)
+            for device in plant.devices
+            if device.unit == unit_id
+            for point in device.points
+        }
+        gaps = connection.execute(GAPS, (gateways, end_ms, start_ms)).fetchall()
+        batches = connection.execute(BATCHES, (gateways, end_ms, start_ms)).fetchall()
+    if not batches:
+        raise NothingRecorded(
+            f"expected signed batches of {', '.join(gateways)} for {month}, got none"
+        )
+    chains = {
+        gw: [open_signed(bytes(raw)) for _, raw in rows]
+        for gw, rows in groupby(batches, key=lambda row: str(row[0]))
+    }
+    return Stored(Recorded(series, tuple(sorted(PointGap(*row) for row in gaps))), chains)
+
+
+def _series(connection: Connection[Any], gw: str, point: str, start_ms: int, end_ms: int) -> Series:
+    with connection.cursor() as cursor, cursor.copy(READINGS, (gw, point, start_ms, end_ms)) as out:
+        raw = b"".join(out)
+    body = raw[COPY_HEADER_BYTES : len(raw) - COPY_TRAILER_BYTES]
+    if not body:
+        return EMPTY
+    rows = np.frombuffer(body, dtype=COPY_ROW)
+    try:
+        return Series(
+            rows["t_us"].astype(np.int64) // 1000 + POSTGRES_EPOCH_MS,
+            rows["value"].astype(np.float64),
+            rows["quality"].astype(np.uint8),
+        )
+    except SeriesInvalid as error:
+        raise SeriesInvalid(f"rows of {gw} {point}: {error}; run `tanzheng ingest audit`") from None
+
+
+@contextmanager
+def _snapshot(database_url: str) -> Iterator[Connection[Any]]:
+    try:
+        import psycopg
+    except ImportError:
+        raise DatabaseFault(
+            "expected the database driver: install tanzheng-analytics[database]"
+        ) from None
+    try:
+        with psycopg.connect(database_url) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield connection
+    except psycopg.Error as error:
+        raise DatabaseFault(f"database: {str(error).strip()}") from error
