@@ -6,6 +6,7 @@ dictionary (`to_plan`, `from_plan`), so that no YAML or schema library is loaded
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from fractions import Fraction
 from typing import Any, Final
 
@@ -51,16 +52,16 @@ class PointSpec:
     rollover: int | None = None
     sentinels: frozenset[int] = frozenset()
     scale_register: ScaleRegister | None = None
+    factor: Fraction = dataclass_field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """`factor` leads from a raw value to the dictionary's unit (to `unit` without a field)."""
+        object.__setattr__(self, "factor", self.scale * self.to_field)
 
     @property
     def words(self) -> int:
         """Registers that the value takes."""
         return WORDS[self.type]
-
-    @property
-    def factor(self) -> Fraction:
-        """From a raw value to the dictionary's unit (to `unit` where the point has no field)."""
-        return self.scale * self.to_field
 
     @property
     def span(self) -> tuple[int, int]:

@@ -30,11 +30,9 @@ def decode_value(point: PointSpec, data: bytes, scale: Fraction = _ONE) -> float
     raw = _unpack(point.type, point.order, data)
     if raw in point.sentinels:
         return None
-    factor = point.factor * scale
-    if isinstance(raw, float):
-        value = raw * factor.numerator / factor.denominator
-        return value if math.isfinite(value) else None
-    return raw * factor.numerator / factor.denominator
+    factor = point.factor if scale is _ONE else point.factor * scale
+    value = raw * factor.numerator / factor.denominator
+    return value if math.isfinite(value) else None
 
 
 def decode_scale(register: ScaleRegister, data: bytes) -> Fraction | None:
