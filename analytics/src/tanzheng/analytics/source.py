@@ -57,12 +57,14 @@ BATCHES = """
     WITH touching AS (
         SELECT gw, epoch, seq FROM batch
         WHERE gw = ANY(%s) AND first_ms <= %s AND last_ms >= %s
+    ), first AS (
+        SELECT DISTINCT ON (gw) * FROM touching ORDER BY gw, epoch, seq
+    ), last AS (
+        SELECT DISTINCT ON (gw) * FROM touching ORDER BY gw, epoch DESC, seq DESC
     )
-    SELECT b.gw, b.raw FROM batch b
-    WHERE (b.epoch, b.seq) >=
-          (SELECT epoch, seq FROM touching t WHERE t.gw = b.gw ORDER BY epoch, seq LIMIT 1)
-      AND (b.epoch, b.seq) <=
-          (SELECT epoch, seq FROM touching t WHERE t.gw = b.gw ORDER BY epoch DESC, seq DESC LIMIT 1)
+    SELECT b.gw, b.raw FROM batch b JOIN first USING (gw) JOIN last USING (gw)
+    WHERE (b.epoch, b.seq) >= (first.epoch, first.seq)
+      AND (b.epoch, b.seq) <= (last.epoch, last.seq)
     ORDER BY b.gw, b.epoch, b.seq
 """
 """From the first batch that touches the month to the last: those between belong to the chain."""

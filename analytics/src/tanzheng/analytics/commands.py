@@ -1,0 +1,65 @@
+"""`tanzheng month`: closing a month."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tanzheng.core.errors import BadInput
+
+app = typer.Typer(
+    help="Close a month: figures, rules, evidence package · 月度结账", no_args_is_help=True
+)
+
+
+@app.callback()
+def month() -> None:
+    """Close a month: figures, rules, evidence package · 月度结账."""
+
+
+@app.command("close")
+def close_month(
+    plant: Annotated[Path, typer.Option(help="Plant file (TOML) · 电厂描述文件")],
+    unit: Annotated[str, typer.Option(help="Unit of the plant file · 机组")],
+    month: Annotated[str, typer.Option(help="Month in plant time, YYYY-MM · 月份")],
+    database_url: Annotated[str, typer.Option(help="PostgreSQL that ingest writes to · 数据库")],
+    out: Annotated[Path, typer.Option(help="Folder of the new evidence package · 证据包目录")],
+    today: Annotated[
+        str | None, typer.Option(help="Day of closing in plant time, YYYY-MM-DD · 结账日期")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
+) -> None:
+    """Compute a month from the stored readings and write its evidence package.
+
+    Nothing is written unless every figure follows from the signed batches as well.
+    """
+    from tanzheng.analytics import workflow
+
+    closed = workflow.close_month(_read_plant(plant), unit, month, database_url, out, _today(today))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(closed.to_json(), ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    from tanzheng.analytics.table import render
+
+    Console().print(render(closed))
+
+
+def _read_plant(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"expected a plant file, got {path}: {error.strerror}") from None
+
+
+def _today(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"--today: expected YYYY-MM-DD, got {text!r}") from None
