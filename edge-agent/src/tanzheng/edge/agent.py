@@ -9,7 +9,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +122,8 @@ class Agent:
         return self.spool.unsealed == 0 and self.spool.acked == self.spool.head
 
     def _tell_start(self) -> None:
-        plan_digest = sha256(self._plan.to_json().encode()).hexdigest()
-        event = Event(self._clock.now_ms(), "agent_started", {"plan_sha256": plan_digest})
+        detail = {"plan_sha256": self._plan.acquisition_digest.hex()}
+        event = Event(self._clock.now_ms(), "agent_started", detail)
         self.spool.commit([EventEntry(event)])
         durable_ms, used = self.spool.durable_ms, self.spool.bytes_used
         log.info("started", gateway=self._plan.gateway, durable_ms=durable_ms, spool_bytes=used)

@@ -31,12 +31,13 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="EDGE.toml", help="Agent set
 def run(config: ConfigFile) -> None:
     """Run the agent until SIGTERM · 运行采集程序."""
     from tanzheng.edge.config import load_config
+    from tanzheng.edge.plan import save_plan
 
     plan = load_config(config)
     spool = Path(plan.spool_path)
     spool.mkdir(parents=True, exist_ok=True)
     plan_path = spool / PLAN_NAME
-    plan_path.write_text(plan.to_json(), encoding="utf-8")
+    save_plan(plan, plan_path)
     os.execv(sys.executable, [sys.executable, "-m", "tanzheng.edge.agent", str(plan_path)])
 
 

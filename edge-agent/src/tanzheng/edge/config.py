@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey, VerifyKey
@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     "resend_after_s": 5,
 }
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_BROKER_FORM = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT]"
 
 
 class ConfigError(BadInput):
@@ -154,13 +155,14 @@ def _broker(config: _Config) -> BrokerPlan:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError as error:
-        raise ConfigError(f"{where}: expected mqtt://HOST[:PORT], got {error}") from error
-    if url.scheme not in _PORTS or not host or url.path or url.query or url.username:
-        raise ConfigError(f"{where}: expected mqtt[s]://HOST[:PORT], got {_without_secret(text)}")
+        raise ConfigError(f"{where}: expected {_BROKER_FORM}, got {error}") from error
+    if url.scheme not in _PORTS or not host or url.path or url.query:
+        raise ConfigError(f"{where}: expected {_BROKER_FORM}, got {_without_secret(text)}")
     if (url.scheme == "mqtts") != config.has("broker_ca"):
         raise ConfigError(f"{config.file}: broker_ca: expected with mqtts:// and only there")
     ca_path = str(config.path("broker_ca")) if config.has("broker_ca") else None
-    return BrokerPlan(host, port or _PORTS[url.scheme], ca_path)
+    user, password = (unquote(part) if part else None for part in (url.username, url.password))
+    return BrokerPlan(host, port or _PORTS[url.scheme], user, password, ca_path)
 
 
 def _without_secret(url: str) -> str:

@@ -97,6 +97,8 @@ class MqttLink:
         )
         client.connect_timeout = CONNECT_S_MAX
         client.max_inflight_messages_set(0)  # the window is Session's
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca_path is not None:
             client.tls_set(ca_certs=self._broker.ca_path)
         client.on_socket_open = self._socket_opened

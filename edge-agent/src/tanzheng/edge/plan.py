@@ -1,12 +1,15 @@
 """What the lean process needs to know, as plain JSON: written by `config.py`, read by `agent.py`.
 
 The lean process loads no schema and no TOML library, so everything is resolved before: absolute
-paths, addresses, the profiles of the devices. The plan holds the paths of keys, never a key.
+paths, addresses, the profiles of the devices. The plan holds the paths of keys, never a key; it
+may hold the broker's password, so its file is for its owner only.
 """
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,9 @@ class BrokerPlan:
 
     host: str
     port: int
-    ca_path: str | None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,13 @@ class Plan:
         """Point names `device/field`: the columns of every batch."""
         return tuple(f"{device.id}/{name}" for device in self.devices for name in device.fields)
 
+    @property
+    def acquisition_digest(self) -> bytes:
+        """SHA-256 over what decides which values are read, and how: devices, profiles, grid."""
+        devices = [asdict(device) for device in self.devices]
+        body = [self.gateway, self.interval_ms, self.phase_ms, devices]
+        return sha256(json.dumps(body, sort_keys=True).encode()).digest()
+
     def to_json(self) -> str:
         """The plan as JSON; `from_json` is its inverse."""
         return json.dumps({"version": PLAN_VERSION, **asdict(self)}, ensure_ascii=False, indent=1)
@@ -80,6 +92,14 @@ class Plan:
             return cls(devices=devices, broker=BrokerPlan(**body.pop("broker")), **body)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"expected a plan, got {error!r}, at {where}") from error
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Write `plan` for `load_plan`, readable by its owner only."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(plan.to_json())
 
 
 def load_plan(path: Path) -> Plan:
