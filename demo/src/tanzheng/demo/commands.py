@@ -9,9 +9,7 @@ import typer
 def demo(
     replay: Annotated[
         Path | None,
-        typer.Option(
-            help="Hourly file of US EPA Part 75; the shipped July 2018 where none is given."
-        ),
+        typer.Option(help="Hourly file of US EPA Part 75; the shipped July 2018 by default."),
     ] = None,
     unit: Annotated[
         str | None, typer.Option(help="ORIS/ID where the file has several units.")
@@ -31,15 +29,17 @@ def demo(
 
     from tanzheng.demo.folder import RunFolder
     from tanzheng.demo.live import run_live
-    from tanzheng.demo.rehearsal import Rehearsal, Replay
+    from tanzheng.demo.rehearsal import Rehearsal
+    from tanzheng.demo.servers import Replay
 
     console = Console()
+    source = Replay(replay.resolve() if replay else None, unit, month, live)
+    hours = source.read()
     folder = RunFolder.fresh(directory)
-    source = Replay(replay.resolve() if replay else None, unit, month)
     if live:
         run_live(folder, source, console)
         return
     console.print("[bold]Tanzheng 碳证[/bold] · one month, from a meter's register to a receipt\n")
-    summary = Rehearsal(folder, source, console).run()
+    summary = Rehearsal(folder, source, hours.month, console).run()
     summary.show(console)
     raise typer.Exit(0 if summary.holds else 1)

@@ -11,7 +11,6 @@ from pathlib import Path
 from tanzheng.core.keys import SigningKey
 from tanzheng.demo.folder import RunFolder
 
-GATEWAY = "lg-gw1"
 BATCH_SLOTS_MAX = 60
 BATCH_AGE_S_MAX = 10
 
@@ -31,7 +30,6 @@ class Enrolment:
     gateway: KeyPair
     platform: KeyPair
     operator: KeyPair
-    gateways_file: Path
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -41,22 +39,21 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def enrol(folder: RunFolder) -> Enrolment:
+def enrol(folder: RunFolder, gateway: str) -> Enrolment:
     """Make the keys and the list of gateways that ingest trusts."""
-    pairs = [_pair(folder.keys, name) for name in ("gateway", "platform", "operator")]
-    gateways = folder.root / "gateways.toml"
-    gateways.write_text(
+    folder.gateways_file.write_text(
         "version = 1\n\n[[gateway]]\n"
-        f'id = "{GATEWAY}"\nplant = "plant/plant.toml"\npublic_key = "keys/gateway.pub.pem"\n'
+        f'id = "{gateway}"\nplant = "plant/plant.toml"\npublic_key = "keys/gateway.pub.pem"\n'
     )
-    return Enrolment(pairs[0], pairs[1], pairs[2], gateways)
+    return Enrolment(*(_pair(folder.keys, name) for name in ("gateway", "platform", "operator")))
 
 
-def write_edge_configuration(folder: RunFolder, broker_url: str, plant_time: bool) -> Path:
+def write_edge_configuration(
+    folder: RunFolder, gateway: str, broker_url: str, plant_time: bool
+) -> None:
     """The agent's edge.toml. It holds the gateway's broker password: mode 0600."""
-    path = folder.edge / "edge.toml"
     text = f"""version = 1
-gateway = "{GATEWAY}"
+gateway = "{gateway}"
 plant = "../plant/plant.toml"
 devices = "../plant/devices.json"
 key = "../keys/gateway.pem"
@@ -69,8 +66,7 @@ resend_after_s = 5
 """
     if plant_time:
         text += 'plant_time_socket = "../plant/plant-time.sock"\n'
-    write_private(path, text.encode())
-    return path
+    write_private(folder.edge_file, text.encode())
 
 
 def _pair(keys: Path, name: str) -> KeyPair:

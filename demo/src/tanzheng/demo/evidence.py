@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tanzheng.core.calendar import Month
-from tanzheng.core.plant import Plant
-from tanzheng.demo.enrolment import GATEWAY, Enrolment
+from tanzheng.core.plant import GatewayPlan, Plant
+from tanzheng.demo.enrolment import Enrolment
 from tanzheng.demo.folder import RunFolder
 from tanzheng.demo.parts import Outcome, PartFailed, must, run
 
@@ -34,21 +34,21 @@ class Evidence:
         return self.plant.units[0].id
 
     @property
-    def plant_file(self) -> Path:
-        return self.folder.plant / "plant.toml"
+    def gateway(self) -> GatewayPlan:
+        return self.plant.gateways[0]
 
     def audit(self) -> Outcome:
         """Rows of the database against the signed batches."""
         return run(
-            "ingest", "audit", "--gateways", self.keys.gateways_file, "--gw", GATEWAY, "--json",
-            secrets=self.secrets,
+            "ingest", "audit", "--gateways", self.folder.gateways_file,
+            "--gw", self.gateway.id, "--json", secrets=self.secrets,
         )  # fmt: skip
 
     def close(self, package: Path) -> Mapping[str, Any]:
         """Compute the month five days after its end and pack it."""
         today = self.month.next.first_day + timedelta(days=CLOSED_DAYS_AFTER_MONTH_END)
         return must(
-            run("month", "close", "--plant", self.plant_file, "--unit", self.unit,
+            run("month", "close", "--plant", self.folder.plant_file, "--unit", self.unit,
                 "--month", str(self.month), "--out", package, "--today", today.isoformat(),
                 "--json", secrets=self.secrets),
             "month close",

@@ -110,7 +110,7 @@ class FaultyMonth:
             self.broker.start()
             self._cut = None
             self.notes.append(
-                f"broker killed for {plant_ms / HOUR_MS:.0f} h of plant time, {real_s:.1f} s of ours"
+                f"broker killed for {plant_ms / HOUR_MS:.0f} h of plant time, {real_s:.1f} s real"
             )
 
     def complete(self) -> bool:

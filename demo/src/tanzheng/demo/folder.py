@@ -26,7 +26,14 @@ class RunFolder:
                 )
             shutil.rmtree(root)
         folder = cls(root.resolve())
-        for path in (folder.root, folder.keys, folder.logs, folder.plant, folder.edge):
+        for path in (
+            folder.root,
+            folder.keys,
+            folder.logs,
+            folder.plant,
+            folder.edge,
+            folder.attacks,
+        ):
             path.mkdir(parents=True, exist_ok=True)
         folder.keys.chmod(0o700)
         (folder.root / MARK).touch()
@@ -48,6 +55,18 @@ class RunFolder:
     @property
     def edge(self) -> Path:
         return self.root / "edge"
+
+    @property
+    def edge_file(self) -> Path:
+        return self.edge / "edge.toml"
+
+    @property
+    def plant_file(self) -> Path:
+        return self.plant / "plant.toml"
+
+    @property
+    def gateways_file(self) -> Path:
+        return self.root / "gateways.toml"
 
     @property
     def anchor(self) -> Path:

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import psycopg
 
+from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
+from tanzheng.core.plant import Plant
 
 STORED = """
 SELECT (extract(epoch FROM r.t) * 1000)::bigint, count(*), count(DISTINCT r.point_id)
 FROM reading r JOIN point p USING (point_id)
-WHERE p.gw = %(gw)s AND r.t >= to_timestamp(%(start)s / 1000.0) AND r.t < to_timestamp(%(end)s / 1000.0)
+WHERE p.gw = %(gw)s
+  AND r.t >= to_timestamp(%(start)s / 1000.0) AND r.t < to_timestamp(%(end)s / 1000.0)
 GROUP BY 1
-"""  # noqa: E501
+"""
 GAPS = """
 SELECT g.from_ms, g.to_ms, g.interval_ms, g.reason, count(*)
 FROM gap g WHERE g.gw = %(gw)s AND g.from_ms < %(end)s AND g.to_ms > %(start)s
@@ -29,7 +32,7 @@ GROUP BY 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Readings of the month. `unexplained`: instants of points neither taken nor in a gap record."""
+    """Readings of the month; `unexplained` are neither taken nor in a gap record."""
 
     slots: int
     points: int
@@ -43,7 +46,7 @@ class Count:
 
 
 def taken_slots(log: Path, start_ms: int, end_ms: int) -> dict[int, int]:
-    """Slot → readings of the simulator's log within [start, end); a slot logged twice is an error."""
+    """Slot → readings of the simulator's log within [start, end); each slot is there once."""
     taken: dict[int, int] = {}
     for number, line in enumerate(log.read_text().splitlines(), start=1):
         entry = json.loads(line)
@@ -55,13 +58,13 @@ def taken_slots(log: Path, start_ms: int, end_ms: int) -> dict[int, int]:
     return taken
 
 
-def count(
-    database_url: str, gw: str, points: int, log: Path, period_ms: tuple[int, int], interval_ms: int
-) -> Count:
-    """Count the month of gateway `gw`, which samples `points` points each `interval_ms`."""
-    start_ms, end_ms = period_ms
+def count(database_url: str, plant: Plant, month: Month, log: Path) -> Count:
+    """Count the month of the plant's gateway."""
+    gateway = plant.gateways[0]
+    points = len(plant.points_of_gateway(gateway.id))
+    start_ms, end_ms = month.bounds_ms(plant.zone)
     taken = taken_slots(log, start_ms, end_ms)
-    bounds = {"gw": gw, "start": start_ms, "end": end_ms}
+    bounds = {"gw": gateway.id, "start": start_ms, "end": end_ms}
     with psycopg.connect(database_url) as connection:
         stored = {t: (rows, distinct) for t, rows, distinct in connection.execute(STORED, bounds)}
         gaps = connection.execute(GAPS, bounds).fetchall()
@@ -69,7 +72,7 @@ def count(
     for from_ms, to_ms, every, reason, rows in gaps:
         inside = sum(start_ms <= t < end_ms for t in range(from_ms, to_ms, every))
         reasons[reason] += inside * rows
-    slots = len(range(start_ms, end_ms, interval_ms))
+    slots = len(range(start_ms, end_ms, gateway.interval_ms))
     return Count(
         slots=slots,
         points=points,

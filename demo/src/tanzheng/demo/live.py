@@ -9,10 +9,8 @@ from rich.live import Live
 from rich.table import Table
 
 from tanzheng.core.fields import point_field
-from tanzheng.demo.enrolment import GATEWAY, enrol, write_edge_configuration
 from tanzheng.demo.folder import RunFolder
-from tanzheng.demo.parts import Parts, must, run
-from tanzheng.demo.servers import Replay, Servers
+from tanzheng.demo.servers import Platform, Replay
 
 REFRESH_S = 1.0
 LATEST = """
@@ -26,22 +24,16 @@ TOTALS = "SELECT count(*), coalesce(sum(readings), 0) FROM batch"
 def run_live(folder: RunFolder, replay: Replay, console: Console) -> None:
     """Start every part on the machine's clock and show what arrives; Ctrl-C stops all."""
     with ExitStack() as stack:
-        servers = Servers.start(folder, stack)
-        keys = enrol(folder)
-        parts = Parts(folder.logs, stack)
-        must(run("ingest", "migrate", secrets=servers.secrets), "ingest migrate")
-        sim = parts.start("sim", "sim", "run", *replay.arguments(), "--dir", folder.plant, "--live")
-        sim.wait_for((folder.plant / "devices.json").exists, "listening devices")
-        arguments = ("--gateways", keys.gateways_file, "--key", keys.platform.private)
-        ingest = parts.start("ingest", "ingest", "run", *arguments, secrets=servers.secrets)
-        write_edge_configuration(folder, servers.broker.gateway_url(GATEWAY), plant_time=False)
-        edge = parts.start("edge", "edge", "run", folder.edge / "edge.toml")
+        platform = Platform.start(folder, replay, stack)
+        parts = (platform.sim, platform.ingest, platform.start_agent())
         console.print(f"running in {folder.root} – Ctrl-C stops it 按 Ctrl-C 停止")
-        connection = stack.enter_context(psycopg.connect(servers.database.url(), autocommit=True))
+        connection = stack.enter_context(
+            psycopg.connect(platform.servers.database.url(), autocommit=True)
+        )
         with Live(console=console, refresh_per_second=2) as live:
             try:
                 while True:
-                    for part in (sim, ingest, edge):
+                    for part in parts:
                         part.check()
                     live.update(_table(connection))
                     time.sleep(REFRESH_S)

@@ -79,7 +79,7 @@ class Parts:
 
 @contextmanager
 def environment(settings: Mapping[str, str] | None) -> Iterator[None]:
-    """Our own environment with `settings`, for a child to inherit: arguments are seen by all users."""
+    """Our environment with `settings`, for a child to inherit: arguments are seen by all users."""
     before = dict(os.environ)
     os.environ.update(settings or {})
     try:
@@ -107,6 +107,7 @@ def run(*arguments: str | Path, secrets: Mapping[str, str] | None = None) -> Out
             text=True,
             timeout=COMMAND_S_MAX,
             stdin=subprocess.DEVNULL,
+            check=False,
         )
     try:
         data = json.loads(done.stdout)

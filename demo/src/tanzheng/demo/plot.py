@@ -1,4 +1,4 @@
-"""The month as a picture: hourly power, CO2 by CEMS beside fuel-based CO2, and the hours with gaps."""
+"""The month as a picture: hourly power, CO2 by CEMS and by fuel, and the hours with gaps."""
 
 import json
 from datetime import datetime

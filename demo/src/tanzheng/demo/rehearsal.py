@@ -9,80 +9,67 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tanzheng.core.calendar import Month
-from tanzheng.core.plant import Plant
 from tanzheng.demo import attacks, judge, plot, report
-from tanzheng.demo.enrolment import GATEWAY, Enrolment, enrol, write_edge_configuration
 from tanzheng.demo.evidence import Evidence, wait_for_block
-from tanzheng.demo.faults import FaultyMonth, read_status
+from tanzheng.demo.faults import FaultyMonth
 from tanzheng.demo.folder import RunFolder
-from tanzheng.demo.parts import Part, PartFailed, Parts, must, run
-from tanzheng.demo.servers import Replay, Servers
+from tanzheng.demo.parts import Part, PartFailed, must, run
+from tanzheng.demo.servers import Platform, Replay
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds by stage, in order."""
+    """Seconds by stage, in order; each stage is named on the console when it is done."""
 
+    console: Console
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str, saying: str) -> Iterator[None]:
+        """Time one stage."""
         start = time.monotonic()
-        yield
+        with self.console.status(f"  {saying}"):
+            yield
         self.seconds[name] = round(time.monotonic() - start, 2)
+        self.console.print(f"  [green]✓[/green] {saying} [dim]{self.seconds[name]:.1f} s[/dim]")
 
 
 class Rehearsal:
     """Runs the whole month in `folder`; `run` returns the summary that is also written there."""
 
-    def __init__(self, folder: RunFolder, replay: Replay, console: Console) -> None:
-        self.folder, self.replay, self.console = folder, replay, console
-        self.watch = Stopwatch()
+    def __init__(self, folder: RunFolder, replay: Replay, month: Month, console: Console) -> None:
+        self.folder, self.replay, self.month, self.console = folder, replay, month, console
+        self.watch = Stopwatch(console)
 
     def run(self) -> report.Summary:
         """Everything, in order. Whatever happens, no process is left behind."""
         with ExitStack() as stack:
-            with self.watch.stage("start"), self._saying("starting the parts 启动各部件"):
-                servers = Servers.start(self.folder, stack)
-                keys = enrol(self.folder)
-                parts = Parts(self.folder.logs, stack)
-                started = self._start(parts, servers, keys)
-            with self.watch.stage("month"):
-                faults = self._month(parts, servers, started)
-            summary = self._evidence(servers, keys, faults)
-            with self.watch.stage("stop"), self._saying("stopping 停止"):
+            with self.watch.stage("start", "database, broker, chain, plant, ingest 启动各部件"):
+                platform = Platform.start(self.folder, self.replay, stack)
+                observer = self._deploy(platform)
+            faults = self._month(platform, observer)
+            summary = self._evidence(platform, faults)
+            with self.watch.stage("stop", "every process ended 全部进程已停止"):
                 stack.close()
         summary.finish(self.watch.seconds)
         return summary
 
-    def _start(self, parts: Parts, servers: Servers, keys: Enrolment) -> "Started":
-        folder = self.folder
-        must(run("ingest", "migrate", secrets=servers.secrets), "ingest migrate")
-        sim = parts.start("sim", "sim", "run", *self.replay.arguments(), "--dir", folder.plant)
-        sim.wait_for((folder.plant / "devices.json").exists, "listening devices")
-        ingest = parts.start(
-            "ingest", "ingest", "run", "--gateways", keys.gateways_file,
-            "--key", keys.platform.private, secrets=servers.secrets,
-        )  # fmt: skip
-        write_edge_configuration(folder, servers.broker.gateway_url(GATEWAY), plant_time=True)
-        chain = must(
-            run("anchor", "deploy", "--dev", "--rpc", servers.chain.url, "--dir", folder.anchor,
-                "--json"),
+    def _deploy(self, platform: Platform) -> Part:
+        """Deploy the contract, and let somebody other than the operator watch it."""
+        keys, chain = platform.keys, platform.servers.chain.url
+        deployed = must(
+            run("anchor", "deploy", "--dev", "--rpc", chain, "--dir", self.folder.anchor, "--json"),
             "anchor deploy",
+        )
+        return platform.parts.start(
+            "observer", "trust", "observe", "--rpc", chain,
+            "--contract", str(deployed["contract"]), "--log-id", str(deployed["log_id"]),
+            "--plant", self.folder.plant_file, "--gateway-key", keys.gateway.public,
+            "--operator-key", keys.operator.public, "--out", self.folder.trust,
         )  # fmt: skip
-        observer = parts.start(
-            "observer", "trust", "observe", "--rpc", servers.chain.url,
-            "--contract", str(chain["contract"]), "--log-id", str(chain["log_id"]),
-            "--plant", folder.plant / "plant.toml", "--gateway-key", keys.gateway.public,
-            "--operator-key", keys.operator.public, "--out", folder.trust,
-        )  # fmt: skip
-        plant = Plant.parse((folder.plant / "plant.toml").read_bytes())
-        return Started(sim, ingest, observer, plant)
 
-    def _month(self, parts: Parts, servers: Servers, started: "Started") -> FaultyMonth:
-        def agent() -> Part:
-            return parts.start("edge", "edge", "run", self.folder.edge / "edge.toml")
-
+    def _month(self, platform: Platform, observer: Part) -> FaultyMonth:
+        start = time.monotonic()
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(bar_width=36),
@@ -92,57 +79,39 @@ class Rehearsal:
         )
         with Progress(*columns, console=self.console) as progress:
             month = FaultyMonth(
-                self.folder.plant / "sim-status.json", agent(), agent, servers.broker, progress,
-                (started.sim, started.ingest, started.observer),
-            )  # fmt: skip
+                status_file=self.folder.plant / "sim-status.json",
+                agent=platform.start_agent(),
+                restart_agent=platform.start_agent,
+                broker=platform.servers.broker,
+                progress=progress,
+                others=(platform.sim, platform.ingest, observer),
+            )
             month.run()
+        self.watch.seconds["month"] = round(time.monotonic() - start, 2)
         if not month.complete():
             raise PartFailed(f"expected both faults to happen, got {month.notes}")
         return month
 
-    def _evidence(self, servers: Servers, keys: Enrolment, faults: FaultyMonth) -> report.Summary:
-        folder = self.folder
-        plant = Plant.parse((folder.plant / "plant.toml").read_bytes())
-        status = read_status(folder.plant / "sim-status.json")
-        assert status is not None, "the month has run"
-        month = Month.parse(plant.zone.datetime(status.start_ms).strftime("%Y-%m"))
-        evidence = Evidence(folder, keys, plant, month, servers.secrets, servers.chain.url)
-        with self.watch.stage("audit"), self._saying("rows against signed batches 审计"):
+    def _evidence(self, platform: Platform, faults: FaultyMonth) -> report.Summary:
+        folder, servers, watch = self.folder, platform.servers, self.watch
+        evidence = Evidence(
+            folder, platform.keys, platform.plant, self.month, servers.secrets, servers.chain.url
+        )
+        with watch.stage("audit", "every row against its signed batch 逐行审计"):
             must(evidence.audit(), "ingest audit")
-            gateway = plant.gateway(GATEWAY)
             counted = judge.count(
-                servers.database.url(), GATEWAY, len(plant.points_of_gateway(GATEWAY)),
-                folder.plant / "taken.jsonl", month.bounds_ms(plant.zone), gateway.interval_ms,
-            )  # fmt: skip
-        with self.watch.stage("close"), self._saying("closing the month 月度核算"):
+                servers.database.url(), platform.plant, self.month, folder.plant / "taken.jsonl"
+            )
+        with watch.stage("close", "hours, figures, rules, package 月度核算与存证包"):
             evidence.close(folder.package)
-        with self.watch.stage("anchor"), self._saying("log, checkpoint, chain 上链存证"):
+        with watch.stage("anchor", "statement, log, checkpoint, chain, receipt 上链存证"):
             sealed = evidence.seal(folder.package, folder.receipt)
             wait_for_block(folder.trust, int(sealed["block_number"]))
-        with self.watch.stage("verify"), self._saying("verifying off line 离线核验"):
+        with watch.stage("verify", "off-line verification, figures recomputed 离线核验"):
             verdict = evidence.verify(folder.package, folder.receipt)
-        with self.watch.stage("attacks"), self._saying("attacking 攻击演练"):
-            caught = attacks.all_attacks(evidence)
-        with self.watch.stage("plot"):
+        with watch.stage("attacks", "five attacks 五种攻击"):
+            caught = attacks.run_all(evidence)
+        with watch.stage("plot", "the month as a picture 月度图"):
             plot.draw(folder.package, folder.root / "month.png")
-        return report.Summary.of(
-            evidence, counted, sealed, verdict, caught, faults.notes,
-            (servers.broker.kind, servers.database.version),
-        )  # fmt: skip
-
-    @contextmanager
-    def _saying(self, what: str) -> Iterator[None]:
-        start = time.monotonic()
-        with self.console.status(f"  {what}"):
-            yield
-        self.console.print(f"  [green]✓[/green] {what} [dim]{time.monotonic() - start:.1f} s[/dim]")
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The processes that run beside the agent, and the plant they measure."""
-
-    sim: Part
-    ingest: Part
-    observer: Part
-    plant: Plant
+        named = (servers.broker.kind, servers.database.version)
+        return report.Summary.of(evidence, counted, sealed, verdict, caught, faults.notes, named)

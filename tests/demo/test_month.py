@@ -1,0 +1,114 @@
+"""The whole way, on real parts: `tanzheng demo` as a user runs it, its figures worked out by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.months import state_file
+from parts import missing
+from tanzheng.ingest.broker import find_mosquitto
+
+TANZHENG = Path(sys.executable).with_name("tanzheng")
+ATTACKS = {
+    "database_row_changed",
+    "package_byte_changed",
+    "receipt_byte_changed",
+    "batch_dropped",
+    "operator_rewrote",
+}
+
+
+def rehearse(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run the demo to its end and read its summary; its output is shown when it fails."""
+    if find_mosquitto() is None:
+        missing("mosquitto")
+    done = subprocess.run(
+        [TANZHENG, "demo", "--dir", str(folder), *arguments],
+        capture_output=True, text=True, timeout=540, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return summary
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of living processes that mention `folder`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and entry.parent.name != str(os.getpid()):
+            found.append(line)
+    return found
+
+
+def assert_whole(summary: dict[str, Any], folder: Path) -> None:
+    """Nothing lost, nothing doubled, all explained, all attacks named, no process left."""
+    assert summary["readings_lost"] == summary["readings_duplicated"] == 0
+    assert summary["readings_taken"] == summary["readings_stored"]
+    whole = summary["slots"] * summary["points"]
+    assert summary["readings_taken"] + summary["readings_in_gaps"] == whole
+    assert summary["readings_in_gaps"] >= 10 * summary["points"]
+    assert set(summary["gap_reasons"]) == {"agent_down"}
+    assert summary["verify_exit_code"] == 0
+    assert summary["attacks"] == dict.fromkeys(ATTACKS, True)
+    assert summary["broker"].startswith("mosquitto")
+    assert processes_of(folder) == []
+
+
+@pytest.mark.timeout(600)
+def test_july_2018_of_langley_gulch(tmp_path: Path) -> None:
+    summary = rehearse(tmp_path / "run")
+    assert_whole(summary, tmp_path / "run")
+    assert summary["month"] == "2018-07"
+    assert summary["generation_mwh"] == 211_345.0
+    assert summary["operating_hours"] == 744.0
+    assert summary["fuel_gas_1e4nm3"] == 3_356.88
+    assert summary["co2_calculated_t"] == 72_676.61
+    assert summary["co2_cems_t"] == pytest.approx(74_018.84, rel=1e-3)
+    assert (tmp_path / "run" / "month.png").stat().st_size > 20_000
+
+
+@pytest.mark.timeout(600)
+def test_a_month_with_starts_partial_and_empty_hours(tmp_path: Path) -> None:
+    expected = state_file(tmp_path / "state.csv", 2019, 2, seed=7)
+    folder = tmp_path / "run"
+    summary = rehearse(folder, "--replay", str(tmp_path / "state.csv"), "--unit", "99/G 1")
+    assert_whole(summary, folder)
+    half_interval_h = 0.5 / 60 * expected.switches
+    mass_per_h = expected.co2_t / expected.operating_hours
+    assert summary["generation_mwh"] == pytest.approx(expected.generation_mwh, rel=2e-4)
+    assert summary["fuel_gas_1e4nm3"] == pytest.approx(expected.fuel_gas_1e4nm3, rel=2e-4)
+    hours_error = abs(summary["operating_hours"] - expected.operating_hours)
+    assert hours_error <= 1e-3 * expected.operating_hours + half_interval_h
+    mass_error = abs(summary["co2_cems_t"] - expected.co2_t)
+    assert mass_error <= 1e-3 * expected.co2_t + half_interval_h * mass_per_h
+
+
+def test_bad_replay_is_named_before_anything_starts(tmp_path: Path) -> None:
+    state_file(tmp_path / "state.csv", 2019, 2, seed=7)
+    done = subprocess.run(
+        [TANZHENG, "demo", "--dir", str(tmp_path / "run"), "--replay", str(tmp_path / "state.csv")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "99/G 1" in done.stderr
+    assert "99/OTHER" in done.stderr
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = subprocess.run(
+        [TANZHENG, "demo", "--dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "expected an empty folder" in done.stderr.replace("\n", " ")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
