@@ -5,8 +5,6 @@
 It speaks MQTT 3.1.1 only and keeps nothing for an absent subscriber.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hmac

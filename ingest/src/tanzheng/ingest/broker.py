@@ -5,8 +5,6 @@ what each may do is in `topics`. Correctness never rests on the broker: a gatewa
 until the platform's signed ack.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import importlib.metadata

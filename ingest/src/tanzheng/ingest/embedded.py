@@ -5,8 +5,6 @@ on every parent folder and trusts all local logins. Here: scram with a random pa
 socket and no network port, a user id of its own under root, fsync on.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import pwd

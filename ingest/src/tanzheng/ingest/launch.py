@@ -9,8 +9,6 @@ a process changes its user (prctl(2), PR_SET_PDEATHSIG).
 UID -1 keeps the user.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import sys

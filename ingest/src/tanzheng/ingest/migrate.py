@@ -4,8 +4,6 @@ The files' SHA-256 are kept in the database. A file that changed after it was ap
 database that knows files we do not, is refused: the schema must be what the code was tested with.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from hashlib import sha256

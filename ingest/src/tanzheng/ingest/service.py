@@ -5,8 +5,6 @@ user id of its own that no account has; nothing outside the server's own folder 
 rights. A server never outlives the process that started it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pwd

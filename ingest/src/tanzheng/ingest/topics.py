@@ -4,8 +4,6 @@ tanzheng/v1/<gateway>/batch   gateway → platform   zstd of a signed batch (COS
 tanzheng/v1/<gateway>/ack     platform → gateway   signed ack, retained
 """
 
-from __future__ import annotations
-
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import identifier
 

@@ -48,22 +48,24 @@ CREATE TABLE gap (
     reason          text NOT NULL
 );
 CREATE INDEX gap_gw_from_ms ON gap (gw, from_ms);
+CREATE INDEX gap_batch ON gap (batch_id);
 
 CREATE TABLE event (
     batch_id        bigint NOT NULL REFERENCES batch,
     gw              text NOT NULL,
     t_ms            bigint NOT NULL,
     kind            text NOT NULL,
-    detail          jsonb NOT NULL
+    detail          json NOT NULL       -- text: jsonb refuses the character U+0000
 );
 CREATE INDEX event_gw_t_ms ON event (gw, t_ms);
+CREATE INDEX event_batch ON event (batch_id);
 
 -- What failed, with the bytes as they arrived. `digest` is over the signed batch where the message
 -- could be unpacked, else over the message: the same thing sent again is counted, not stored again.
 CREATE TABLE quarantine (
     quarantine_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic           text NOT NULL,
-    gw              text,               -- by the topic; null: not an enrolled gateway
+    gw              text NOT NULL,      -- by the topic; empty: not an enrolled gateway
     reason_code     text NOT NULL,
     detail          text NOT NULL,
     digest          bytea NOT NULL,
@@ -75,3 +77,4 @@ CREATE TABLE quarantine (
     UNIQUE (digest, reason_code, topic)
 );
 ALTER TABLE quarantine ALTER COLUMN raw SET STORAGE EXTERNAL;
+CREATE INDEX quarantine_open ON quarantine (gw) WHERE accepted_at IS NULL;

@@ -1,0 +1,174 @@
+"""`tanzheng ingest …`: the commands of the platform's entrance."""
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Check signed batches and write them exactly once · 接收入库", no_args_is_help=True
+)
+database_app = typer.Typer(help="A PostgreSQL of our own · 内置数据库", no_args_is_help=True)
+broker_app = typer.Typer(help="An MQTT broker of our own · 内置消息代理", no_args_is_help=True)
+quarantine_app = typer.Typer(help="What was refused, and why · 隔离区", no_args_is_help=True)
+app.add_typer(database_app, name="database")
+app.add_typer(broker_app, name="broker")
+app.add_typer(quarantine_app, name="quarantine")
+
+DatabaseUrl = Annotated[
+    str, typer.Option(envvar="TANZHENG_DATABASE_URL", help="libpq URL of the database.")
+]
+BrokerUrl = Annotated[
+    str,
+    typer.Option(
+        "--broker",
+        envvar="TANZHENG_BROKER",
+        help="mqtt[s]://USER:PASSWORD@HOST:PORT; better in the environment than here.",
+    ),
+]
+GatewaysFile = Annotated[
+    Path, typer.Option(help="GATEWAYS.toml: id, plant file, public key of each.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
+Directory = Annotated[Path, typer.Option("--dir", help="Where its files and data stay.")]
+
+
+@app.command()
+def run(
+    database_url: DatabaseUrl,
+    broker: BrokerUrl,
+    gateways: GatewaysFile,
+    key: Annotated[Path, typer.Option(help="The platform's private key (PEM): signs the acks.")],
+) -> None:
+    """Take batches from the broker until SIGTERM · 接收、验签、入库、应答."""
+    from tanzheng.core.keys import SigningKey
+    from tanzheng.ingest.consumer import Consumer
+    from tanzheng.ingest.enrolment import read_file, read_gateways
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    enrolled = read_gateways(gateways)
+    consumer = Consumer(
+        broker, database_url, enrolled, SigningKey.from_pem(read_file(key), str(key))
+    )
+    _on_stop(consumer.stop)
+    consumer.run()
+
+
+@app.command()
+def migrate(database_url: DatabaseUrl) -> None:
+    """Bring the database to this version's schema · 升级数据库结构."""
+    from tanzheng.ingest.migrate import migrate as apply
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    applied = apply(database_url)
+    typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to do · 已是最新")
+
+
+@app.command()
+def audit(
+    database_url: DatabaseUrl,
+    gateways: GatewaysFile,
+    gw: Annotated[str | None, typer.Option(help="Only this gateway.")] = None,
+    month: Annotated[
+        str | None, typer.Option(help="Only readings of YYYY-MM in plant time.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild all rows from the signed batches and compare; exit 3 on a difference · 核对."""
+    from tanzheng.core.calendar import Month
+    from tanzheng.ingest.audit import audit as compare
+    from tanzheng.ingest.enrolment import read_gateways, select
+
+    chosen = select(read_gateways(gateways), gw)
+    report = compare(database_url, chosen, Month.parse(month) if month else None)
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    elif report.difference is None:
+        typer.echo(
+            f"{report.readings} readings and {report.gaps} gap records equal the "
+            f"{report.batches} signed batches · 一致"
+        )
+    else:
+        typer.secho(f"{report.difference} · 不一致", fg="red", err=True)
+    if report.difference is not None:
+        raise typer.Exit(3)
+
+
+@database_app.command("start")
+def database_start(directory: Directory) -> None:
+    """Run the embedded server until SIGTERM; prints {"url", "version"} when it is ready."""
+    from tanzheng.ingest.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres(directory) as server:
+        _serve({"url": server.url(), "version": server.version}, server.wait)
+
+
+@broker_app.command("start")
+def broker_start(
+    directory: Directory,
+    port: Annotated[int | None, typer.Option(help="Default: a free port.")] = None,
+    gateway: Annotated[
+        list[str] | None, typer.Option(help="A gateway that may log in; repeat for more.")
+    ] = None,
+) -> None:
+    """Run the broker until SIGTERM; prints {"platform", "gateways", "kind"} when it is ready."""
+    from tanzheng.ingest.broker import Broker
+
+    with Broker(directory, port) as server:
+        ready = {
+            "platform": server.platform_url,
+            "gateways": {gw: server.gateway_url(gw) for gw in gateway or []},
+            "kind": server.kind,
+        }
+        _serve(ready, server.wait)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    database_url: DatabaseUrl,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what was accepted later.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The latest N entries.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """What is in quarantine, the latest first · 隔离区清单."""
+    from tanzheng.ingest.quarantine import latest
+
+    entries = latest(database_url, limit, open_only=not everything)
+    if as_json:
+        typer.echo(json.dumps(entries))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("received_at", "gw", "reason_code", "seen", "bytes", "detail")
+    table = Table(*columns, title="Quarantine · 隔离区")
+    for entry in entries:
+        table.add_row(*(str(entry[name]) for name in columns))
+    Console().print(table)
+
+
+def _on_stop(stop: Callable[[], object]) -> None:
+    """Call `stop` on SIGTERM and on Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def _serve(ready: dict[str, Any], wait: Callable[[], int]) -> None:
+    """Print the JSON line, then wait: for a signal (exit 0), or for the server to fail."""
+
+    def end() -> None:
+        raise SystemExit(0)
+
+    _on_stop(end)
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+    from tanzheng.ingest.service import ServiceFailed
+
+    raise ServiceFailed(f"the server ended by itself, exit code {wait()}")

@@ -1,0 +1,254 @@
+"""The service `tanzheng ingest run`: broker → writer → signed acks.
+
+paho's thread puts messages into a bounded queue; the main thread writes them in groups. A message
+is acknowledged to the broker after the commit only, so the broker keeps what is under way, and
+gives no more than its in-flight limit at a time. If a message is lost all the same, its gateway
+sends it again, because its signed ack is missing.
+"""
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from tanzheng.core.ack import Ack, sign_ack
+from tanzheng.core.batch import ChainHead
+from tanzheng.core.errors import BadInput
+from tanzheng.core.keys import SigningKey
+from tanzheng.ingest.decide import Message
+from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.topics import ALL_BATCHES, ack_topic
+from tanzheng.ingest.writer import Outcome, Writer
+
+LOG = logging.getLogger(__name__)
+CLIENT_ID = "tanzheng-ingest"
+QUEUE_MESSAGES_MAX = 1000
+GROUP_MESSAGES_MAX = 128
+GROUP_BYTES_MAX = 32 << 20
+RETRY_DELAY_S_MIN = 0.1
+RETRY_DELAY_S_MAX = 5.0
+STATISTICS_EVERY_S = 60.0
+KEEPALIVE_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message with what the broker wants to see acknowledged: message id and QoS."""
+
+    message: Message
+    mid: int
+    qos: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where and as whom to log in."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: bool
+
+    @classmethod
+    def parse(cls, url: str) -> "BrokerAddress":
+        """From mqtt://USER:PASSWORD@HOST:PORT (mqtts: with TLS); `BadInput` hides the password."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or port == -1:
+            shown = f"{parts.scheme}://…@{parts.hostname}"
+            raise BadInput(f"broker: expected mqtt[s]://USER:PASSWORD@HOST:PORT, got {shown}")
+        tls = parts.scheme == "mqtts"
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(parts.hostname, port or (8883 if tls else 1883), user, password, tls)
+
+
+class Consumer:
+    """Runs until `stop`; needs nothing but its arguments and may be killed at any moment."""
+
+    def __init__(
+        self,
+        broker_url: str,
+        database_url: str,
+        gateways: Mapping[str, Gateway],
+        key: SigningKey,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._address = BrokerAddress.parse(broker_url)
+        self._database_url = database_url
+        self._gateways = gateways
+        self._key = key
+        self._now_ms = now_ms
+        self._queue: queue.Queue[Received] = queue.Queue(QUEUE_MESSAGES_MAX)
+        self._stopping = threading.Event()
+        self._greet = threading.Event()  # set on each login: acknowledge every head anew
+        self._writer: Writer | None = None
+        self._totals: Counter[str] = Counter()
+        self._client = self._make_client()
+
+    def stop(self) -> None:
+        """Finish the group under way, then end `run`; for signal handlers."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Serve until `stop`. Raises what cannot mend itself: wrong schema, changed key."""
+        if not self._with_database(lambda writer: writer.heads()):
+            return
+        self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
+        self._client.loop_start()
+        try:
+            self._loop()
+        finally:
+            self._client.disconnect()
+            self._client.loop_stop()
+            if self._writer is not None:
+                self._writer.close()
+            self._report()
+
+    def _loop(self) -> None:
+        report_at = time.monotonic() + STATISTICS_EVERY_S
+        while not self._stopping.is_set():
+            if self._greet.is_set():
+                self._greet.clear()
+                self._with_database(lambda writer: self._acknowledge(writer.heads()))
+            group = self._next_group()
+            if group:
+                self._process(group)
+            if time.monotonic() >= report_at:
+                self._report()
+                report_at = time.monotonic() + STATISTICS_EVERY_S
+
+    def _next_group(self) -> list[Received]:
+        """What is waiting, up to the limits of a group; waits a moment for the first."""
+        group: list[Received] = []
+        size = 0
+        try:
+            while len(group) < GROUP_MESSAGES_MAX and size < GROUP_BYTES_MAX:
+                item = self._queue.get(block=not group, timeout=0.2)
+                group.append(item)
+                size += len(item.message.payload)
+        except queue.Empty:
+            pass
+        return group
+
+    def _process(self, group: list[Received]) -> None:
+        messages = [item.message for item in group]
+
+        def write(writer: Writer) -> None:
+            outcome = writer.write(messages)
+            self._acknowledge(outcome.heads)
+            self._count(outcome)
+
+        if self._with_database(write):
+            for item in group:
+                self._client.ack(item.mid, item.qos)
+
+    def _with_database(self, action: Callable[[Writer], object]) -> bool:
+        """Do `action` as often as it takes the database to be there; False: stopped before."""
+        delay = RETRY_DELAY_S_MIN
+        while not self._stopping.is_set():
+            try:
+                if self._writer is None:
+                    self._writer = Writer(self._database_url, self._gateways)
+                action(self._writer)
+            except psycopg.OperationalError as error:
+                LOG.warning("database away, next try in %.1f s: %s", delay, error)
+                self._drop_writer()
+                self._stopping.wait(delay)
+                delay = min(2 * delay, RETRY_DELAY_S_MAX)
+            else:
+                return True
+        return False
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _acknowledge(self, heads: Mapping[str, ChainHead]) -> None:
+        """Tell gateways what is committed. Retained: a gateway that comes later sees it, too."""
+        if not self._client.is_connected():
+            return  # the next login acknowledges all heads
+        for gw, head in heads.items():
+            ack = Ack(gw, head.epoch, head.seq, head.digest, self._now_ms())
+            self._client.publish(ack_topic(gw), sign_ack(ack, self._key), qos=1, retain=True)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._totals["accepted"] += outcome.accepted
+        self._totals["readings"] += outcome.readings
+        self._totals["duplicates"] += outcome.duplicates
+        for reason, number in outcome.refused.items():
+            LOG.warning("quarantine: %d × %s", number, reason)
+            self._totals[f"quarantined {reason}"] += number
+
+    def _report(self) -> None:
+        shown = ", ".join(f"{name} {number}" for name, number in sorted(self._totals.items()))
+        LOG.info("since start: %s; waiting %d", shown or "nothing", self._queue.qsize())
+
+    def _make_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True
+        )
+        client.username_pw_set(self._address.user, self._address.password)
+        if self._address.tls:
+            client.tls_set()
+        client.reconnect_delay_set(1, int(RETRY_DELAY_S_MAX))
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        client.on_socket_open = _no_delay
+        return client
+
+    def _on_connect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            LOG.error("the broker refuses the login: %s", reason)
+            return
+        LOG.info("connected to the broker, session present: %s", flags.session_present)
+        client.subscribe(ALL_BATCHES, qos=1)
+        self._greet.set()
+
+    def _on_disconnect(
+        self,
+        client: mqtt.Client,
+        userdata: object,
+        flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if not self._stopping.is_set():
+            LOG.warning("connection to the broker lost: %s", reason)
+
+    def _on_message(self, client: mqtt.Client, userdata: object, item: mqtt.MQTTMessage) -> None:
+        message = Message(item.topic, bytes(item.payload), self._now_ms())
+        try:
+            self._queue.put_nowait(Received(message, item.mid, item.qos))
+        except queue.Full:  # more than the broker should give: its gateway will send it again
+            self._totals["dropped, queue full"] += 1
+            client.ack(item.mid, item.qos)
+
+
+def _no_delay(client: mqtt.Client, userdata: object, connection: object) -> None:
+    """Without it large messages wait 40 ms each for a delayed TCP acknowledgement."""
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

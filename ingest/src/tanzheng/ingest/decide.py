@@ -1,0 +1,218 @@
+"""What to do with a message from a gateway: a pure function of bytes, head and time.
+
+Two steps, because the first costs the time and needs no database:
+`examine` unpacks the message and checks form, signer, points and time; `decide` puts the batch
+against the head of its chain. What cannot be accepted goes to quarantine with a `Reason`.
+
+    message ─examine─▶ Refused                   → quarantine
+                     └▶ Checked ─decide─▶ Accept → stored, acknowledged
+                                        ├▶ Refused → quarantine
+                                        └▶ Repeated ─decide_repeated─▶ Duplicate → acknowledged
+                                                                     └▶ Refused → quarantine
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+import zstandard
+
+from tanzheng.core.batch import (
+    BATCH_BYTES_MAX,
+    ChainHead,
+    SignedBatch,
+    check_successor,
+    open_signed,
+)
+from tanzheng.core.errors import (
+    BadInput,
+    ChainBroken,
+    EpochInvalid,
+    SequenceRepeated,
+    SequenceSkipped,
+    SignatureInvalid,
+)
+from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.topics import gateway_of
+
+# How far a gateway's clock may run ahead of ours. Behind is no fault: a spool may be months old.
+AHEAD_MS_MAX = 5 * 60_000
+
+
+class Reason(StrEnum):
+    """Why a message is in quarantine; kept in the database."""
+
+    TOPIC = "topic_unknown"
+    GATEWAY = "gateway_unknown"
+    OVERSIZE = "oversize"
+    ZSTD = "zstd_invalid"
+    ENCODING = "encoding_invalid"
+    SIGNATURE = "signature_invalid"
+    TOPIC_MISMATCH = "topic_mismatch"
+    POINT = "point_unknown"
+    FUTURE = "time_in_future"
+    SKIPPED = "sequence_skipped"
+    CHAIN = "chain_broken"
+    EPOCH = "epoch_invalid"
+    CLOSED = "epoch_closed"
+    FORK = "sequence_forked"
+    SUSPENDED = "gateway_suspended"
+    FAULT = "ingest_fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A publication as it came from the broker."""
+
+    topic: str
+    payload: bytes
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch of an enrolled gateway, signed by its key, with known points, not of the future."""
+
+    message: Message
+    signed: SignedBatch
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Into quarantine. `digest` names the content, `gw` the enrolled gateway of the topic."""
+
+    message: Message
+    gw: str | None
+    digest: bytes
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The batch is the next of its chain: store it; then it is the head."""
+
+    checked: Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The batch is stored already: acknowledge the head again."""
+
+    checked: Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Not after the head: `decide_repeated` tells by the ledger's digest what it is."""
+
+    checked: Checked
+
+
+def examine(message: Message, gateways: Mapping[str, Gateway]) -> Checked | Refused:
+    """Everything that can be said about a message without knowing the gateway's history."""
+    gw = gateway_of(message.topic)
+    gateway = gateways.get(gw or "")
+    digest = sha256(message.payload).digest()
+    if gateway is None:
+        reason = Reason.GATEWAY if gw else Reason.TOPIC
+        detail = f"expected the batch topic of an enrolled gateway, got {message.topic!r}"
+        return Refused(message, None, digest, reason, detail)
+    try:
+        raw = _unpack(message.payload)
+        digest = sha256(raw).digest()
+        return Checked(message, _check(raw, gateway, message.received_ms), digest)
+    except _Refusal as refusal:
+        return Refused(message, gateway.gw, digest, refusal.reason, refusal.detail)
+
+
+def decide(
+    head: ChainHead | None, suspended: bool, checked: Checked
+) -> Accept | Repeated | Refused:
+    """The place of a checked batch in its chain, whose last stored batch is `head`."""
+    batch = checked.signed.batch
+    if suspended:
+        return _refuse(checked, Reason.SUSPENDED, "the gateway is suspended until re-enrolled")
+    try:
+        check_successor(head, batch)
+    except SequenceRepeated:
+        return Repeated(checked)
+    except SequenceSkipped as error:
+        return _refuse(checked, Reason.SKIPPED, str(error))
+    except ChainBroken as error:
+        return _refuse(checked, Reason.CHAIN, str(error))
+    except EpochInvalid as error:
+        return _refuse(checked, Reason.EPOCH, str(error))
+    return Accept(checked)
+
+
+def decide_repeated(checked: Checked, stored_digest: bytes | None) -> Duplicate | Refused:
+    """A batch at or before the head, against what the ledger holds in its place.
+
+    Other bytes in a place that is taken are a fork: the gateway's key signed two histories. No
+    batch in that place means that a later epoch has closed its epoch before it came.
+    """
+    batch = checked.signed.batch
+    place = f"{batch.gw} epoch {batch.epoch} seq {batch.seq}"
+    if stored_digest is None:
+        detail = f"{place}: expected a batch before the epoch was closed, got one after it"
+        return _refuse(checked, Reason.CLOSED, detail)
+    if stored_digest == checked.digest:
+        return Duplicate(checked)
+    detail = f"{place}: expected batch {stored_digest.hex()}, got {checked.digest.hex()}"
+    return _refuse(checked, Reason.FORK, detail)
+
+
+def _refuse(checked: Checked, reason: Reason, detail: str) -> Refused:
+    return Refused(checked.message, checked.signed.batch.gw, checked.digest, reason, detail)
+
+
+class _Refusal(Exception):
+    """The way out of `examine`; never leaves this module."""
+
+    def __init__(self, reason: Reason, detail: object) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = str(detail)
+
+
+def _unpack(payload: bytes) -> bytes:
+    """The signed bytes in a zstd frame, which must state its size before memory is given."""
+    try:
+        size = max(zstandard.frame_content_size(payload), len(payload))
+        if size > BATCH_BYTES_MAX:
+            raise _Refusal(Reason.OVERSIZE, f"expected at most {BATCH_BYTES_MAX} bytes, got {size}")
+        return zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise _Refusal(
+            Reason.ZSTD, f"expected one zstd frame that states its size, got {error}"
+        ) from error
+
+
+def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:
+    try:
+        signed = open_signed(raw)
+        signed.verify(gateway.key)
+    except BadInput as error:
+        raise _Refusal(Reason.ENCODING, error) from error
+    except SignatureInvalid as error:
+        raise _Refusal(Reason.SIGNATURE, error) from error
+    batch = signed.batch
+    if batch.gw != gateway.gw:
+        raise _Refusal(Reason.TOPIC_MISMATCH, f"expected gw {gateway.gw}, got {batch.gw}")
+    for point in batch.points:
+        if point not in gateway.points:
+            raise _Refusal(Reason.POINT, f"expected a point of the plant file, got {point!r}")
+    if (latest := _latest_ms(signed)) > received_ms + AHEAD_MS_MAX:
+        raise _Refusal(
+            Reason.FUTURE,
+            f"expected instants up to {received_ms + AHEAD_MS_MAX} ms, got {latest} ms",
+        )
+    return signed
+
+
+def _latest_ms(signed: SignedBatch) -> int:
+    span = signed.batch.span_ms or (0, 0)
+    return max([span[1], *(event.t_ms for event in signed.batch.events)])

@@ -1,0 +1,85 @@
+"""GATEWAYS.toml: which gateways may send, with which key, and what they measure.
+
+    version = 1
+
+    [[gateway]]
+    id = "lg-gw1"
+    plant = "plant.toml"                    # names its points
+    public_key = "keys/gateway.pub.pem"     # Ed25519
+
+Paths are relative to the file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tanzheng.core.calendar import PlantZone
+from tanzheng.core.errors import BadInput
+from tanzheng.core.keys import VerifyKey
+from tanzheng.core.plant import Plant
+from tanzheng.ingest.topics import gateway_identifier
+
+KEYS = {"id", "plant", "public_key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An enrolled gateway: its key and the names of the points it may report."""
+
+    gw: str
+    key: VerifyKey
+    points: tuple[str, ...]
+    zone: PlantZone
+
+
+def read_gateways(path: Path) -> dict[str, Gateway]:
+    """Gateways by id; `BadInput` names the entry and what is wrong with it."""
+    try:
+        top = tomllib.loads(read_file(path).decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path}: expected TOML, got {error}") from error
+    if top.get("version") != 1 or top.keys() != {"version", "gateway"}:
+        raise BadInput(f"{path}: expected version = 1 and [[gateway]], got {sorted(top)}")
+    if not isinstance(top["gateway"], list) or not top["gateway"]:
+        raise BadInput(f"{path}: expected at least one [[gateway]], got {top['gateway']!r}")
+    found: dict[str, Gateway] = {}
+    for index, item in enumerate(top["gateway"]):
+        gateway = _gateway(item, path.parent, f"{path}: gateway[{index}]")
+        if gateway.gw in found:
+            raise BadInput(f"{path}: expected each gateway once, got {gateway.gw!r} twice")
+        found[gateway.gw] = gateway
+    return found
+
+
+def select(gateways: dict[str, Gateway], gw: str | None) -> dict[str, Gateway]:
+    """The gateway of that id alone (None: all); `BadInput` lists them."""
+    if gw is None:
+        return gateways
+    if gw not in gateways:
+        raise BadInput(f"expected a gateway of ({', '.join(gateways)}), got {gw!r}")
+    return {gw: gateways[gw]}
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file the user named; `BadInput` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: expected a readable file, got {error.strerror}") from error
+
+
+def _gateway(item: Mapping[str, Any], folder: Path, where: str) -> Gateway:
+    if not isinstance(item, dict) or item.keys() != KEYS:
+        raise BadInput(f"{where}: expected {sorted(KEYS)}, got {sorted(item)}")
+    if not all(isinstance(value, str) for value in item.values()):
+        raise BadInput(f"{where}: expected texts, got {item}")
+    gw = gateway_identifier(item["id"])
+    plant_path, key_path = folder / item["plant"], folder / item["public_key"]
+    plant = Plant.parse(read_file(plant_path), str(plant_path))
+    plant.gateway(gw)  # refuses a gateway the plant file does not have
+    points = tuple(point.name for point in plant.points_of_gateway(gw))
+    key = VerifyKey.from_pem(read_file(key_path), str(key_path))
+    return Gateway(gw, key, points, plant.zone)
