@@ -22,11 +22,7 @@ contract CheckpointLogTest is Support {
     }
 
     function test_strangerCannotPublish() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                CheckpointLog.CheckpointLogUnauthorizedSealer.selector, STRANGER
-            )
-        );
+        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogUnauthorizedSealer.selector, STRANGER));
         vm.prank(STRANGER);
         log.publish(1, 1, HEAD);
     }
@@ -38,9 +34,7 @@ contract CheckpointLogTest is Support {
     function test_resendReverts() public {
         vm.prank(SEALER);
         log.publish(1, 1, HEAD);
-        vm.expectRevert(
-            abi.encodeWithSelector(CheckpointLog.CheckpointLogUnexpectedSeq.selector, 2, 1)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogUnexpectedSeq.selector, 2, 1));
         vm.prank(SEALER);
         log.publish(1, 1, HEAD);
     }
@@ -48,9 +42,7 @@ contract CheckpointLogTest is Support {
     function test_sizeMustGrow() public {
         vm.prank(SEALER);
         log.publish(1, 7, HEAD);
-        vm.expectRevert(
-            abi.encodeWithSelector(CheckpointLog.CheckpointLogSizeNotGrown.selector, 7, 7)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogSizeNotGrown.selector, 7, 7));
         vm.prank(SEALER);
         log.publish(2, 7, HEAD);
     }
@@ -85,25 +77,19 @@ contract CheckpointLogTest is Support {
     }
 
     function test_onlyOwnerRotates() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, SEALER)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, SEALER));
         vm.prank(SEALER);
         log.rotateSealer(SEALER);
     }
 
     function test_zeroSealerReverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(CheckpointLog.CheckpointLogInvalidSealer.selector)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogInvalidSealer.selector));
         vm.prank(OWNER);
         log.rotateSealer(address(0));
     }
 
     function test_ownerCannotLeave() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(CheckpointLog.CheckpointLogOwnerRequired.selector)
-        );
+        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogOwnerRequired.selector));
         vm.prank(OWNER);
         log.renounceOwnership();
     }
@@ -118,13 +104,9 @@ contract CheckpointLogTest is Support {
     }
 
     /// @dev A call goes through if and only if all four rules hold.
-    function testFuzz_publishFollowsTheRules(
-        uint48 size1,
-        uint48 seq,
-        uint48 size2,
-        bytes32 head,
-        bool asSealer
-    ) public {
+    function testFuzz_publishFollowsTheRules(uint48 size1, uint48 seq, uint48 size2, bytes32 head, bool asSealer)
+        public
+    {
         if (size1 == 0) size1 = 1;
         vm.prank(SEALER);
         log.publish(1, size1, HEAD);

@@ -42,10 +42,7 @@ abstract contract Support {
     }
 
     /// @dev True if the call went through.
-    function publishAs(address sender, Log log, uint48 seq, uint48 size, bytes32 head)
-        internal
-        returns (bool)
-    {
+    function publishAs(address sender, Log log, uint48 seq, uint48 size, bytes32 head) internal returns (bool) {
         vm.prank(sender);
         try log.publish(seq, size, head) {
             return true;

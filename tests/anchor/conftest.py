@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from anchor.chain import Deployed, deployed
-from tanzheng.anchor.devchain import Anvil
+
+if TYPE_CHECKING:
+    from tanzheng.anchor.devchain import Anvil
 
 
 @pytest.fixture
-def chain() -> Iterator[Deployed]:
-    """A chain of its own for every test: the faults here reach the whole node."""
-    with Anvil() as anvil:
-        yield deployed(anvil)
+def chain(anvil: Anvil) -> Deployed:
+    """A chain of the test's own with the contract on it: the faults here reach the whole node."""
+    return deployed(anvil)

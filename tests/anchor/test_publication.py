@@ -40,7 +40,7 @@ def test_goes_through_all_states(chain: Deployed, tmp_path: Path) -> None:
     assert chain.contract.head_at(1) == ONE
     number, block_hash = record.mined
     assert chain.node.block_hash(number) == block_hash
-    assert made.load(1) == record
+    assert Publication.read(tmp_path, 1) == record
 
 
 def test_final_is_not_published_again(chain: Deployed, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_reorganisation_before_finality(chain: Deployed, tmp_path: Path) -> None
     made, states = publisher(chain, tmp_path, Finality(confirmations=2))
     with pytest.raises(NotFinal):
         made.publish(1, 5, ONE, timeout_s=0.3)
-    lost = made.load(1)
+    lost = Publication.read(tmp_path, 1)
     assert lost is not None
     chain.rpc("anvil_reorg", 1, [])
     assert chain.contract.head_at(1) is None

@@ -67,9 +67,13 @@ class Finality:
 
     def reached(self, node: Node, number: int) -> bool:
         """True if block `number` is final by this policy now."""
+        return self.newest(node) >= number
+
+    def newest(self, node: Node) -> int:
+        """Number of the newest final block; 0, the first block, where none is yet."""
         if self.tag is not None:
-            return node.block_number(self.tag) >= number
-        return node.block_number("latest") >= number + self.confirmations
+            return node.block_number(self.tag)
+        return max(node.block_number("latest") - self.confirmations, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,19 @@ class Publication:
             block_hash=mined.block_hash.hex() if mined else None,
             gas_used=mined.gas_used if mined else None,
         )
+
+    @classmethod
+    def read(cls, folder: Path, seq: int) -> Publication | None:
+        """The record of checkpoint `seq` in `folder`, None before `prepared`."""
+        path = folder / _name(seq)
+        if not path.exists():
+            return None
+        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return cls(**{**stored, "state": State(stored["state"])})
+
+    def write(self, folder: Path) -> None:
+        """Put the record on disk in the place of the one before."""
+        file_ops.overwrite(folder / _name(self.seq), json.dumps(asdict(self), indent=1).encode())
 
     @property
     def mined(self) -> tuple[int, bytes]:
@@ -132,7 +149,7 @@ class Publisher:
         `SequenceTaken` if the chain holds another head there; `ContractReverted` by name.
         """
         deadline = time.monotonic() + timeout_s
-        record = self.load(seq) or self._keep(self._prepare(seq, size, head))
+        record = Publication.read(self._folder, seq) or self._keep(self._prepare(seq, size, head))
         if (record.size, record.head) != (size, head.hex()):
             raise AnchorInput(f"checkpoint {seq}: expected the head under way, got another one")
         while record.state is not State.FINAL:
@@ -147,14 +164,6 @@ class Publisher:
             else:
                 record = self._keep(following)
         return record
-
-    def load(self, seq: int) -> Publication | None:
-        """The record of checkpoint `seq` on disk, None before `prepared`."""
-        path = self._path(seq)
-        if not path.exists():
-            return None
-        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return Publication(**{**stored, "state": State(stored["state"])})
 
     def _step(self, record: Publication) -> Publication | None:
         """The next record, or None where there is nothing to do but wait."""
@@ -229,13 +238,14 @@ class Publisher:
         return self.contract.node.rpc("eth_getTransactionByHash", "0x" + record.transaction)
 
     def _keep(self, record: Publication) -> Publication:
-        file_ops.overwrite(self._path(record.seq), json.dumps(asdict(record), indent=1).encode())
+        record.write(self._folder)
         self._on_state(record)
         return record
-
-    def _path(self, seq: int) -> Path:
-        return self._folder / f"{seq:06d}.json"
 
 
 def _head(record: Publication) -> bytes:
     return bytes.fromhex(record.head)
+
+
+def _name(seq: int) -> str:
+    return f"{seq:06d}.json"

@@ -1,0 +1,237 @@
+"""`tanzheng anchor`: deploy a log's contract, seal packages, prove consistency, show the state."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tanzheng.anchor.chain_file import ChainFile
+    from tanzheng.anchor.publication import Publication
+    from tanzheng.anchor.sealing import Sealed
+    from tanzheng.anchor.service import Standing
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Statements, log, checkpoints, chain: a receipt for an evidence package. 存证与上链",
+)
+
+Folder = Annotated[Path, typer.Option("--dir", help="Folder of the log. 日志目录")]
+Rpc = Annotated[str, typer.Option(help="Address of the node's JSON-RPC. 链节点地址")]
+OtherRpc = Annotated[
+    str | None, typer.Option("--rpc", help="Another node than the one of chain.json. 链节点地址")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines. 机器可读输出")]
+
+
+@app.command("deploy")
+def deploy_command(
+    rpc: Rpc,
+    folder: Folder,
+    sealer_key: Annotated[
+        Path | None,
+        typer.Option(help="Ethereum key that pays and seals: hex, mode 0600. 封存账户私钥"),
+    ] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Address that may replace the sealer. 合约所有者")
+    ] = None,
+    finality: Annotated[
+        str, typer.Option(help="Blocks above one that is final, or `finalized`. 终局策略")
+    ] = "finalized",
+    dev: Annotated[
+        bool, typer.Option("--dev", help="On anvil: fresh keys, free money, final at once. 开发链")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Deploy the contract of a new log and write chain.json. 部署日志合约"""
+    from tanzheng.anchor import service
+    from tanzheng.anchor.chain_file import parse_finality
+    from tanzheng.anchor.errors import AnchorInput
+
+    if dev:
+        chain = service.deploy_development_log(rpc, folder)
+    elif sealer_key is None or owner is None:
+        raise AnchorInput("expected --sealer-key and --owner, or --dev on a development chain")
+    else:
+        policy = parse_finality(finality)
+        chain = service.deploy_log(rpc, folder, sealer_key, owner, policy)
+    _show(_chain_fields(chain), as_json)
+
+
+@app.command("seal")
+def seal_command(
+    folder: Folder,
+    package: Annotated[Path, typer.Option(help="Evidence package (BagIt folder). 证据包")],
+    operator_key: Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM). 运营方私钥")],
+    out: Annotated[Path, typer.Option(help="Where the receipt goes. 收据文件")],
+    reason: Annotated[
+        str | None, typer.Option(help="Reason code of a correction. 更正原因代码")
+    ] = None,
+    approver: Annotated[
+        str | None, typer.Option(help="Who approved the correction. 更正批准人")
+    ] = None,
+    rpc: OtherRpc = None,
+    as_json: Json = False,
+) -> None:
+    """Seal a package: statement, log, checkpoint, chain, receipt. 封存证据包并出具收据
+
+    Run it again after any failure: it goes on where it stopped.
+    """
+    from tanzheng.anchor.errors import AnchorInput
+    from tanzheng.anchor.sealing import Correction
+    from tanzheng.anchor.service import AnchorFolder
+
+    if (reason is None) != (approver is None):
+        raise AnchorInput("expected --reason and --approver together")
+    correction = Correction(reason, approver) if reason and approver else None
+
+    def progress(publication: Publication) -> None:
+        if not as_json:
+            typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
+
+    sealed = AnchorFolder(folder, rpc).seal(package, operator_key, out, correction, progress)
+    _show(_sealed_fields(sealed, out), as_json)
+
+
+@app.command("consistency")
+def consistency_command(
+    folder: Folder,
+    first: Annotated[int, typer.Option("--from", help="Leaves you know already. 已知日志大小")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the proof goes (CBOR). 一致性证明文件")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that the newest checkpoint extends an older log. 一致性证明"""
+    from tanzheng.anchor import file_ops
+    from tanzheng.anchor.service import AnchorFolder
+
+    proof = AnchorFolder(folder).consistency(first)
+    if out is not None:
+        file_ops.overwrite(out, proof.encode())
+    path = [node.hex() for node in proof.path]
+    _show({"first": proof.first, "second": proof.second, "path": path}, as_json)
+
+
+@app.command("status")
+def status_command(
+    folder: Folder,
+    rpc: OtherRpc = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Audit the folder only. 仅检查本地日志")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Audit the log on disk and hold it against the chain. 日志状态与审计"""
+    from tanzheng.anchor.service import AnchorFolder
+
+    _show(_standing_fields(AnchorFolder(folder, rpc).standing(not offline)), as_json)
+
+
+@app.command("devchain")
+def devchain_command(
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Keeps the node's log. 日志目录")
+    ] = None,
+) -> None:
+    """Run a development chain until Ctrl-C or SIGTERM; prints its address. 开发链"""
+    from tanzheng.anchor.devchain import Anvil
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    with Anvil(folder) as node:
+        print(json.dumps({"url": node.url, "chain_id": node.chain_id}), flush=True)
+        node.wait()
+        sys.exit("expected anvil to run until it is told to stop, it ended by itself")
+
+
+# ------------------------------------------------------------------ what is shown
+
+
+def _chain_fields(chain: ChainFile) -> dict[str, Any]:
+    return {
+        "chain_id": chain.chain_id,
+        "contract": f"0x{chain.contract.hex()}",
+        "log_id": chain.log_id.hex(),
+        "block_number": chain.block,
+    }
+
+
+def _sealed_fields(sealed: Sealed, out: Path) -> dict[str, Any]:
+    statement, point = sealed.statement.statement, sealed.checkpoint.checkpoint
+    number, block_hash = sealed.publication.mined
+    return {
+        "subject": str(statement.subject),
+        "statement_seq": statement.seq,
+        "statement_sha256": sealed.statement.digest.hex(),
+        "leaf_index": sealed.index,
+        "checkpoint_seq": point.seq,
+        "log_size": point.size,
+        "checkpoint_sha256": sealed.checkpoint.digest.hex(),
+        "transaction": f"0x{sealed.publication.transaction}",
+        "block_number": number,
+        "block_hash": f"0x{block_hash.hex()}",
+        "gas_used": sealed.publication.gas_used,
+        "receipt": str(out),
+        "receipt_bytes": len(sealed.receipt),
+    }
+
+
+def _standing_fields(standing: Standing) -> dict[str, Any]:
+    last, publication = standing.contents.last, standing.publication
+    return {
+        **_chain_fields(standing.chain),
+        "leaves": len(standing.contents.leaves),
+        "checkpoint_seq": last.checkpoint.seq if last else 0,
+        "log_size": last.checkpoint.size if last else 0,
+        "publication": publication.state if publication else None,
+        "on_chain_seq": standing.latest.seq if standing.latest else None,
+    }
+
+
+LABELS = {
+    "chain_id": "chain id 链标识",
+    "contract": "contract 合约",
+    "log_id": "log id 日志标识",
+    "block_number": "block 区块",
+    "block_hash": "block hash 区块哈希",
+    "subject": "subject 主体",
+    "statement_seq": "statement 声明序号",
+    "statement_sha256": "statement SHA-256 声明摘要",
+    "leaf_index": "leaf 叶序号",
+    "checkpoint_seq": "checkpoint 检查点",
+    "checkpoint_sha256": "checkpoint SHA-256 检查点摘要",
+    "log_size": "log size 日志大小",
+    "transaction": "transaction 交易",
+    "gas_used": "gas used 燃料",
+    "receipt": "receipt 收据",
+    "receipt_bytes": "receipt bytes 收据字节",
+    "leaves": "leaves on disk 本地叶数",
+    "publication": "publication 发布状态",
+    "on_chain_seq": "checkpoint on chain 链上检查点",
+    "first": "from size 起始大小",
+    "second": "to size 目标大小",
+    "path": "path 路径",
+}
+
+
+def _show(fields: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, border_style="dim")
+    for key, value in fields.items():
+        shown = "\n".join(value) if isinstance(value, list) else str(value)
+        table.add_row(LABELS[key], shown if value is not None else "–")
+    Console(soft_wrap=True).print(table)

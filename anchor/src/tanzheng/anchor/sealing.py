@@ -1,0 +1,197 @@
+"""From an evidence package to a receipt: statement, leaf, checkpoint, chain, proofs.
+
+Every step leaves its result on disk before the next one, and finds what an earlier run left there:
+a seal that was killed is finished by running it again, with the same statement, the same checkpoint
+and the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tanzheng.anchor.errors import AnchorInput
+from tanzheng.anchor.proof import take_proof
+from tanzheng.core import inclusion, parameter_tree, receipt
+from tanzheng.core.bag import check_bag
+from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
+from tanzheng.core.hashing import sha256, sm3
+from tanzheng.core.manifest import MANIFEST_PATH, Manifest
+from tanzheng.core.statement import BlockReference, SignedStatement, Statement, Supersedes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tanzheng.anchor.chain_file import ChainFile
+    from tanzheng.anchor.log_store import Contents, LogStore
+    from tanzheng.anchor.publication import Publication, Publisher
+    from tanzheng.core.keys import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Why a subject that has a statement gets another: reason code and who approved it."""
+
+    reason: str
+    approver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed package: its leaf, the checkpoint over it, where that was mined, the receipt."""
+
+    statement: SignedStatement
+    index: int
+    checkpoint: SignedCheckpoint
+    publication: Publication
+    receipt: bytes
+
+
+class Sealer:
+    """Seals packages into one log. The caller holds the store's lock.
+
+    `operator` signs statements, checkpoints and inclusions; `publisher` holds the chain's key.
+    """
+
+    def __init__(
+        self, chain: ChainFile, store: LogStore, publisher: Publisher, operator: SigningKey
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._publisher = publisher
+        self._operator = operator
+
+    def seal(
+        self,
+        files: Mapping[str, bytes],
+        correction: Correction | None,
+        now_ms: int,
+        timeout_s: float,
+    ) -> Sealed:
+        """Seal a package given as path → bytes; see `Publisher.publish` for what the chain raises.
+
+        `PackageInvalid` names the file that does not fit its manifest. A package that is the
+        subject's current one is not stated twice: its receipt is made anew, as of the last
+        checkpoint.
+        """
+        manifest = check_bag(files)
+        contents = self._store.read()
+        if contents.last is not None:  # signed by an earlier run, perhaps not yet on the chain
+            self._publish(contents.last, timeout_s)
+        index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
+        contents = self._store.read()  # what is sealed is what the disk gives back
+        checkpoint = self._checkpoint_over(contents, index, now_ms)
+        published = self._publish(checkpoint, timeout_s)
+        raw = self._receipt(contents, index, checkpoint, published)
+        return Sealed(contents.leaves[index], index, checkpoint, published, raw)
+
+    # ---------------------------------------------------------------- statement
+
+    def _leaf(
+        self, contents: Contents, manifest: Manifest, raw: bytes, correction: Correction | None
+    ) -> int:
+        """Index of the leaf that states this manifest; appended unless it is there."""
+        own = [
+            index
+            for index, leaf in enumerate(contents.leaves)
+            if leaf.statement.subject == manifest.subject
+        ]
+        last = contents.leaves[own[-1]] if own else None
+        if last is not None and last.statement.manifest_sha256 == sha256(raw):
+            return own[-1]
+        if (last is None) != (correction is None):
+            raise AnchorInput(_correction_problem(manifest, last))
+        statement = self._statement(manifest, raw, last, correction)
+        return self._store.append(statement.sign(self._operator))
+
+    def _statement(
+        self,
+        manifest: Manifest,
+        raw: bytes,
+        last: SignedStatement | None,
+        correction: Correction | None,
+    ) -> Statement:
+        supersedes = None
+        if last is not None and correction is not None:
+            supersedes = Supersedes(last.digest, correction.reason, correction.approver)
+        return Statement(
+            issuer=manifest.subject.enterprise,
+            subject=manifest.subject,
+            start_ms=manifest.start_ms,
+            end_ms=manifest.end_ms,
+            seq=last.statement.seq + 1 if last else 1,
+            prev=last.digest if last else None,
+            supersedes=supersedes,
+            manifest_sha256=sha256(raw),
+            manifest_sm3=sm3(raw),
+            parameters_root=parameter_tree.tree(manifest).root(),
+            gateways=manifest.gateways,
+            standard=manifest.standard,
+            rules=manifest.rules,
+            software=manifest.software,
+            not_before=self._recent_block(),
+        )
+
+    def _recent_block(self) -> BlockReference:
+        node = self._publisher.contract.node
+        number = self._chain.finality.newest(node)
+        block = node.block(number)
+        return BlockReference(number, bytes.fromhex(block["hash"][2:]))
+
+    # ---------------------------------------------------------------- checkpoint
+
+    def _checkpoint_over(self, contents: Contents, index: int, now_ms: int) -> SignedCheckpoint:
+        """The last checkpoint if it covers the leaf, else a new one over the whole log."""
+        last = contents.last
+        if last is not None and last.checkpoint.size > index:
+            return last
+        size = contents.tree.size
+        signed = Checkpoint(
+            chain_id=self._chain.chain_id,
+            contract=self._chain.contract,
+            log_id=self._chain.log_id,
+            seq=last.checkpoint.seq + 1 if last else 1,
+            size=size,
+            root_sha256=contents.tree.root(),
+            root_sm3=contents.tree_sm3.root(),
+            heads_root=contents.heads(size).root,
+            previous=last.digest if last else NO_CHECKPOINT,
+            t_ms=now_ms,
+        ).sign(self._operator)
+        self._store.add_checkpoint(signed)
+        return signed
+
+    def _publish(self, signed: SignedCheckpoint, timeout_s: float) -> Publication:
+        point = signed.checkpoint
+        return self._publisher.publish(point.seq, point.size, signed.digest, timeout_s)
+
+    # ---------------------------------------------------------------- receipt
+
+    def _receipt(
+        self, contents: Contents, index: int, checkpoint: SignedCheckpoint, published: Publication
+    ) -> bytes:
+        statement, point = contents.leaves[index], checkpoint.checkpoint
+        proof = take_proof(
+            self._publisher.contract.node,
+            point.contract,
+            point.seq,
+            checkpoint.digest,
+            published.mined,
+        )
+        head, place = contents.heads(point.size).current(statement.statement.subject)
+        included = self._inclusion(contents, index, point.size)
+        transparent = inclusion.attach(statement.raw, included)
+        return receipt.encode(transparent, checkpoint.raw, head, place, proof)
+
+    def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
+        root, path = contents.tree.root(size), contents.tree.inclusion(index, size)
+        return inclusion.sign(root, size, index, path, self._operator)
+
+
+def _correction_problem(manifest: Manifest, last: SignedStatement | None) -> str:
+    if last is None:
+        return f"{manifest.subject}: expected no --reason, there is no statement to supersede"
+    return (
+        f"{manifest.subject}: expected --reason and --approver, because another package was "
+        f"sealed as statement {last.statement.seq}; a correction supersedes it, nothing is replaced"
+    )
