@@ -32,7 +32,7 @@ CREATE TABLE chain (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE point_set (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE entry (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     point_set INTEGER NOT NULL REFERENCES point_set,
     last_ms INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
@@ -97,10 +97,12 @@ class Spool:
     def commit(self, entries: Sequence[Entry]) -> None:
         """Make `entries` durable, all or none, in one fsync."""
         rows = [(self._point_set, entry.last_ms, encode_entry(entry)) for entry in entries]
-        with _Transaction(self._db):
-            self._db.executemany(
-                "INSERT INTO entry (point_set, last_ms, body) VALUES (?, ?, ?)", rows
-            )
+        sql = "INSERT INTO entry (point_set, last_ms, body) VALUES (?, ?, ?)"
+        if len(rows) == 1:  # the usual slot: a statement alone is a transaction, and quicker
+            self._db.execute(sql, rows[0])
+        else:
+            with _Transaction(self._db):
+                self._db.executemany(sql, rows)
         self.unsealed += len(rows)
         self.bytes_used += sum(len(body) for _, _, body in rows)
         newest = max(entry.last_ms for entry in entries)
