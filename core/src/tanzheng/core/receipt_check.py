@@ -6,6 +6,7 @@ the current version as of one checkpoint, and between which blocks it came to be
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
 from tanzheng.core.errors import CheckFailed
@@ -39,14 +40,19 @@ def check_receipt(
     `last`: the verifier's own last checkpoint of this log, with the proof between the two (older or
     newer than the receipt's); without it "consistent" is not asked.
     """
+
+    @cache  # four points rest on the block; its header is hashed once
+    def block() -> Header:
+        return _block(receipt, trust)
+
     checks: dict[str, Callable[[], str]] = {
         "included": lambda: _included(receipt),
-        "signer": lambda: _signer(receipt, trust),
+        "signer": lambda: _signer(receipt, trust, block()),
         "current": lambda: _current(receipt),
         "consistent": lambda: _consistent(receipt, trust, last, consistency),
-        "not_before": lambda: _not_before(receipt, trust),
-        "not_after": lambda: _not_after(receipt, trust),
-        "anchor": lambda: _anchor(receipt, trust),
+        "not_before": lambda: _not_before(receipt, trust, block()),
+        "not_after": lambda: _not_after(receipt, block()),
+        "anchor": lambda: _anchor(receipt, trust, block()),
     }
     points = [point(key, check) for key, check in checks.items()]
     for kind, data in receipt.attestations.items():
@@ -71,9 +77,9 @@ def _included(receipt: Receipt) -> str:
     return f"leaf {inclusion.index} of {checkpoint.size}, checkpoint {checkpoint.seq}"
 
 
-def _signer(receipt: Receipt, trust: Trust) -> str:
+def _signer(receipt: Receipt, trust: Trust, block: Header) -> str:
     """All three signatures, by keys valid at the time the chain proves, not the time claimed."""
-    t_ms = _block(receipt, trust).time_s * 1000
+    t_ms = block.time_s * 1000
     for signed in (receipt.statement, receipt.checkpoint, receipt.inclusion):
         signed.verify(trust.operator(signed.kid, t_ms))
     issuer = receipt.statement.statement.issuer
@@ -112,13 +118,12 @@ def _consistent(
     return f"{older.size} → {newer.size} leaves, checkpoints {older.seq} → {newer.seq}"
 
 
-def _not_before(receipt: Receipt, trust: Trust) -> str:
+def _not_before(receipt: Receipt, trust: Trust, anchored: Header) -> str:
     named = receipt.statement.statement.not_before
     try:
         block = trust.block(named.hash)
     except Untrusted:
         raise NotAskedError(f"block {named.number} was not observed") from None
-    anchored = _block(receipt, trust)
     if block.number != named.number or block.number > anchored.number:
         raise AnchorInvalid(
             f"not before: expected a block up to {anchored.number}, "
@@ -127,8 +132,7 @@ def _not_before(receipt: Receipt, trust: Trust) -> str:
     return f"{instant(block.time_s * 1000)}, block {block.number}"
 
 
-def _not_after(receipt: Receipt, trust: Trust) -> str:
-    header = _block(receipt, trust)
+def _not_after(receipt: Receipt, header: Header) -> str:
     claimed, proved = receipt.checkpoint.checkpoint.t_ms, header.time_s * 1000
     if claimed > proved + CLOCK_SKEW_MS_MAX:
         raise AnchorInvalid(
@@ -137,7 +141,7 @@ def _not_after(receipt: Receipt, trust: Trust) -> str:
     return f"{instant(proved)}, block {header.number}"
 
 
-def _anchor(receipt: Receipt, trust: Trust) -> str:
+def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
     checkpoint = receipt.checkpoint.checkpoint
     named = (checkpoint.chain_id, checkpoint.contract, checkpoint.log_id)
     if named != (trust.chain_id, trust.contract, trust.log_id):
@@ -145,7 +149,6 @@ def _anchor(receipt: Receipt, trust: Trust) -> str:
             f"anchor: expected chain {trust.chain_id}, contract 0x{trust.contract.hex()}, "
             f"log {trust.log_id.hex()}; got {named[0]}, 0x{named[1].hex()}, {named[2].hex()}"
         )
-    header = _block(receipt, trust)
     root = storage_root(header.state_root, trust.contract, receipt.evm.account)
     stored = slot_value(root, head_slot(checkpoint.seq), receipt.evm.slot)
     if stored != receipt.checkpoint.digest:
