@@ -16,17 +16,20 @@ from tanzheng.hardware.epa.errors import MissingColumn
 FACILITY, UNIT, DATE, HOUR, OP_TIME = "facility", "unit", "date", "hour", "operating time"
 LOAD, CO2, HEAT, NAME = "gross load", "CO2 mass", "heat input", "facility name"
 
-_FTP: Final = {
+Layout = Mapping[str, tuple[str, ...]]
+
+_FTP: Final[Layout] = {
     FACILITY: ("orispl code",), UNIT: ("unitid",), DATE: ("op date",), HOUR: ("op hour",),
     OP_TIME: ("op time",), LOAD: ("gload",), CO2: ("co2 mass",), HEAT: ("heat input",),
     NAME: ("facility name",),
 }
-_CAMPD: Final = {
+_CAMPD: Final[Layout] = {
     FACILITY: ("facility id", "facilityid"), UNIT: ("unit id", "unitid"), DATE: ("date",),
     HOUR: ("hour",), OP_TIME: ("operating time", "optime", "op time"),
     LOAD: ("gross load", "grossload"), CO2: ("co2 mass", "co2mass", "co2"),
     HEAT: ("heat input", "heatinput"), NAME: ("facility name", "facilityname"),
 }
+_LAYOUTS: Final = (_FTP, _CAMPD)
 _OPTIONAL: Final = frozenset({NAME})
 _UNITS: Final = {
     LOAD: {"mw"}, CO2: {"tons", "short tons"}, HEAT: {"mmbtu"}, OP_TIME: {"hours", "hour", "hr"},
@@ -46,7 +49,7 @@ def find_columns(header: Sequence[str], where: str) -> Columns:
     """The columns of `header`; `MissingColumn` names every one that is not there, twice there, or
     in another unit. `where` is the file's name for messages."""
     names = [_name(cell) for cell in header]
-    layout = _FTP if "orispl code" in names else _CAMPD
+    layout = max(_LAYOUTS, key=lambda table: _fit(table, names))
     index: dict[str, int] = {}
     missing: list[str] = []
     for meaning, spellings in layout.items():
@@ -66,6 +69,11 @@ def find_columns(header: Sequence[str], where: str) -> Columns:
             f"expected the columns {', '.join(missing)}, got {_shown(header)}, at {where}, line 1"
         )
     return Columns(len(header), index, {key: header[at].strip() for key, at in index.items()})
+
+
+def _fit(layout: Layout, names: Sequence[str]) -> int:
+    """How many meanings a header has in this layout."""
+    return sum(not set(names).isdisjoint(spellings) for spellings in layout.values())
 
 
 def _name(cell: str) -> str:

@@ -59,6 +59,7 @@ class Hour:
 
 
 STANDING: Final = Hour()
+JANUARY_2000: Final = Month(2000, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ def _choose_unit(path: Path, unit: str | None, contents: FileContents) -> str:
 
 
 def _choose_month(path: Path, unit: str, month: Month | None, months: tuple[str, ...]) -> Month:
+    if not months:
+        return month or JANUARY_2000  # no row of the unit has a date: reading names the first one
     if month is None and len(months) == 1:
         return Month.parse(months[0])
     if month is None or str(month) not in months:
