@@ -60,7 +60,7 @@ class Platform:
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("tanzheng/v1/+/batch", qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_message = lambda _c, _u, message: self._take(message.payload)
+        self._client.on_message = lambda _c, _u, message: self._take(bytes(message.payload))
         self._client.connect(parts.hostname, parts.port or 1883, keepalive=5)
         self._client.loop_start()
         assert self._ready.wait(10)

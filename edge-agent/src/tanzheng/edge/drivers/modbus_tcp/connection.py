@@ -53,10 +53,10 @@ class _Link(asyncio.Protocol):
         if decoded is None:
             return
         frame, used = decoded
-        del self._buffer[:used]
-        if self._answer is None or self._answer.done():
-            self.abort()  # nobody asked: out of step
+        if used < len(self._buffer) or self._answer is None or self._answer.done():
+            self._fail(BadFrame(f"expected one answer to one request, got more, at {self._where}"))
             return
+        self._buffer.clear()
         self._answer.set_result(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
