@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from parts import missing, server_folder
 from tanzheng.ingest.embedded import EmbeddedPostgres
@@ -44,6 +45,6 @@ def database_url(database_server: Server) -> Iterator[str]:
     """libpq URL of an empty database that nobody else uses, gone after the test."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(database_server.url("postgres"), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")  # a name of hex digits needs no quotes
+        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         yield database_server.url(name)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
