@@ -76,9 +76,13 @@ class Writer:
         self._gateways = gateways
         self._connection = connect(database_url)
         self._days: set[int] = set()  # known to have a place in `reading`
-        migrate.check_schema(self._connection)
-        with self._connection.transaction():
-            self._point_ids = ledger.enrol(self._connection, gateways)
+        try:
+            migrate.check_schema(self._connection)
+            with self._connection.transaction():
+                self._point_ids = ledger.enrol(self._connection, gateways)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection; what is not committed is gone."""

@@ -1,0 +1,220 @@
+"""Exactly once into the database: what is accepted, what is refused, what is kept."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from ingest.boxes import NOW_MS, POINTS, Box, enrolled, message, second_box
+from ingest.zoo import ZOO
+from tanzheng.core.batch import Event
+from tanzheng.core.errors import BadInput
+from tanzheng.ingest.decide import Reason
+from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.writer import Writer
+
+KEPT = "SELECT raw, reason_code FROM quarantine"
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
+def database(database_url: str) -> str:
+    migrate(database_url)
+    return database_url
+
+
+@pytest.fixture
+def other() -> Box:
+    return second_box()
+
+
+@pytest.fixture
+def writer(database: str, box: Box, other: Box) -> Iterator[Writer]:
+    made = Writer(database, enrolled(box, other))
+    yield made
+    made.close()
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def count(url: str, table: str) -> int:
+    [(number,)] = ask(url, f"SELECT count(*) FROM {table}")
+    return int(number)
+
+
+def test_rows_are_what_was_signed(database: str, writer: Writer, box: Box) -> None:
+    signed = box.next(slots=5)
+    outcome = writer.write([message(signed)])
+    assert (outcome.accepted, outcome.readings) == (1, 15)
+    assert outcome.heads == {"gw1": signed.head}
+    found = ask(
+        database,
+        "SELECT name, extract(epoch FROM t) * 1000, value, quality FROM reading "
+        "JOIN point USING (point_id) ORDER BY point_id, t",
+    )
+    expected = [
+        (point, t, value, 0)
+        for point, column in zip(POINTS, signed.batch.columns, strict=True)
+        for t, value in zip(column.t_ms, column.value, strict=True)
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+def test_the_signed_bytes_are_kept(database: str, writer: Writer, box: Box) -> None:
+    signed = [*box.chain(2), box.with_gap()]
+    writer.write([message(item) for item in signed])
+    raw = [bytes(raw) for (raw,) in ask(database, "SELECT raw FROM batch ORDER BY seq")]
+    assert raw == [item.raw for item in signed]
+
+
+def test_gaps_and_events_are_kept(database: str, writer: Writer, box: Box) -> None:
+    signed = box.with_gap()
+    writer.write([message(signed)])
+    gap = signed.batch.gaps[0]
+    found = ask(database, "SELECT name, from_ms, to_ms, interval_ms, reason FROM gap JOIN point "
+                "USING (point_id) ORDER BY name")  # fmt: skip
+    row = (gap.from_ms, gap.to_ms, gap.interval_ms, "agent_down")
+    assert found == [(POINTS[0], *row), (POINTS[1], *row)]
+    assert ask(database, "SELECT kind, detail FROM event") == [
+        ("config_changed", {"what": "中文\0", "count": 2})
+    ]
+
+
+def test_a_batch_of_events_only(database: str, writer: Writer, box: Box) -> None:
+    signed = box.next(slots=0, events=(Event(box.t_ms, "epoch_opened", {}),))
+    assert writer.write([message(signed)]).accepted == 1
+    assert ask(database, "SELECT first_ms, last_ms, readings FROM batch") == [(None, None, 0)]
+
+
+def test_sent_twice_is_stored_once(database: str, writer: Writer, box: Box) -> None:
+    signed = box.chain(5)
+    messages = [message(item) for item in signed]
+    writer.write(messages[:3])
+    outcome = writer.write([*messages, *messages])
+    assert (outcome.accepted, outcome.duplicates) == (2, 8)
+    assert outcome.heads == {"gw1": signed[-1].head}
+    assert count(database, "reading") == 5 * 30
+    assert count(database, "quarantine") == 0
+
+
+def test_bad_messages_stop_no_good_one(database: str, writer: Writer, box: Box) -> None:
+    """The whole zoo in one group: each in quarantine with its bytes, the good ones stored."""
+    bad = [flawed(replace(box, signed=[])) for flawed in ZOO]
+    good = [message(box.next()), message(box.next())]
+    outcome = writer.write([*bad, good[0], message(b"garbage"), good[1]])
+    assert outcome.refused == Counter([*ZOO.values(), Reason.ENCODING])
+    assert outcome.accepted == 2
+    kept = {(bytes(raw), reason) for raw, reason in ask(database, KEPT)}
+    assert kept >= {(flawed.payload, ZOO[name]) for flawed, name in zip(bad, ZOO, strict=True)}
+    assert count(database, "quarantine") == len(ZOO) + 1
+    assert count(database, "reading") == 2 * 30
+
+
+def test_the_same_flaw_is_counted_not_stored_again(
+    database: str, writer: Writer, box: Box
+) -> None:
+    box.next()
+    late = box.next()
+    for _ in range(3):
+        writer.write([message(late)])
+    assert ask(database, "SELECT reason_code, seen FROM quarantine") == [("sequence_skipped", 3)]
+
+
+def test_a_skipped_batch_is_accepted_when_the_missing_one_came(
+    database: str, writer: Writer, box: Box
+) -> None:
+    first, second, third = box.chain(3)
+    outcome = writer.write([message(first), message(third)])
+    assert outcome.refused == Counter({Reason.SKIPPED: 1})
+    assert outcome.heads == {"gw1": first.head}
+    assert writer.write([message(second), message(third)]).accepted == 2
+    assert ask(database, "SELECT accepted_at IS NOT NULL FROM quarantine") == [(True,)]
+    assert count(database, "reading") == 90
+
+
+def test_two_histories_suspend_a_gateway(database: str, writer: Writer, box: Box) -> None:
+    """Both are kept, and nothing more is taken; other gateways go on."""
+    first = box.next()
+    writer.write([message(first)])
+    fork = Box(key=box.key, t_ms=box.t_ms).next()
+    outcome = writer.write([message(fork)])
+    assert outcome.refused == Counter({Reason.FORK: 1})
+    assert outcome.heads == {}
+    assert writer.heads() == {}
+    [(state, why)] = ask(database, "SELECT state, state_reason FROM gateway WHERE gw = 'gw1'")
+    assert state == "suspended"
+    assert fork.digest.hex() in why
+    assert [bytes(raw) for (raw,) in ask(database, "SELECT raw FROM batch")] == [first.raw]
+    assert [bytes(raw) for (raw,) in ask(database, "SELECT raw FROM quarantine")] == [
+        message(fork).payload
+    ]
+    outcome = writer.write([message(box.next())])
+    assert outcome.refused == Counter({Reason.SUSPENDED: 1})
+
+
+def test_two_gateways_have_two_chains(
+    database: str, writer: Writer, box: Box, other: Box
+) -> None:
+    signed = [box.next(), other.next(), box.next()]
+    outcome = writer.write([message(item, item.batch.gw) for item in signed])
+    assert outcome.heads == {"gw1": signed[2].head, "gw2": signed[1].head}
+    assert ask(database, "SELECT gw, count(*) FROM reading JOIN point USING (point_id) "
+               "GROUP BY gw ORDER BY gw") == [("gw1", 60), ("gw2", 30)]  # fmt: skip
+
+
+def test_what_the_database_refuses_stops_no_other(
+    database: str, writer: Writer, box: Box
+) -> None:
+    """A fault of ours, not of the gateway: named so, kept, and the gateway keeps its data, too."""
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER TABLE event ADD CHECK (kind <> 'bad')")
+    good = box.next()
+    bad = box.next(events=(Event(box.t_ms, "bad", {}),))
+    outcome = writer.write([message(good), message(bad)])
+    assert outcome.refused == Counter({Reason.FAULT: 1})
+    assert outcome.heads == {"gw1": good.head}
+    [(detail,)] = ask(database, "SELECT detail FROM quarantine")
+    assert "CheckViolation" in detail
+
+
+def test_two_workers_store_once(database: str, box: Box) -> None:
+    messages = [message(item) for item in box.chain(30, slots=2)]
+
+    def work(_: int) -> int:
+        with closing(Writer(database, enrolled(box))) as writer:
+            return sum(writer.write(messages[i : i + 3]).accepted for i in range(0, 30, 3))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(work, range(3))) == 30
+    assert count(database, "reading") == 30 * 6
+
+
+def test_another_key_needs_a_re_enrolment(database: str, writer: Writer) -> None:
+    with pytest.raises(BadInput, match="re-enrolment"):
+        Writer(database, enrolled(Box()))
+
+
+def test_quarantine_has_a_limit(
+    database: str, writer: Writer, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tanzheng.ingest.ledger.QUARANTINE_OPEN_MAX", 3)
+    box.next()
+    writer.write([message(item) for item in box.chain(5)])
+    assert count(database, "quarantine") == 3
+
+
+def test_received_time_is_the_messages(database: str, writer: Writer, box: Box) -> None:
+    writer.write([message(box.next())])
+    assert ask(database, "SELECT extract(epoch FROM received_at) * 1000 FROM batch") == [(NOW_MS,)]
