@@ -15,6 +15,8 @@ from tanzheng.anchor.errors import AnchorInput
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2 §2.4.1
+
 
 def load(path: Path) -> LocalAccount:
     """The key in `path`; `AnchorInput` if others may read it or it is no key. Never quoted."""
@@ -27,6 +29,8 @@ def load(path: Path) -> LocalAccount:
         raise AnchorInput(f"expected mode 0600 on {path}, got {stat.S_IMODE(mode):04o}")
     if re.fullmatch("(0x)?[0-9a-f]{64}", text) is None:
         raise AnchorInput(f"expected 64 hexadecimal digits in {path}, got something else")
+    if not 0 < int(text, 16) < SECP256K1_ORDER:
+        raise AnchorInput(f"expected a private key in {path}, got a number that is none")
     account: LocalAccount = Account.from_key(text)
     return account
 

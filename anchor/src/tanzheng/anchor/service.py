@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eth_utils.address import is_address, to_checksum_address
+
 from tanzheng.anchor import file_ops, keyfile
 from tanzheng.anchor.chain_file import NAME, ChainFile
 from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
@@ -128,6 +130,8 @@ def deploy_log(
     rpc: str, folder: Path, sealer_key: Path, owner: str, finality: Finality
 ) -> ChainFile:
     """Deploy a contract for a new log of `folder`; the sealer's account pays."""
+    if not is_address(owner):
+        raise AnchorInput(f"owner: expected an address of 20 bytes in hexadecimal, got {owner!r}")
     sealer, path = keyfile.load(sealer_key), str(sealer_key.absolute())
     return _deploy(Node(rpc), folder, sealer, path, owner, finality)
 
@@ -151,7 +155,7 @@ def _deploy(
     if (folder / NAME).exists():  # before money is spent; `write` would refuse as well
         raise AnchorInput(f"expected no {NAME} in {folder}: this log is anchored")
     log_id = secrets.token_bytes(32)
-    address, block = deploy(node, sealer, log_id, owner, sealer.address)
+    address, block = deploy(node, sealer, log_id, to_checksum_address(owner), sealer.address)
     chain = ChainFile(
         rpc=node.url,
         chain_id=node.chain_id,
