@@ -104,6 +104,21 @@ def test_nothing_is_left_that_belongs_elsewhere(what: str, pattern: re.Pattern[s
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (LEFTOVERS, "# TO" + "DO: later"),
+        (LEFTOVERS, "    raise NotImplemented" + "Error"),
+        (LEFTOVERS, "a = 1\n<<<<<" + "<< HEAD\n"),
+        (MACHINE, "see /wo" + "rk/main/README.md"),
+        (MACHINE, "--index https://mirror.example/sim" + "ple"),
+        (MACHINE, '"resol' + 'ved": "https://mirror.example/solc.tgz"'),
+    ],
+)
+def test_what_does_not_belong_is_recognised(pattern: re.Pattern[str], text: str) -> None:
+    assert pattern.search(text)
+
+
 def test_the_namespace_has_no_init() -> None:
     """One tanzheng/__init__.py anywhere hides all other members."""
     stray = list(REPOSITORY.glob("*/src/tanzheng/__init__.py"))
