@@ -45,11 +45,20 @@ def test_both_layouts_say_the_same(tmp_path: Path) -> None:
     assert ftp.hours[3].op_time == Decimal("0.25")
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    ("GLOAD (MW)", "GLOAD"), ("CO2_MASS (tons)", "CO2_MASS"), ("HEAT_INPUT (mmBtu)", "HEAT_INPUT"),
-    ("CO2_MASS (tons)", '"CO2_MASS (short tons)"'), ("OP_TIME", "Op_Time (hours)"),
-    ("STATE", "\ufeffSTATE"), ("\n", "\r\n"), ("\n", "\n\n"), ("OP_HOUR", " OP_HOUR "),
-])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("GLOAD (MW)", "GLOAD"),
+        ("CO2_MASS (tons)", "CO2_MASS"),
+        ("HEAT_INPUT (mmBtu)", "HEAT_INPUT"),
+        ("CO2_MASS (tons)", '"CO2_MASS (short tons)"'),
+        ("OP_TIME", "Op_Time (hours)"),
+        ("STATE", "\ufeffSTATE"),
+        ("\n", "\r\n"),
+        ("\n", "\n\n"),
+        ("OP_HOUR", " OP_HOUR "),
+    ],
+)
 def test_header_spellings(old: str, new: str, tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row(), row(hour=1)])
     clean = read_month(path)
@@ -62,17 +71,29 @@ def test_predecessor_of_campd(tmp_path: Path) -> None:
     path = write_campd(tmp_path / "hours.csv", [row()])
     clean = read_month(path)
     text = path.read_text(encoding="utf-8")
-    for new, old in (("Facility ID (ORISPL)", "Facility ID"), ("MMBtu", "mmBtu"),
-                     ("CO2 (short tons)", "CO2 Mass (short tons)")):
+    for new, old in (
+        ("Facility ID (ORISPL)", "Facility ID"),
+        ("MMBtu", "mmBtu"),
+        ("CO2 (short tons)", "CO2 Mass (short tons)"),
+    ):
         text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
     assert read_month(path) == clean
 
 
-@pytest.mark.parametrize("column", [
-    "ORISPL_CODE", "UNITID", "OP_DATE", "OP_HOUR", "OP_TIME", "GLOAD (MW)", "CO2_MASS (tons)",
-    "HEAT_INPUT (mmBtu)",
-])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "ORISPL_CODE",
+        "UNITID",
+        "OP_DATE",
+        "OP_HOUR",
+        "OP_TIME",
+        "GLOAD (MW)",
+        "CO2_MASS (tons)",
+        "HEAT_INPUT (mmBtu)",
+    ],
+)
 def test_missing_column(column: str, tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row()])
     path.write_text(path.read_text(encoding="utf-8").replace(column, "OTHER"), encoding="utf-8")
@@ -98,19 +119,38 @@ def test_column_twice(tmp_path: Path) -> None:
         read_month(path)
 
 
-@pytest.mark.parametrize(("cell", "text", "column"), [
-    ("load", "abc", "GLOAD (MW)"), ("load", "-1", "GLOAD (MW)"), ("load", "1,000", "GLOAD (MW)"),
-    ("heat", "NaN", "HEAT_INPUT (mmBtu)"), ("heat", "inf", "HEAT_INPUT (mmBtu)"),
-    ("heat", "1e9", "HEAT_INPUT (mmBtu)"), ("heat", "0x10", "HEAT_INPUT (mmBtu)"),
-    ("co2", "-0.1", "CO2_MASS (tons)"), ("co2", "١٢", "CO2_MASS (tons)"),
-    ("co2", "1_0", "CO2_MASS (tons)"), ("co2", "9" * 200, "CO2_MASS (tons)"),
-    ("op", "1.01", "OP_TIME"), ("op", "60", "OP_TIME"), ("op", "-0.5", "OP_TIME"),
-    ("op", "nan", "OP_TIME"), ("heat", "", "HEAT_INPUT (mmBtu)"), ("co2", "", "CO2_MASS (tons)"),
-    ("co2", "  ", "CO2_MASS (tons)"), ("date", "13-01-2018", "OP_DATE"),
-    ("date", "02-30-2018", "OP_DATE"), ("date", "2018/07/01", "OP_DATE"), ("date", "", "OP_DATE"),
-    ("date", "07-01-0018", "OP_DATE"), ("hour", "24", "OP_HOUR"), ("hour", "-1", "OP_HOUR"),
-    ("hour", "3.0", "OP_HOUR"), ("hour", "", "OP_HOUR"),
-])
+@pytest.mark.parametrize(
+    ("cell", "text", "column"),
+    [
+        ("load", "abc", "GLOAD (MW)"),
+        ("load", "-1", "GLOAD (MW)"),
+        ("load", "1,000", "GLOAD (MW)"),
+        ("heat", "NaN", "HEAT_INPUT (mmBtu)"),
+        ("heat", "inf", "HEAT_INPUT (mmBtu)"),
+        ("heat", "1e9", "HEAT_INPUT (mmBtu)"),
+        ("heat", "0x10", "HEAT_INPUT (mmBtu)"),
+        ("co2", "-0.1", "CO2_MASS (tons)"),
+        ("co2", "١٢", "CO2_MASS (tons)"),
+        ("co2", "1_0", "CO2_MASS (tons)"),
+        ("co2", "9" * 200, "CO2_MASS (tons)"),
+        ("op", "1.01", "OP_TIME"),
+        ("op", "60", "OP_TIME"),
+        ("op", "-0.5", "OP_TIME"),
+        ("op", "nan", "OP_TIME"),
+        ("heat", "", "HEAT_INPUT (mmBtu)"),
+        ("co2", "", "CO2_MASS (tons)"),
+        ("co2", "  ", "CO2_MASS (tons)"),
+        ("date", "13-01-2018", "OP_DATE"),
+        ("date", "02-30-2018", "OP_DATE"),
+        ("date", "2018/07/01", "OP_DATE"),
+        ("date", "", "OP_DATE"),
+        ("date", "07-01-0018", "OP_DATE"),
+        ("hour", "24", "OP_HOUR"),
+        ("hour", "-1", "OP_HOUR"),
+        ("hour", "3.0", "OP_HOUR"),
+        ("hour", "", "OP_HOUR"),
+    ],
+)
 def test_bad_cell_is_named(cell: str, text: str, column: str, tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row(), row(hour=1) | {cell: text}, row(hour=2)])
     with pytest.raises(BadCell) as caught:
@@ -163,13 +203,16 @@ def test_only_the_unit_asked_for_need_be_clean(tmp_path: Path) -> None:
 
 
 def test_standing_start_up_and_missing_hours(tmp_path: Path) -> None:
-    path = write_ftp(tmp_path / "hours.csv", [
-        row(hour=0, op="", load="", co2="", heat=""),
-        row(hour=1, op="0", load="0", co2="0", heat="0.000"),
-        row(hour=2, op="0.5", load="0"),
-        row(hour=3, load=""),
-        row(hour=4, op="0", load="120"),
-    ])
+    path = write_ftp(
+        tmp_path / "hours.csv",
+        [
+            row(hour=0, op="", load="", co2="", heat=""),
+            row(hour=1, op="0", load="0", co2="0", heat="0.000"),
+            row(hour=2, op="0.5", load="0"),
+            row(hour=3, load=""),
+            row(hour=4, op="0", load="120"),
+        ],
+    )
     replay = read_month(path)
     assert [hour.op_time for hour in replay.hours[:6]] == [0, 0, Decimal("0.5"), 1, 0, 0]
     assert replay.hours[2].load_mw == replay.hours[3].load_mw == 0
@@ -186,9 +229,18 @@ def test_hours_before_the_month_are_kept_up_to_a_hole(tmp_path: Path) -> None:
     assert read_month(path, month=JULY).op_time_before == (Decimal(0), Decimal("0.5"))
 
 
-@pytest.mark.parametrize("data", [
-    b"", b"\n\n", b"\0\0\0", b"\xff\xfe\x00\x01", b'"open', b"a" * 200_000, b"a,b\n1,2\n",
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n\n",
+        b"\0\0\0",
+        b"\xff\xfe\x00\x01",
+        b'"open',
+        b"a" * 200_000,
+        b"a,b\n1,2\n",
+    ],
+)
 def test_no_table_is_a_named_error(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "hours.csv"
     path.write_bytes(data)

@@ -32,8 +32,10 @@ def state_of(*hours: Hour, before: tuple[Decimal, ...] = ()) -> PlantState:
 
 def pieces(state: PlantState) -> list[tuple[float, float]]:
     """Runs in hours from the month's start."""
-    return [((run.start_ms - state.start_ms) / HOUR_MS, (run.stop_ms - state.start_ms) / HOUR_MS)
-            for run in state.runs]
+    return [
+        ((run.start_ms - state.start_ms) / HOUR_MS, (run.stop_ms - state.start_ms) / HOUR_MS)
+        for run in state.runs
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +72,28 @@ def test_the_cems_gives_the_mass_back(july: PlantState) -> None:
 def mass_t_per_h(shown: dict[str, Fraction]) -> Fraction:
     dry = (
         shown["stack_flow_wet_m3_per_h"]
-        * 273 / (273 + shown["stack_temperature_degc"])
-        * shown["stack_pressure_kpa"] / Fraction("101.325")
+        * 273
+        / (273 + shown["stack_temperature_degc"])
+        * shown["stack_pressure_kpa"]
+        / Fraction("101.325")
         * (1 - shown["stack_moisture_percent"] / 100)
     )
     return dry * shown["co2_dry_percent"] / 100 * Fraction("1.9647") / 1000
 
 
-@pytest.mark.parametrize(("hours", "before", "expected"), [
-    ((STANDING, part("0.25"), FULL), (), [(1.75, 2), (2, 3)]),
-    ((FULL, part("0.25"), STANDING), (), [(0, 1), (1, 1.25)]),
-    ((FULL, part("0.25"), part("0.5"), FULL), (), [(0, 1), (1, 1.25), (2.5, 3), (3, 4)]),
-    ((part("0.5"),), (), [(0.5, 1)]),
-    ((part("0.5"),), ("1",), [(0, 0.5)]),
-    ((part("0.5"),), ("1", "0.5"), [(0.5, 1)]),
-    ((part("0.5"),), ("0.5",), [(0, 0.5)]),
-    ((part("0.5"),), ("1", "0"), [(0.5, 1)]),
-])
+@pytest.mark.parametrize(
+    ("hours", "before", "expected"),
+    [
+        ((STANDING, part("0.25"), FULL), (), [(1.75, 2), (2, 3)]),
+        ((FULL, part("0.25"), STANDING), (), [(0, 1), (1, 1.25)]),
+        ((FULL, part("0.25"), part("0.5"), FULL), (), [(0, 1), (1, 1.25), (2.5, 3), (3, 4)]),
+        ((part("0.5"),), (), [(0.5, 1)]),
+        ((part("0.5"),), ("1",), [(0, 0.5)]),
+        ((part("0.5"),), ("1", "0.5"), [(0.5, 1)]),
+        ((part("0.5"),), ("0.5",), [(0, 0.5)]),
+        ((part("0.5"),), ("1", "0"), [(0.5, 1)]),
+    ],
+)
 def test_where_a_partial_hour_runs(
     hours: tuple[Hour, ...], before: tuple[str, ...], expected: list[tuple[float, float]]
 ) -> None:
@@ -122,19 +129,28 @@ def test_start_up_without_load_burns_gas() -> None:
 def test_a_standing_unit_shows_air_and_no_flow() -> None:
     state = state_of()
     shown = state.values(state.start_ms + 5 * HOUR_MS)
-    for name in ("run_state", "active_power_kw", "gas_flow_nm3_per_h", "co2_dry_percent",
-                 "stack_flow_wet_m3_per_h"):
+    for name in (
+        "run_state",
+        "active_power_kw",
+        "gas_flow_nm3_per_h",
+        "co2_dry_percent",
+        "stack_flow_wet_m3_per_h",
+    ):
         assert shown[name] == 0
     assert shown["gas_volume_nm3"] == constants().gas_meter_start_nm3
     assert shown["o2_dry_percent"] == Fraction("20.95")
 
 
 hours_drawn = st.builds(
-    lambda op, load, co2, heat: STANDING if op == 0 else Hour(
-        Decimal(op) / 100, Decimal(load), Decimal(co2) / 10, Decimal(heat) / 10
+    lambda op, load, co2, heat: (
+        STANDING
+        if op == 0
+        else Hour(Decimal(op) / 100, Decimal(load), Decimal(co2) / 10, Decimal(heat) / 10)
     ),
     st.one_of(st.just(0), st.just(100), st.integers(0, 100)),
-    st.integers(0, 300), st.integers(0, 1500), st.integers(0, 30_000),
+    st.integers(0, 300),
+    st.integers(0, 1500),
+    st.integers(0, 30_000),
 )
 
 

@@ -65,8 +65,10 @@ async def read_all(profile: Profile, image: RegisterImage) -> dict[str, float | 
         reply = await read(block.addr, count=block.count, device_id=1)
         assert not reply.isError(), reply
         data = b"".join(word.to_bytes(2, "big") for word in reply.registers)
-        got |= {point.id: value for point, value in
-                zip(block.points, decode_block(block, data), strict=True)}
+        got |= {
+            point.id: value
+            for point, value in zip(block.points, decode_block(block, data), strict=True)
+        }
     client.close()
     await server.close()
     return got

@@ -3,6 +3,7 @@
 import math
 import struct
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,9 +18,10 @@ from tanzheng.hardware.registers import counter_limit, decode_value, encode_valu
 INTEGERS = [name for name in WORDS if not name.startswith("f")]
 
 
-def point(type_: str, order: str = "big", scale: str = "1", **more: object) -> PointSpec:
-    return PointSpec(id="p", addr=0, fc=3, type=type_, order=order, scale=Fraction(scale),
-                     unit="1", **more)  # type: ignore[arg-type]
+def point(type_: str, order: str = "big", scale: str = "1", **more: Any) -> PointSpec:
+    return PointSpec(
+        id="p", addr=0, fc=3, type=type_, order=order, scale=Fraction(scale), unit="1", **more
+    )
 
 
 def limits(type_: str) -> tuple[int, int]:
@@ -27,8 +29,12 @@ def limits(type_: str) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if type_[0] == "i" else (0, (1 << bits) - 1)
 
 
-@given(data=st.data(), type_=st.sampled_from(INTEGERS), order=st.sampled_from(["big", "little"]),
-       scale=st.sampled_from(["1", "0.1", "0.001", "1/3", "50"]))
+@given(
+    data=st.data(),
+    type_=st.sampled_from(INTEGERS),
+    order=st.sampled_from(["big", "little"]),
+    scale=st.sampled_from(["1", "0.1", "0.001", "1/3", "50"]),
+)
 def test_integers_come_back_exactly_rounded(
     data: st.DataObject, type_: str, order: str, scale: str
 ) -> None:
@@ -38,8 +44,9 @@ def test_integers_come_back_exactly_rounded(
     assert decode_value(spec, encoded) == float(raw * spec.scale)
 
 
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False),
-       st.sampled_from(["big", "little"]))
+@given(
+    st.floats(width=32, allow_nan=False, allow_infinity=False), st.sampled_from(["big", "little"])
+)
 def test_floats_come_back(value: float, order: str) -> None:
     spec = point("f32", order)
     assert decode_value(spec, encode_value(spec, value)) == value

@@ -72,13 +72,17 @@ class Agent:
         return answer
 
     async def hello(self, durable_ms: int | None = None) -> dict[str, Any]:
-        return await self.say(json.dumps(
-            {"op": "hello", "interval_s": 60, "durable_ms": durable_ms}).encode())
+        return await self.say(
+            json.dumps({"op": "hello", "interval_s": 60, "durable_ms": durable_ms}).encode()
+        )
 
     async def next(self, done_ms: int | None) -> dict[str, Any]:
         readings = 0 if done_ms is None else 11
-        return await self.say(json.dumps(
-            {"op": "next", "done_ms": done_ms, "readings": readings, "missed": 0}).encode())
+        return await self.say(
+            json.dumps(
+                {"op": "next", "done_ms": done_ms, "readings": readings, "missed": 0}
+            ).encode()
+        )
 
     def close(self) -> None:
         self._writer.close()
@@ -102,10 +106,13 @@ async def read_plant(sim: Sim) -> dict[str, float | None]:
         await client.connect()
         for block in plan_blocks(profile, map(profile.field_point, device.roles)):
             reply = await client.read_holding_registers(
-                block.addr, count=block.count, device_id=at["unit_id"])
+                block.addr, count=block.count, device_id=at["unit_id"]
+            )
             data = b"".join(word.to_bytes(2, "big") for word in reply.registers)
-            got |= {str(point.field): value for point, value in
-                    zip(block.points, decode_block(block, data), strict=True)}
+            got |= {
+                str(point.field): value
+                for point, value in zip(block.points, decode_block(block, data), strict=True)
+            }
         client.close()
     return got
 
@@ -149,8 +156,15 @@ async def test_one_agent_at_a_time_and_no_nonsense(sim: Sim) -> None:
     agent, other = await Agent.connect(sim), await Agent.connect(sim)
     assert await other.hello() == {"error": "busy"}
     other.close()
-    for line in (b"", b"{", b"[]", b'{"op":"stop"}', b'{"op":"hello","interval_s":"1"}',
-                 b'{"op":"next","done_ms":null,"readings":0,"missed":0}', b"[" * 4000):
+    for line in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"op":"stop"}',
+        b'{"op":"hello","interval_s":"1"}',
+        b'{"op":"next","done_ms":null,"readings":0,"missed":0}',
+        b"[" * 4000,
+    ):
         assert "expected" in (await agent.say(line))["error"]
     assert "now_ms" in await agent.hello()
     agent.close()
@@ -164,8 +178,13 @@ def test_clean_stop_leaves_no_address_behind(sim: Sim) -> None:
 
 
 def test_a_folder_has_one_simulator(sim: Sim) -> None:
-    second = subprocess.run([TANZHENG, "sim", "run", "--dir", sim.folder], capture_output=True,
-                            text=True, timeout=30, check=False)
+    second = subprocess.run(
+        [TANZHENG, "sim", "run", "--dir", sim.folder],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert second.returncode == 1
     assert "folder of its own" in second.stderr
 
@@ -230,16 +249,26 @@ def test_a_plant_file_of_another_unit_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "plant"
     folder.mkdir()
     (folder / "plant.toml").write_text(plant_toml(replay, site_of(replay)), encoding="utf-8")
-    ended = subprocess.run([TANZHENG, "sim", "run", "--dir", folder], capture_output=True,
-                           text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [TANZHENG, "sim", "run", "--dir", folder],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert ended.returncode == 1
     assert "US-ORIS-99" in ended.stderr
 
 
 def test_check_says_what_is_in_a_file(tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row(op="0.5"), row(hour=1, load="")])
-    ended = subprocess.run([TANZHENG, "sim", "check", "--replay", path], capture_output=True,
-                           text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [TANZHENG, "sim", "check", "--replay", path],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert ended.returncode == 0
     for piece in ("99/CT1", "2018-07", "1.50", "742 h", "empty load cell"):
         assert piece in ended.stdout
@@ -248,8 +277,13 @@ def test_check_says_what_is_in_a_file(tmp_path: Path) -> None:
 def test_bad_file_ends_with_code_2_and_the_place(tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row(), row()])
     for command in (["check"], ["run", "--dir", tmp_path / "plant"]):
-        ended = subprocess.run([TANZHENG, "sim", *command, "--replay", path], capture_output=True,
-                               text=True, timeout=30, check=False)
+        ended = subprocess.run(
+            [TANZHENG, "sim", *command, "--replay", path],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
         assert ended.returncode == 2
         assert "lines 2 and 3" in " ".join(ended.stderr.split())
 
@@ -262,10 +296,15 @@ def test_the_meters_close_july_to_the_last_digit() -> None:
     shown = []
     for t_ms in (state.start_ms, state.end_ms):
         devices.show(t_ms)
-        shown.append([exact(devices, "gen_meter", "active_energy_export_kwh"),
-                      exact(devices, "gas_meter", "gas_volume_nm3")])
+        shown.append(
+            [
+                exact(devices, "gen_meter", "active_energy_export_kwh"),
+                exact(devices, "gas_meter", "gas_volume_nm3"),
+            ]
+        )
     assert [last - first for first, last in zip(*shown, strict=True)] == [
-        Fraction(211_345_000), Fraction("33568758.7")
+        Fraction(211_345_000),
+        Fraction("33568758.7"),
     ]
 
 

@@ -13,8 +13,15 @@ from typing import Any
 from tanzheng.hardware.errors import ProfileError
 from tanzheng.hardware.profile import PointSpec, Profile, ScaleRegister
 
-__all__ = ["PointSpec", "Profile", "ScaleRegister", "check_profile_file", "load_profile",
-           "profile_ids", "read_profile_file"]
+__all__ = [
+    "PointSpec",
+    "Profile",
+    "ScaleRegister",
+    "check_profile_file",
+    "load_profile",
+    "profile_ids",
+    "read_profile_file",
+]
 
 _FOLDER = resources.files("tanzheng.hardware") / "profiles"
 _SCHEMA = "profile.schema.json"
@@ -22,9 +29,13 @@ _SCHEMA = "profile.schema.json"
 
 def profile_ids() -> tuple[str, ...]:
     """The ids of the profiles that ship, sorted."""
-    return tuple(sorted(
-        item.name.removesuffix(".yaml") for item in _FOLDER.iterdir() if item.name.endswith(".yaml")
-    ))
+    return tuple(
+        sorted(
+            item.name.removesuffix(".yaml")
+            for item in _FOLDER.iterdir()
+            if item.name.endswith(".yaml")
+        )
+    )
 
 
 @cache

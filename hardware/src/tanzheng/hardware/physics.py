@@ -45,9 +45,9 @@ def constants() -> Constants:
     """The shipped constants."""
     path = resources.files("tanzheng.hardware") / "data" / "physics.toml"
     table: Mapping[str, Mapping[str, str]] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Constants(**{
-        item.name: Fraction(table[item.name]["value"]) for item in fields(Constants)
-    })
+    return Constants(
+        **{item.name: Fraction(table[item.name]["value"]) for item in fields(Constants)}
+    )
 
 
 def energy_kwh(hour: Hour) -> Fraction:
@@ -78,8 +78,10 @@ def stack_channels(co2_t_per_h: Fraction, load: Fraction, c: Constants) -> dict[
     moisture = c.stack_moisture_percent_at_no_load + load * c.stack_moisture_percent_per_load
     dry_nm3_per_h = co2_t_per_h * 1000 / (co2 / 100 * c.co2_kg_per_nm3)
     to_dry_normal = (
-        c.zero_celsius_k / (c.zero_celsius_k + temperature)
-        * c.stack_pressure_kpa / c.normal_pressure_kpa
+        c.zero_celsius_k
+        / (c.zero_celsius_k + temperature)
+        * c.stack_pressure_kpa
+        / c.normal_pressure_kpa
         * (1 - moisture / 100)
     )
     return {

@@ -32,23 +32,35 @@ class Device:
 
 
 DEVICES: Final = (
-    Device("gen_meter", "schneider_iem3000", {
-        "active_energy_export_kwh": "generation",
-        "active_power_kw": "power",
-    }),
-    Device("gas_meter", "sick_flowsic500", {
-        "gas_volume_nm3": "fuel_gas",
-        "gas_flow_nm3_per_h": "fuel_gas_flow",
-    }),
-    Device("cems", "generic_cems_modbus", {
-        "co2_dry_percent": "cems_co2",
-        "o2_dry_percent": "cems_o2",
-        "stack_flow_wet_m3_per_h": "cems_flow",
-        "stack_temperature_degc": "cems_temperature",
-        "stack_pressure_kpa": "cems_pressure",
-        "stack_moisture_percent": "cems_moisture",
-        "run_state": "run_state",
-    }),
+    Device(
+        "gen_meter",
+        "schneider_iem3000",
+        {
+            "active_energy_export_kwh": "generation",
+            "active_power_kw": "power",
+        },
+    ),
+    Device(
+        "gas_meter",
+        "sick_flowsic500",
+        {
+            "gas_volume_nm3": "fuel_gas",
+            "gas_flow_nm3_per_h": "fuel_gas_flow",
+        },
+    ),
+    Device(
+        "cems",
+        "generic_cems_modbus",
+        {
+            "co2_dry_percent": "cems_co2",
+            "o2_dry_percent": "cems_o2",
+            "stack_flow_wet_m3_per_h": "cems_flow",
+            "stack_temperature_degc": "cems_temperature",
+            "stack_pressure_kpa": "cems_pressure",
+            "stack_moisture_percent": "cems_moisture",
+            "run_state": "run_state",
+        },
+    ),
 )
 
 
@@ -68,13 +80,21 @@ def site_of(replay: MonthOfHours) -> Site:
     path = resources.files("tanzheng.hardware") / "data" / "plants.toml"
     known = tomllib.loads(path.read_text(encoding="utf-8")).get(replay.facility)
     if known is not None:
-        return Site(known["name"], known["name_zh"], known["gateway"],
-                    Decimal(known["rated_capacity_mw"]), known["rated_capacity_source"])
+        return Site(
+            known["name"],
+            known["name_zh"],
+            known["gateway"],
+            Decimal(known["rated_capacity_mw"]),
+            known["rated_capacity_source"],
+        )
     largest = max(hour.load_mw for hour in replay.hours)
     rated = max(Decimal(10), (largest / 10).to_integral_value(ROUND_CEILING) * 10)
     name = replay.name or f"ORIS {replay.facility}"
     return Site(
-        f"{name} (replayed)", f"{name}（回放）", "gw1", rated,
+        f"{name} (replayed)",
+        f"{name}（回放）",
+        "gw1",
+        rated,
         f"assumed: largest hourly load of {replay.month} ({largest} MW), rounded up to 10 MW",
     )
 
@@ -101,9 +121,14 @@ def plant_toml(replay: MonthOfHours, site: Site) -> str:
         "interval_s = 60",
     ]
     for device in DEVICES:
-        lines += ["", "[[device]]", f"id = {_quoted(device.id)}",
-                  f"gateway = {_quoted(site.gateway)}", f"unit = {_quoted(unit)}",
-                  f"profile = {_quoted(device.profile)}"]
+        lines += [
+            "",
+            "[[device]]",
+            f"id = {_quoted(device.id)}",
+            f"gateway = {_quoted(site.gateway)}",
+            f"unit = {_quoted(unit)}",
+            f"profile = {_quoted(device.profile)}",
+        ]
         for field, role in device.roles.items():
             lines += ["[[device.point]]", f"field = {_quoted(field)}", f"role = {_quoted(role)}"]
     return "\n".join(lines) + "\n"
@@ -116,8 +141,9 @@ def enterprise_of(facility: str) -> str:
 
 def unit_identifier(text: str) -> str:
     """An EPA unit id as an identifier of ours: `*1` becomes `U-1`."""
-    safe = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-"
-                   for char in text)[:60]
+    safe = "".join(
+        char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in text
+    )[:60]
     return safe if IDENTIFIER.fullmatch(safe) else f"U{safe}"
 
 

@@ -47,7 +47,8 @@ class PlantState:
         self._constants = constants()
         self._standing = {
             **standing_channels(self._constants),
-            "active_power_kw": Fraction(0), "gas_flow_nm3_per_h": Fraction(0),
+            "active_power_kw": Fraction(0),
+            "gas_flow_nm3_per_h": Fraction(0),
             "run_state": Fraction(0),
         }
         self.runs = tuple(self._runs(replay, Fraction(rated_mw)))
@@ -104,7 +105,10 @@ class PlantState:
             yield run
 
     def _run(
-        self, hour: Hour, when: tuple[int, int], before: tuple[Fraction, Fraction],
+        self,
+        hour: Hour,
+        when: tuple[int, int],
+        before: tuple[Fraction, Fraction],
         rated_mw: Fraction,
     ) -> Run:
         """One hour's piece; rates are the hour's totals over the time in which it ran."""
@@ -114,7 +118,8 @@ class PlantState:
         load = min(Fraction(1), Fraction(hour.load_mw) / rated_mw)
         shown = {
             **stack_channels(co2_tonnes(hour, c) / hours, load, c),
-            "active_power_kw": kwh / hours, "gas_flow_nm3_per_h": nm3 / hours,
+            "active_power_kw": kwh / hours,
+            "gas_flow_nm3_per_h": nm3 / hours,
             "run_state": Fraction(1),
         }
         return Run(*when, *before, kwh, nm3, shown)

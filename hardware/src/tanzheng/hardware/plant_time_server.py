@@ -43,8 +43,9 @@ class PlantTimeServer:
         try:
             self._server = await loop.create_unix_server(lambda: _Agent(self), str(path))
         except OSError as error:
-            raise SimulatorError(f"expected a place for a unix socket, got {error}, at {path}") \
-                from error
+            raise SimulatorError(
+                f"expected a place for a unix socket, got {error}, at {path}"
+            ) from error
 
     async def close(self) -> None:
         """Stop listening and let the agent go."""

@@ -106,8 +106,12 @@ class Profile:
     def to_plan(self) -> dict[str, Any]:
         """The profile as a JSON-able dictionary; `from_plan` is its inverse."""
         return {
-            "id": self.id, "vendor": self.vendor, "models": list(self.models), "kind": self.kind,
-            "transport": list(self.transport), "trust": self.trust,
+            "id": self.id,
+            "vendor": self.vendor,
+            "models": list(self.models),
+            "kind": self.kind,
+            "transport": list(self.transport),
+            "trust": self.trust,
             "registers_per_read_max": self.registers_per_read_max,
             "bridges": [list(pair) for pair in self.bridges],
             "points": [_point_to_plan(point) for point in self.points],
@@ -122,8 +126,12 @@ class Profile:
         name = str(plan.get("id", "?"))
         try:
             profile = cls(
-                id=plan["id"], vendor=plan["vendor"], models=tuple(plan["models"]),
-                kind=plan["kind"], transport=tuple(plan["transport"]), trust=plan["trust"],
+                id=plan["id"],
+                vendor=plan["vendor"],
+                models=tuple(plan["models"]),
+                kind=plan["kind"],
+                transport=tuple(plan["transport"]),
+                trust=plan["trust"],
                 registers_per_read_max=plan.get("registers_per_read_max", REGISTERS_PER_READ),
                 bridges=tuple((first, last) for first, last in plan.get("bridges", ())),
                 points=tuple(_point_from_plan(item, plan) for item in plan["points"]),
@@ -136,10 +144,18 @@ class Profile:
 
 def _point_to_plan(point: PointSpec) -> dict[str, Any]:
     plan: dict[str, Any] = {
-        "id": point.id, "addr": point.addr, "fc": point.fc, "type": point.type,
-        "order": point.order, "scale": str(point.scale), "unit": point.unit,
-        "field": point.field, "to_field": str(point.to_field), "counter": point.counter,
-        "rollover": point.rollover, "sentinels": sorted(point.sentinels),
+        "id": point.id,
+        "addr": point.addr,
+        "fc": point.fc,
+        "type": point.type,
+        "order": point.order,
+        "scale": str(point.scale),
+        "unit": point.unit,
+        "field": point.field,
+        "to_field": str(point.to_field),
+        "counter": point.counter,
+        "rollover": point.rollover,
+        "sentinels": sorted(point.sentinels),
     }
     if point.scale_register is not None:
         scale = point.scale_register
@@ -151,11 +167,18 @@ def _point_to_plan(point: PointSpec) -> dict[str, Any]:
 def _point_from_plan(plan: Mapping[str, Any], device: Mapping[str, Any]) -> PointSpec:
     scale_register = plan.get("scale_register")
     return PointSpec(
-        id=plan["id"], addr=plan["addr"], type=plan["type"], unit=plan["unit"],
-        fc=plan.get("fc", device.get("fc")), order=plan.get("order", device.get("order", "big")),
-        scale=Fraction(str(plan.get("scale", 1))), field=plan.get("field"),
-        to_field=Fraction(str(plan.get("to_field", 1))), counter=plan.get("counter", False),
-        rollover=plan.get("rollover"), sentinels=frozenset(plan.get("sentinels", ())),
+        id=plan["id"],
+        addr=plan["addr"],
+        type=plan["type"],
+        unit=plan["unit"],
+        fc=plan.get("fc", device.get("fc")),
+        order=plan.get("order", device.get("order", "big")),
+        scale=Fraction(str(plan.get("scale", 1))),
+        field=plan.get("field"),
+        to_field=Fraction(str(plan.get("to_field", 1))),
+        counter=plan.get("counter", False),
+        rollover=plan.get("rollover"),
+        sentinels=frozenset(plan.get("sentinels", ())),
         scale_register=scale_register and _scale_register(scale_register),
     )
 
@@ -176,8 +199,9 @@ def _check(profile: Profile) -> None:
     for point in profile.points:
         where = f"profile {profile.id}, point {point.id}"
         if point.type not in WORDS or point.order not in ("big", "little"):
-            raise ProfileError(f"{where}: expected a known type and word order, got "
-                               f"{point.type!r} {point.order!r}")
+            raise ProfileError(
+                f"{where}: expected a known type and word order, got {point.type!r} {point.order!r}"
+            )
         if point.fc not in REGISTER_FUNCTIONS:
             raise ProfileError(f"{where}: expected function 3 or 4, got {point.fc!r}")
         first, last = point.span
@@ -185,7 +209,9 @@ def _check(profile: Profile) -> None:
             raise ProfileError(f"{where}: expected addresses within one read, got {first}–{last}")
         bridged = any(low <= first and last - 1 <= high for low, high in profile.bridges)
         if point.scale_register is not None and not bridged:
-            raise ProfileError(f"{where}: expected a bridge from the value to its scale register, "
-                               f"addresses {first}–{last - 1}")
+            raise ProfileError(
+                f"{where}: expected a bridge from the value to its scale register, "
+                f"addresses {first}–{last - 1}"
+            )
         if point.field is not None:
             dictionary_field(point.field)

@@ -14,8 +14,14 @@ from tanzheng.hardware.errors import ValueOutOfRange
 from tanzheng.hardware.profile import WORDS, PointSpec, ScaleRegister
 
 _STRUCTS: Final = {
-    "u16": Struct(">H"), "i16": Struct(">h"), "u32": Struct(">I"), "i32": Struct(">i"),
-    "u64": Struct(">Q"), "i64": Struct(">q"), "f32": Struct(">f"), "f64": Struct(">d"),
+    "u16": Struct(">H"),
+    "i16": Struct(">h"),
+    "u32": Struct(">I"),
+    "i32": Struct(">i"),
+    "u64": Struct(">Q"),
+    "i64": Struct(">q"),
+    "f32": Struct(">f"),
+    "f64": Struct(">d"),
 }
 _ONE: Final = Fraction(1)
 

@@ -123,8 +123,9 @@ def _sole_owner(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SimulatorError(f"expected a folder of its own, got one in use: {folder}") \
-                from error
+            raise SimulatorError(
+                f"expected a folder of its own, got one in use: {folder}"
+            ) from error
         yield
 
 
@@ -135,8 +136,10 @@ def _write_plant(path: Path, replay: MonthOfHours, site: Site) -> None:
     plant = Plant.parse(path.read_bytes(), str(path))
     enterprise, unit = enterprise_of(replay.facility), unit_identifier(replay.unit)
     if plant.enterprise != enterprise or unit not in {item.id for item in plant.units}:
-        raise SimulatorError(f"expected a plant file of {enterprise} {unit}, got one of "
-                             f"{plant.enterprise}, at {path}")
+        raise SimulatorError(
+            f"expected a plant file of {enterprise} {unit}, got one of "
+            f"{plant.enterprise}, at {path}"
+        )
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -181,8 +184,11 @@ async def _paced_by_agent(
 
 def _write_status(folder: Path, plant_time: PlantTime, log: TakenLog, state: str) -> None:
     status = {
-        "now_ms": plant_time.now_ms, "start_ms": plant_time.start_ms, "end_ms": plant_time.end_ms,
-        "taken_slots": log.slots, "state": state,
+        "now_ms": plant_time.now_ms,
+        "start_ms": plant_time.start_ms,
+        "end_ms": plant_time.end_ms,
+        "taken_slots": log.slots,
+        "state": state,
     }
     write_atomically(folder / "sim-status.json", json.dumps(status) + "\n")
 
@@ -203,8 +209,13 @@ def _show_live(devices: SimulatedDevices, state: PlantState, folder: Path) -> No
     now_ms = time.time_ns() // 1_000_000
     turns, into_ms = divmod(now_ms - state.start_ms, state.end_ms - state.start_ms)
     devices.show(state.start_ms + into_ms, turns)
-    status = {"now_ms": now_ms, "start_ms": state.start_ms, "end_ms": state.end_ms,
-              "taken_slots": 0, "state": "live"}
+    status = {
+        "now_ms": now_ms,
+        "start_ms": state.start_ms,
+        "end_ms": state.end_ms,
+        "taken_slots": 0,
+        "state": "live",
+    }
     write_atomically(folder / "sim-status.json", json.dumps(status) + "\n")
 
 

@@ -19,7 +19,17 @@ from tanzheng.hardware.epa.reader import (
 )
 
 __all__ = [
-    "BadCell", "DuplicatedHour", "EpaError", "FileContents", "Hour", "MissingColumn",
-    "MonthNotFound", "MonthOfHours", "Notice", "UnitNotFound", "UnreadableFile",
-    "read_contents", "read_month",
+    "BadCell",
+    "DuplicatedHour",
+    "EpaError",
+    "FileContents",
+    "Hour",
+    "MissingColumn",
+    "MonthNotFound",
+    "MonthOfHours",
+    "Notice",
+    "UnitNotFound",
+    "UnreadableFile",
+    "read_contents",
+    "read_month",
 ]

@@ -19,20 +19,34 @@ LOAD, CO2, HEAT, NAME = "gross load", "CO2 mass", "heat input", "facility name"
 Layout = Mapping[str, tuple[str, ...]]
 
 _FTP: Final[Layout] = {
-    FACILITY: ("orispl code",), UNIT: ("unitid",), DATE: ("op date",), HOUR: ("op hour",),
-    OP_TIME: ("op time",), LOAD: ("gload",), CO2: ("co2 mass",), HEAT: ("heat input",),
+    FACILITY: ("orispl code",),
+    UNIT: ("unitid",),
+    DATE: ("op date",),
+    HOUR: ("op hour",),
+    OP_TIME: ("op time",),
+    LOAD: ("gload",),
+    CO2: ("co2 mass",),
+    HEAT: ("heat input",),
     NAME: ("facility name",),
 }
 _CAMPD: Final[Layout] = {
-    FACILITY: ("facility id", "facilityid"), UNIT: ("unit id", "unitid"), DATE: ("date",),
-    HOUR: ("hour",), OP_TIME: ("operating time", "optime", "op time"),
-    LOAD: ("gross load", "grossload"), CO2: ("co2 mass", "co2mass", "co2"),
-    HEAT: ("heat input", "heatinput"), NAME: ("facility name", "facilityname"),
+    FACILITY: ("facility id", "facilityid"),
+    UNIT: ("unit id", "unitid"),
+    DATE: ("date",),
+    HOUR: ("hour",),
+    OP_TIME: ("operating time", "optime", "op time"),
+    LOAD: ("gross load", "grossload"),
+    CO2: ("co2 mass", "co2mass", "co2"),
+    HEAT: ("heat input", "heatinput"),
+    NAME: ("facility name", "facilityname"),
 }
 _LAYOUTS: Final = (_FTP, _CAMPD)
 _OPTIONAL: Final = frozenset({NAME})
 _UNITS: Final = {
-    LOAD: {"mw"}, CO2: {"tons", "short tons"}, HEAT: {"mmbtu"}, OP_TIME: {"hours", "hour", "hr"},
+    LOAD: {"mw"},
+    CO2: {"tons", "short tons"},
+    HEAT: {"mmbtu"},
+    OP_TIME: {"hours", "hour", "hr"},
 }
 
 

@@ -122,14 +122,22 @@ def read_month(path: Path, unit: str | None = None, month: Month | None = None) 
     Raises `UnitNotFound`, `MonthNotFound`, `BadCell`, `DuplicatedHour`, `MissingColumn`,
     `UnreadableFile`.
     """
-    contents = read_contents(path)
-    unit = _choose_unit(path, unit, contents)
-    month = _choose_month(path, unit, month, contents.months[unit])
+    if unit is None or month is None:
+        unit, month = _choose(path, unit, month)
     reading = _Reading(path, month)
     for columns, line, cells in rows(path):
         if _belongs(columns, cells, unit):
             reading.row(columns, line, cells)
+    if not reading.found:
+        _choose(path, unit, month)
     return reading.result(unit)
+
+
+def _choose(path: Path, unit: str | None, month: Month | None) -> tuple[str, Month]:
+    """The only unit and month there is, or an error that lists what the file has."""
+    contents = read_contents(path)
+    unit = _choose_unit(path, unit, contents)
+    return unit, _choose_month(path, unit, month, contents.months[unit])
 
 
 def _choose_unit(path: Path, unit: str | None, contents: FileContents) -> str:
@@ -179,8 +187,13 @@ class _Reading:
     def row(self, columns: Columns, line: int, cells: list[str]) -> None:
         """Take one row of the unit."""
         if len(cells) != columns.width:
-            raise BadCell(self._path, line, columns.spelling[UNIT],
-                          f"a row of {columns.width} cells", f"{len(cells)} cells")
+            raise BadCell(
+                self._path,
+                line,
+                columns.spelling[UNIT],
+                f"a row of {columns.width} cells",
+                f"{len(cells)} cells",
+            )
         row = _Row(self._path, line, columns, cells)
         day, hour = row.date(), row.hour()
         month = Month(day.year, day.month)
@@ -212,6 +225,11 @@ class _Reading:
     def _count(self, text: str) -> None:
         self._counts[text] = self._counts.get(text, 0) + 1
 
+    @property
+    def found(self) -> bool:
+        """True where the month asked for has a row."""
+        return bool(self._hours)
+
     def result(self, unit: str) -> MonthOfHours:
         """The month, with standing hours where the file has none."""
         total = self._month.hours
@@ -219,7 +237,10 @@ class _Reading:
             self._counts["not in the file: taken as standing"] = missing
         facility, _, name = unit.partition("/")
         return MonthOfHours(
-            facility=facility, unit=name, name=self._name, month=self._month,
+            facility=facility,
+            unit=name,
+            name=self._name,
+            month=self._month,
             hours=tuple(self._hours.get(at, STANDING) for at in range(total)),
             op_time_before=tuple(self._tail()),
             notices=tuple(Notice(hours, text) for text, hours in self._counts.items()),
@@ -300,7 +321,8 @@ def _date(text: str) -> date | None:
         return None
     try:
         found = date(
-            int(match["y"] or match["year"]), int(match["m"] or match["month"]),
+            int(match["y"] or match["year"]),
+            int(match["m"] or match["month"]),
             int(match["d"] or match["day"]),
         )
     except ValueError:
