@@ -1,0 +1,84 @@
+"""`tanzheng verify` and `tanzheng trust`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TRUST_HELP = "What you trust, from somewhere other than the operator · 信任文件"
+
+
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="The receipt · 存证凭证")],
+    package: Annotated[Path, typer.Option(help="Folder of the evidence package · 证据包目录")],
+    trust: Annotated[Path, typer.Option(help=TRUST_HELP)],
+    last_checkpoint: Annotated[
+        Path | None, typer.Option(help="Your own last checkpoint of this log · 您上次的检查点")
+    ] = None,
+    consistency: Annotated[
+        Path | None,
+        typer.Option(help="Proof between that checkpoint and the receipt's · 一致性证明"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
+) -> None:
+    """Check a receipt and its package point by point, and recompute every figure. No network.
+
+    Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
+    """
+    from tanzheng.core.receipt_check import check_receipt
+    from tanzheng.verifier import report
+    from tanzheng.verifier.inputs import read_inputs
+    from tanzheng.verifier.package import check_package
+
+    given = read_inputs(receipt, package, trust, last_checkpoint, consistency)
+    statement = given.receipt.statement.statement
+    points = check_receipt(given.receipt, given.trust, given.last, given.consistency)
+    points += check_package(given.files, statement, given.trust)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(report.as_json(statement, points), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        report.show(statement, points, Console())
+    if not report.holds(points):
+        raise typer.Exit(3)
+
+
+trust = typer.Typer(help="Observe the chain for a verifier's trust file · 信任文件")
+
+
+@trust.callback()
+def trust_group() -> None:
+    """Observe the chain for a verifier's trust file · 信任文件."""
+
+
+@trust.command("observe")
+def observe(
+    rpc: Annotated[str, typer.Option(help="JSON-RPC of a node you trust · 节点地址")],
+    contract: Annotated[str, typer.Option(help="Address of the log's contract, 0x… · 合约地址")],
+    log_id: Annotated[str, typer.Option(help="Id of the log, hexadecimal · 日志标识")],
+    plant: Annotated[Path, typer.Option(help="Plant file to trust · 电厂描述文件")],
+    gateway_key: Annotated[
+        list[Path],
+        typer.Option(help="Public key (PEM) of each gateway, in the plant file's order · 网关公钥"),
+    ],
+    operator_key: Annotated[
+        list[Path], typer.Option(help="Public key (PEM) of the operator · 运营方公钥")
+    ],
+    out: Annotated[Path, typer.Option(help="The trust file to write · 输出文件")],
+    confirmations: Annotated[
+        int, typer.Option(min=0, help="Blocks on top before one counts as final · 确认区块数")
+    ] = 0,
+    once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
+) -> None:
+    """Record every block in which the contract advanced, until stopped. 观察链上区块.
+
+    Run it yourself, against a node that is not the operator's. Each block's hash is recomputed
+    from its header; nothing is recorded twice or taken back.
+    """
+    from tanzheng.verifier import observer
+
+    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key)
+    observer.run(rpc, anchors, out, confirmations, once)

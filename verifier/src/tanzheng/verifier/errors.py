@@ -1,0 +1,35 @@
+"""Why a verification cannot be made, or what it found."""
+
+from tanzheng.core.errors import BadInput, CheckFailed, TanzhengError
+
+
+class Unreadable(BadInput):
+    """A file that cannot be read, or is larger than anything of its kind."""
+
+
+class PackageForeign(CheckFailed):
+    """A package that is in itself in order, but not the one the statement speaks of."""
+
+
+class BatchInvalid(CheckFailed):
+    """A batch of the package is not its gateway's, or not the next of its chain."""
+
+
+class CoverageIncomplete(CheckFailed):
+    """A slot of the month has neither a reading nor a gap record."""
+
+
+class FigureDiffers(CheckFailed):
+    """A reported figure does not follow from the signed batches."""
+
+
+class PackDiffers(CheckFailed):
+    """The month was closed by a standard or rules that are not the verifier's own."""
+
+
+class NodeFault(TanzhengError):
+    """The chain's node cannot be asked: try again, or ask another one."""
+
+
+class NodeLied(CheckFailed):
+    """A node's answers contradict each other: do not trust anything it says."""

@@ -1,0 +1,52 @@
+"""Reading what a verifier is handed: bounded, plain files only, nothing followed."""
+
+import os
+from pathlib import Path
+
+from tanzheng.core.manifest import FILES_MAX
+from tanzheng.verifier.errors import Unreadable
+
+PACKAGE_BYTES_MAX = 1 << 30
+
+
+def read_file(path: Path, bytes_max: int, what: str) -> bytes:
+    """The bytes of a plain file; `Unreadable` where it is none or larger than `bytes_max`."""
+    try:
+        if not path.is_file():
+            raise Unreadable(f"{what}: expected a file, got {path}")
+        with path.open("rb") as stream:
+            data = stream.read(bytes_max + 1)
+    except OSError as error:
+        raise Unreadable(f"{what}: expected {path} to be readable: {error.strerror}") from error
+    if len(data) > bytes_max:
+        raise Unreadable(f"{what}: expected at most {bytes_max} bytes, got more in {path}")
+    return data
+
+
+def read_package(folder: Path) -> dict[str, bytes]:
+    """Every file of a package by its relative path.
+
+    `Unreadable` for links and devices, for too many files or bytes, before they are read.
+    """
+    if not folder.is_dir():
+        raise Unreadable(f"package: expected a folder, got {folder}")
+    found: dict[str, bytes] = {}
+    left = PACKAGE_BYTES_MAX
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        folders.sort()
+        for name in [*folders, *sorted(names)]:
+            path = Path(parent, name)
+            if path.is_symlink():
+                raise Unreadable(f"package: expected no links, got {path}")
+        for name in sorted(names):
+            path = Path(parent, name)
+            data = read_file(path, left, "package")
+            found[path.relative_to(folder).as_posix()] = data
+            left -= len(data)
+            if len(found) > FILES_MAX:
+                raise Unreadable(f"package: expected at most {FILES_MAX} files in {folder}")
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise Unreadable(f"package: expected readable folders: {error.strerror}") from error
