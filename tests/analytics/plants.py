@@ -115,7 +115,9 @@ def record(runs: Sequence[Run], interval_ms: int = 60_000) -> dict[str, Series]:
     energy, volume = np.full(len(t_ms), 1_000_000.0), np.full(len(t_ms), 500_000.0)
     for run in runs:
         # the closing slot shows what was running until then
-        at = (t_ms >= run.from_ms) & ((t_ms < run.to_ms) | ((t_ms == END_MS) & (run.to_ms == END_MS)))
+        at = (t_ms >= run.from_ms) & (
+            (t_ms < run.to_ms) | ((t_ms == END_MS) & (run.to_ms == END_MS))
+        )
         elapsed_h = (np.clip(t_ms, run.from_ms, run.to_ms) - run.from_ms) / HOUR_MS
         energy += elapsed_h * run.mw * 1000
         volume += elapsed_h * run.nm3_per_h
