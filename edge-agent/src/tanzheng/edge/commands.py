@@ -1,4 +1,4 @@
-"""`tanzheng edge run | check | status`. Everything heavy stays in this process.
+"""`tanzheng edge run | check | status | fsck`. Everything heavy stays in this process.
 
 `run` resolves the configuration into a plan, then becomes the lean process by exec: what Typer,
 Rich, YAML and the schema library took is given back, and the process id stays the one that a
@@ -79,6 +79,22 @@ def status(
         typer.echo(json.dumps(asdict(found)))
     else:
         Console().print(_status_table(found))
+
+
+@app.command()
+def fsck(config: ConfigFile) -> None:
+    """Read the whole spool: entries, signatures, hash chain; exit 3 if wrong · 校验缓存."""
+    from tanzheng.core.keys import SigningKey
+    from tanzheng.edge.config import load_config
+    from tanzheng.edge.spool.fsck import check_spool
+
+    plan = load_config(config)
+    key = SigningKey.from_pem(Path(plan.key_path).read_bytes(), plan.key_path)
+    contents = check_spool(Path(plan.spool_path), key.public)
+    typer.echo(
+        f"spool is whole 缓存完好: {len(contents.batches)} batches, "
+        f"{len(contents.entries)} entries, {contents.orphans} orphans"
+    )
 
 
 def _status_table(found: "SpoolStatus") -> "Table":

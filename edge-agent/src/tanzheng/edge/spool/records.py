@@ -84,7 +84,7 @@ def decode_entry(data: bytes) -> Entry:
             return GapEntry(*rest)
         if kind == _EVENT:
             return EventEntry(Event(*rest))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise EncodingError(f"spool entry: expected a known shape, got {error}") from error
     raise EncodingError(f"spool entry: expected kind 0 to 2, got {kind!r}")
 

@@ -1,0 +1,96 @@
+"""The checker that ships: reads a spool from its first byte to its last and believes nothing."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import zstandard
+
+from tanzheng.core.batch import (
+    BATCH_BYTES_MAX,
+    ChainHead,
+    SignedBatch,
+    check_successor,
+    open_signed,
+)
+from tanzheng.core.errors import CheckFailed, TanzhengError
+from tanzheng.core.keys import VerifyKey
+from tanzheng.edge.spool.records import Entry, decode_entry
+from tanzheng.edge.spool.store import FILE_NAME, SpoolError
+
+
+class SpoolDamaged(CheckFailed):
+    """The spool does not hold together; the message names the first place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A whole spool: unsealed entries, batches not yet acknowledged, orphans set aside."""
+
+    entries: tuple[Entry, ...]
+    batches: tuple[SignedBatch, ...]
+    orphans: int
+    head: ChainHead | None
+    acked: ChainHead | None
+
+
+def check_spool(folder: Path, gateway: VerifyKey) -> Contents:
+    """The contents of the spool in `folder`, every signature and link of the chain checked.
+
+    `SpoolDamaged` names what does not hold; `SpoolError` where there is no spool.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise SpoolError(f"expected a spool, got nothing, at {path}")
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        try:
+            db.execute("BEGIN")  # one snapshot: an agent may be at work
+            problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise SpoolDamaged(f"{path}: expected a sound database, got {problem}")
+            return _contents(db, gateway)
+        except sqlite3.DatabaseError as error:
+            raise SpoolDamaged(f"{path}: expected a spool, got {error}") from error
+
+
+def _contents(db: sqlite3.Connection, gateway: VerifyKey) -> Contents:
+    heads = {
+        name: ChainHead(epoch, seq, bytes(digest))
+        for name, epoch, seq, digest in db.execute("SELECT name, epoch, seq, digest FROM chain")
+    }
+    entries = []
+    for entry_id, body in db.execute("SELECT id, body FROM entry ORDER BY id"):
+        try:
+            entries.append(decode_entry(body))
+        except TanzhengError as error:
+            raise SpoolDamaged(f"entry {entry_id}: {error}") from error
+    batches = _batches(db, gateway, heads.get("acked"))
+    head = batches[-1].head if batches else heads.get("acked")
+    if heads.get("head") != head:
+        raise SpoolDamaged(f"expected the chain's head to be {heads.get('head')}, got {head}")
+    orphans = db.execute("SELECT count(*) FROM batch WHERE orphan").fetchone()[0]
+    return Contents(tuple(entries), tuple(batches), orphans, head, heads.get("acked"))
+
+
+def _batches(
+    db: sqlite3.Connection, gateway: VerifyKey, head: ChainHead | None
+) -> list[SignedBatch]:
+    batches = []
+    rows = db.execute(
+        "SELECT epoch, seq, digest, wire FROM batch WHERE NOT orphan ORDER BY epoch, seq"
+    )
+    for epoch, seq, digest, wire in rows:
+        where = f"batch epoch {epoch} seq {seq}"
+        try:
+            raw = zstandard.ZstdDecompressor().decompress(wire, max_output_size=BATCH_BYTES_MAX)
+            signed = open_signed(raw)
+            signed.verify(gateway)
+            check_successor(head, signed.batch)
+        except (TanzhengError, zstandard.ZstdError) as error:
+            raise SpoolDamaged(f"{where}: {error}") from error
+        if signed.head != ChainHead(epoch, seq, digest):
+            raise SpoolDamaged(f"{where}: expected its own place and hash, got {signed.head}")
+        head = signed.head
+        batches.append(signed)
+    return batches

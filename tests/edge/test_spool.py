@@ -1,0 +1,255 @@
+"""The spool: what was reported durable is there after kill −9, once, and the chain holds."""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from edge.world import GATEWAY, GATEWAY_KEY, STRANGER_KEY, gap_slots, readings
+from tanzheng.core.batch import ChainHead, ClockState, Event, open_signed
+from tanzheng.edge.sealer import SealPolicy
+from tanzheng.edge.sealing import Sealing
+from tanzheng.edge.spool.fsck import SpoolDamaged, check_spool
+from tanzheng.edge.spool.records import EventEntry, GapEntry, SlotEntry
+from tanzheng.edge.spool.store import FILE_NAME, Spool, SpoolError
+from tanzheng.edge.status import read_status
+
+INTERVAL_MS = 60_000
+POINTS = ("m/active_power_kw", "g/gas_flow_nm3_per_h")
+SLOTS_MAX = 7
+KILLS = 25
+
+
+def slot(number: int) -> SlotEntry:
+    """Slot `number`; its values tell which one it is, every fifth misses a point."""
+    second = float(number) if number % 5 else "comms_timeout"
+    return SlotEntry(number * INTERVAL_MS, 0, (number + 0.5, second))
+
+
+def sealing(spool: Spool) -> Sealing:
+    return Sealing(
+        spool,
+        GATEWAY_KEY,
+        GATEWAY,
+        INTERVAL_MS,
+        SealPolicy(SLOTS_MAX, 1e9),
+        lambda: 1,
+        lambda: ClockState("test", synced=True),
+    )
+
+
+def test_what_is_committed_is_there_when_opened_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    assert spool.oldest(1) is None
+    spool.commit([GapEntry(60_000, 240_000, INTERVAL_MS, "agent_down"), slot(4)])
+    spool.commit([EventEntry(Event(5, "agent_started", {}))])
+    assert spool.durable_ms == 4 * INTERVAL_MS
+    used = spool.bytes_used
+    spool.close()
+    again = Spool(tmp_path, GATEWAY, POINTS)
+    assert (again.durable_ms, again.unsealed, again.bytes_used) == (4 * INTERVAL_MS, 3, used)
+    found = again.oldest(10)
+    assert found is not None
+    assert found.entries[1] == slot(4)
+    again.close()
+
+
+def test_heads_and_the_newest_slot_outlive_the_batches(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number in range(1, 15):
+        spool.commit([slot(number)])
+    assert sealing(spool).seal_due(full=False) == 2
+    head = spool.head
+    assert head is not None
+    assert spool.free(head) == 2
+    assert spool.bytes_used == 0
+    spool.close()
+    again = Spool(tmp_path, GATEWAY, POINTS)
+    assert again.head == again.acked == head
+    assert again.durable_ms == 14 * INTERVAL_MS
+    again.commit([slot(15)])
+    sealing(again).seal_due(full=False, everything=True)
+    again.close()
+    contents = check_spool(tmp_path, GATEWAY_KEY.public)
+    assert [batch.batch.seq for batch in contents.batches] == [3]
+
+
+def test_entries_of_another_point_set_are_sealed_apart(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    spool.commit([slot(1)])
+    spool.close()
+    spool = Spool(tmp_path, GATEWAY, POINTS[:1])
+    spool.commit([SlotEntry(2 * INTERVAL_MS, 0, (2.5,))])
+    assert sealing(spool).seal_due(full=False, everything=True) == 2
+    spool.close()
+    batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
+    assert [batch.points for batch in batches] == [POINTS, POINTS[:1]]
+    assert readings(batches) == [
+        ("m/active_power_kw", 60_000, 1.5),
+        ("g/gas_flow_nm3_per_h", 60_000, 1.0),
+        ("m/active_power_kw", 120_000, 2.5),
+    ]
+
+
+def test_a_spool_has_one_writer_and_one_gateway(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    with pytest.raises(SpoolError, match="expected a free spool"):
+        Spool(tmp_path, GATEWAY, POINTS)
+    spool.close()
+    with pytest.raises(SpoolError, match="expected a spool of gateway other"):
+        Spool(tmp_path, "other", POINTS)
+
+
+def test_a_spool_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    Spool(tmp_path, GATEWAY, POINTS).close()
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.execute("PRAGMA user_version = 9")
+    db.close()
+    with pytest.raises(SpoolError, match="expected spool version 1, got 9"):
+        Spool(tmp_path, GATEWAY, POINTS)
+
+
+def test_an_epoch_opened_keeps_what_was_not_acknowledged(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number in range(1, 8):
+        spool.commit([slot(number)])
+    sealing(spool).seal_due(full=False)
+    platform = ChainHead(1, 50, bytes([9]) * 32)
+    assert spool.open_epoch(platform, Event(1, "epoch_opened", {"reason": "platform_ahead"})) == 1
+    spool.commit([slot(8)])
+    assert spool.next_batch(1, 50) is None
+    sealing(spool).seal_due(full=False, everything=True)
+    spool.close()
+    contents = check_spool(tmp_path, GATEWAY_KEY.public)
+    first = contents.batches[0].batch
+    assert (first.epoch, first.seq, first.prev) == (2, 1, platform.digest)
+    assert [event.kind for event in first.events] == ["epoch_opened"]
+    assert contents.orphans == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("UPDATE entry SET body = x'00'", "entry 7: "),
+        ("UPDATE batch SET wire = x'00'", "batch epoch 1 seq 1: "),
+        ("UPDATE batch SET digest = zeroblob(32)", "batch epoch 1 seq 1: expected its own place"),
+        ("UPDATE chain SET seq = 3", "expected the chain's head"),
+        ("DELETE FROM batch", "expected the chain's head"),
+    ],
+)
+def test_the_checker_names_damage(tmp_path: Path, damage: str, named: str) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number in range(1, 8):
+        spool.commit([slot(number)])
+    sealing(spool).seal_due(full=False)
+    spool.commit([EventEntry(Event(1, "other", {})), slot(9)])
+    spool.close()
+    db = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    db.execute("UPDATE entry SET id = id + 6")
+    db.execute(damage)
+    db.close()
+    with pytest.raises(SpoolDamaged, match=named):
+        check_spool(tmp_path, GATEWAY_KEY.public)
+
+
+def test_the_checker_wants_the_gateways_signature(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    spool.commit([slot(1)])
+    sealing(spool).seal_due(full=False, everything=True)
+    spool.close()
+    with pytest.raises(SpoolDamaged, match="seq 1: expected a signature of key"):
+        check_spool(tmp_path, STRANGER_KEY.public)
+
+
+def test_status_is_read_while_the_agent_writes(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number in range(1, 10):
+        spool.commit([slot(number)])
+    sealing(spool).seal_due(full=False)
+    status = read_status(tmp_path)
+    assert (status.batches, status.unsealed, status.head) == (1, 2, (1, 1))
+    assert (status.oldest_ms, status.durable_ms) == (INTERVAL_MS, 9 * INTERVAL_MS)
+    assert status.bytes_used == spool.bytes_used
+    assert status.acked is None
+    spool.close()
+
+
+def work_until_killed(folder: Path, report: int) -> None:
+    """A writer that never ends: commit, report the slot, seal, sometimes free the oldest batch."""
+    spool = Spool(folder, GATEWAY, POINTS)
+    sealer = sealing(spool)
+    number = (spool.durable_ms or 0) // INTERVAL_MS
+    if number:  # as the agent does: the time it was away is a gap
+        number += 1
+        spool.commit([GapEntry(number * INTERVAL_MS, (number + 1) * INTERVAL_MS,
+                               INTERVAL_MS, "agent_down")])  # fmt: skip
+    while True:
+        number += 1
+        spool.commit([slot(number)])
+        os.write(report, number.to_bytes(4, "big"))
+        sealer.seal_due(full=False)
+        if number % 20 == 0 and (found := spool.next_batch(*_acked(spool))):
+            # Freed batches are kept outside first: the test is their platform.
+            (folder / f"freed-{found[0].seq:05d}").write_bytes(found[1])
+            spool.free(found[0])
+
+
+def _acked(spool: Spool) -> tuple[int, int]:
+    return (spool.acked.epoch, spool.acked.seq) if spool.acked else (0, 0)
+
+
+def run_and_kill(folder: Path, slots: int, seconds: float) -> list[int]:
+    """Fork a writer, SIGKILL it `seconds` after `slots` reports; what it reported durable."""
+    receive, report = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work_until_killed(folder, report)
+        finally:
+            os._exit(9)
+    os.close(report)
+    with os.fdopen(receive, "rb") as pipe:
+        data = pipe.read(4 * slots)
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        data += pipe.read()
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, "the writer failed by itself"
+    return [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)]
+
+
+def test_kill_at_random_instants_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    chance = random.Random(20180701)
+    reported: list[int] = []
+    for _ in range(KILLS):
+        reported += run_and_kill(tmp_path, chance.randint(1, 25), chance.uniform(0, 0.004))
+        check_spool(tmp_path, GATEWAY_KEY.public)
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    durable_ms = spool.durable_ms
+    assert durable_ms is not None
+    sealing(spool).seal_due(full=False, everything=True)
+    spool.close()
+    freed = [
+        open_signed(zstandard.ZstdDecompressor().decompress(path.read_bytes()))
+        for path in sorted(tmp_path.glob("freed-*"))
+    ]
+    kept = check_spool(tmp_path, GATEWAY_KEY.public).batches
+    chain = {signed.batch.seq: signed for signed in (*freed, *kept)}
+    assert sorted(chain) == list(range(1, len(chain) + 1)), "a batch of the chain is missing"
+    batches = [chain[seq].batch for seq in sorted(chain)]
+
+    stored = [t // INTERVAL_MS for point, t, _ in readings(batches) if point == POINTS[0]]
+    assert max(Counter(stored).values()) == 1
+    assert set(reported) <= set(stored), "a slot reported durable is lost"
+    assert len(set(stored) - set(reported)) <= KILLS  # durable, killed before it could say so
+    gaps = {t // INTERVAL_MS for point, t, _ in gap_slots(batches) if point == POINTS[0]}
+    assert not gaps & set(stored)
+    assert gaps | set(stored) == set(range(1, durable_ms // INTERVAL_MS + 1))
+    for point, t, value in readings(batches):
+        assert value == slot(t // INTERVAL_MS).outcomes[POINTS.index(point)]
+    assert len(freed) > 0
