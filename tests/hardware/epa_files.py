@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-FTP = (
+FTP: tuple[str, ...] = (
     "STATE",
     "FACILITY_NAME",
     "ORISPL_CODE",
@@ -20,7 +20,7 @@ FTP = (
     "FAC_ID",
     "UNIT_ID",
 )
-CAMPD = (
+CAMPD: tuple[str, ...] = (
     "State",
     "Facility Name",
     "Facility ID",
