@@ -174,6 +174,27 @@ def test_killed_on_the_way_to_the_chain(bench: Bench, stop_at: State) -> None:
     assert bench.transactions() == 2  # the deployment and one publication
 
 
+@pytest.mark.parametrize("step", ["append", "add_checkpoint"])
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_around_a_write_of_the_log(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
+) -> None:
+    write = getattr(LogStore, step)
+
+    def kill(store: LogStore, item: object) -> None:
+        if not before:
+            write(store, item)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogStore, step, kill)
+        with pytest.raises(Killed):
+            bench.seal(package())
+    sealed = bench.seal(package())
+    assert bench.verdicts(sealed) == PROVED
+    assert (sealed.index, sealed.checkpoint.checkpoint.size) == (0, 1)
+
+
 def test_killed_and_followed_by_another_month(bench: Bench) -> None:
     def kill(record: Publication) -> None:
         raise Killed

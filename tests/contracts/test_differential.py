@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from web3 import Web3
 
 from anchor.chain import LOG_ID, Deployed, deployed
+from parts import missing
 from tanzheng.anchor.contract import artifact
-from tanzheng.anchor.devchain import Anvil
+from tanzheng.anchor.devchain import Anvil, anvil_binary
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.core import evm
 from tanzheng.core.hashing import keccak256, sha256
 
@@ -21,7 +23,11 @@ CHECKPOINTS = [f"checkpoint {seq}".encode() for seq in range(1, 21)]
 
 @pytest.fixture(scope="module")
 def published() -> Iterator[Deployed]:
-    """Twenty heads on one chain."""
+    """Twenty heads on one chain, which the tests only read."""
+    try:
+        anvil_binary()
+    except AnchorInput as error:
+        missing(str(error))
     with Anvil() as anvil:
         chain = deployed(anvil)
         for seq, checkpoint in enumerate(CHECKPOINTS, start=1):

@@ -8,14 +8,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from parts import missing
+
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 BUILD = CONTRACTS / "build.py"
 
 
 def forge(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the native forge in contracts/ with node on the PATH (the compiler is a node script)."""
+    """Run the native forge in contracts/; node is put on the PATH for the compiler, its script."""
     binaries = list((CONTRACTS / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge"))
-    assert binaries, "expected forge below contracts/node_modules: run `npm ci` in contracts/"
+    if not binaries:
+        missing("forge below contracts/node_modules")
     node = runpy.run_path(str(BUILD))["node_folder"]()
     with tempfile.TemporaryDirectory() as found:
         # forge replays the failures it has met before; those of a planted flaw are no business

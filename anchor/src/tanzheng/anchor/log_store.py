@@ -70,10 +70,11 @@ class LogStore:
         """Keep other processes off this log; `LogBusy` if one is at work."""
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, file_ops.PUBLIC_MODE)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LogBusy(f"expected to be alone in {self._folder}, got another seal") from None
             yield
-        except BlockingIOError:
-            raise LogBusy(f"expected to be alone in {self._folder}, got another seal") from None
         finally:
             os.close(descriptor)
 

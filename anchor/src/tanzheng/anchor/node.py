@@ -80,5 +80,5 @@ class Node:
                 f"{what}: expected an answer from {self.url} within {self.timeout_s:g} s, "
                 f"got {type(error).__name__}"
             ) from error
-        except (Web3Exception, ValueError, TypeError) as error:
+        except (Web3Exception, ValueError) as error:  # ValueError: an answer that is no JSON
             raise ChainRefused(f"{what}: expected a result from {self.url}, got {error}") from error
