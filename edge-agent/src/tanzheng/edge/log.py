@@ -8,8 +8,11 @@ from typing import Any
 LOGGER = logging.getLogger("tanzheng.edge")
 
 
-class _JsonLines(logging.Formatter):
+class JsonLines(logging.Formatter):
+    """Time, level, event, and whatever fields the event has."""
+
     def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
         when = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, Any] = {
             "time": when.isoformat(timespec="milliseconds"),
@@ -25,7 +28,7 @@ class _JsonLines(logging.Formatter):
 def set_up() -> None:
     """Send the agent's log to stderr as JSON lines."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(JsonLines())
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
