@@ -1,6 +1,8 @@
 """Every profile that ships: schema, plan, served by the simulator, read back by pymodbus."""
 
 import copy
+import subprocess
+import sys
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import yaml
 from pymodbus.client import AsyncModbusTcpClient
 
+from parts import REPOSITORY
 from tanzheng.core.errors import BadInput
 from tanzheng.core.fields import FIELDS
 from tanzheng.hardware.blocks import decode_block, plan_blocks
@@ -146,3 +149,19 @@ def test_no_yaml_mapping_is_a_named_error(text: bytes, tmp_path: Path) -> None:
 def test_an_unknown_profile_lists_the_known_ones() -> None:
     with pytest.raises(ProfileError, match="schneider_iem3000"):
         load_profile("no_such_meter")
+
+
+def test_the_readmes_sample_is_a_profile(tmp_path: Path) -> None:
+    readme = (REPOSITORY / "hardware" / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "acme_m1.yaml"
+    path.write_text(readme.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    profile = check_profile_file(path)
+    (power,) = plan_blocks(profile, [profile.field_point("active_power_kw")])
+    assert decode_block(power, bytes.fromhex("447a0000")) == (1.0,)
+
+
+def test_the_lean_process_needs_no_yaml_and_no_schema_library() -> None:
+    """What the edge imports of this package once its plan is made."""
+    code = "import sys, tanzheng.hardware.blocks; print(*sorted(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"yaml", "jsonschema", "typer", "rich", "asyncio"}.isdisjoint(ended.stdout.split())

@@ -274,6 +274,14 @@ def test_check_says_what_is_in_a_file(tmp_path: Path) -> None:
         assert piece in ended.stdout
 
 
+def test_run_shows_the_notices_of_the_hours(tmp_path: Path) -> None:
+    path = write_ftp(tmp_path / "hours.csv", [row()])
+    sim = Sim(tmp_path / "plant", "--replay", str(path))
+    sim.process.send_signal(signal.SIGTERM)
+    assert "743 h: not in the file" in sim.process.communicate(timeout=20)[1]
+    assert sim.process.returncode == 0
+
+
 def test_bad_file_ends_with_code_2_and_the_place(tmp_path: Path) -> None:
     path = write_ftp(tmp_path / "hours.csv", [row(), row()])
     for command in (["check"], ["run", "--dir", tmp_path / "plant"]):

@@ -34,9 +34,13 @@ def run(
     """Serve the plant's devices until SIGTERM · 启动模拟电厂."""
     import asyncio
 
+    from rich.console import Console
+
     from tanzheng.hardware.simulator import run as serve
 
     hours = _read(replay, unit, month)
+    for notice in hours.notices:
+        Console(stderr=True).print(f"notice · 提示: {notice}", style="yellow", highlight=False)
     folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(serve(hours, folder, live))
 
