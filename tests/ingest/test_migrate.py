@@ -22,9 +22,7 @@ def test_two_at_once_do_not_meet(database_url: str) -> None:
     assert sorted(map(len, done)) == [0, len(files())]
 
 
-def test_readings_are_partitioned_by_day(
-    database_url: str, request: pytest.FixtureRequest
-) -> None:
+def test_readings_are_partitioned_by_day(database_url: str, request: pytest.FixtureRequest) -> None:
     migrate(database_url)
     with psycopg.connect(database_url) as connection:
         for day in ("2018-07-01", "2018-07-01", "2018-07-02"):

@@ -122,9 +122,7 @@ def test_bad_messages_stop_no_good_one(database: str, writer: Writer, box: Box) 
     assert count(database, "reading") == 2 * 30
 
 
-def test_the_same_flaw_is_counted_not_stored_again(
-    database: str, writer: Writer, box: Box
-) -> None:
+def test_the_same_flaw_is_counted_not_stored_again(database: str, writer: Writer, box: Box) -> None:
     box.next()
     late = box.next()
     for _ in range(3):
@@ -164,9 +162,7 @@ def test_two_histories_suspend_a_gateway(database: str, writer: Writer, box: Box
     assert outcome.refused == Counter({Reason.SUSPENDED: 1})
 
 
-def test_two_gateways_have_two_chains(
-    database: str, writer: Writer, box: Box, other: Box
-) -> None:
+def test_two_gateways_have_two_chains(database: str, writer: Writer, box: Box, other: Box) -> None:
     signed = [box.next(), other.next(), box.next()]
     outcome = writer.write([message(item, item.batch.gw) for item in signed])
     assert outcome.heads == {"gw1": signed[2].head, "gw2": signed[1].head}
@@ -174,9 +170,7 @@ def test_two_gateways_have_two_chains(
                "GROUP BY gw ORDER BY gw") == [("gw1", 60), ("gw2", 30)]  # fmt: skip
 
 
-def test_what_the_database_refuses_stops_no_other(
-    database: str, writer: Writer, box: Box
-) -> None:
+def test_what_the_database_refuses_stops_no_other(database: str, writer: Writer, box: Box) -> None:
     """A fault of ours, not of the gateway: named so, kept, and the gateway keeps its data, too."""
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE event ADD CHECK (kind <> 'bad')")
