@@ -1,0 +1,90 @@
+"""The trust file: round trip, look-ups, and everything it refuses."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence import GATEWAY, OPERATOR, Operator, statement
+from tanzheng.core.errors import BadInput, EncodingError
+from tanzheng.core.trust import OperatorKey, Trust, Untrusted
+
+
+def trust() -> Trust:
+    operator = Operator()
+    operator.seal(statement())
+    operator.evm()
+    return operator.trust()
+
+
+GOOD = trust()
+CONTENT: dict[str, Any] = json.loads(GOOD.encode())
+
+
+def test_round_trip_and_any_layout() -> None:
+    assert Trust.decode(GOOD.encode()) == GOOD
+    assert Trust.decode(json.dumps(CONTENT).encode()) == GOOD
+    assert CONTENT["contract"].startswith("0x")
+    assert CONTENT["operator_keys"][0]["not_after_ms"] is None
+
+
+def test_look_ups() -> None:
+    assert GOOD.operator(OPERATOR.public.kid, 0) == OPERATOR.public
+    assert GOOD.gateway("gw1") == GATEWAY.public
+    assert GOOD.block(b"\x01" * 32).number == 1
+    GOOD.plant("E1", bytes(32))
+    for call in (
+        lambda: GOOD.operator(bytes(16), 0),
+        lambda: GOOD.gateway("gw2"),
+        lambda: GOOD.block(bytes(32)),
+        lambda: GOOD.plant("E2", bytes(32)),
+        lambda: GOOD.plant("E1", b"\x01" * 32),
+    ):
+        with pytest.raises(Untrusted):
+            call()
+
+
+@pytest.mark.parametrize(("t_ms", "valid"), [(9, False), (10, True), (20, True), (21, False)])
+def test_a_key_is_valid_within_its_span_ends_included(t_ms: int, valid: bool) -> None:
+    assert OperatorKey(OPERATOR.public, 10, 20).valid_at(t_ms) is valid
+
+
+ZOO: dict[str, Callable[[], dict[str, Any]]] = {
+    "missing key": lambda: {k: v for k, v in CONTENT.items() if k != "blocks"},
+    "unknown key": lambda: {**CONTENT, "note": ""},
+    "unknown version": lambda: {**CONTENT, "version": 2},
+    "chain id zero": lambda: {**CONTENT, "chain_id": 0},
+    "chain id as a float": lambda: {**CONTENT, "chain_id": 1.0},
+    "contract without 0x": lambda: {**CONTENT, "contract": CONTENT["contract"][2:]},
+    "contract too short": lambda: {**CONTENT, "contract": "0x12"},
+    "log id in capitals": lambda: {**CONTENT, "log_id": "AB" * 32},
+    "blocks no list": lambda: {**CONTENT, "blocks": {}},
+    "block twice": lambda: {**CONTENT, "blocks": CONTENT["blocks"] * 2},
+    "gateway twice": lambda: {**CONTENT, "gateways": CONTENT["gateways"] * 2},
+    "operator twice": lambda: {**CONTENT, "operator_keys": CONTENT["operator_keys"] * 2},
+    "another key's id": lambda: {
+        **CONTENT,
+        "operator_keys": [{**CONTENT["operator_keys"][0], "kid": "00" * 16}],
+    },
+}
+
+
+@pytest.mark.parametrize("flaw", ZOO)
+def test_zoo(flaw: str) -> None:
+    with pytest.raises(EncodingError, match="trust"):
+        Trust.decode(json.dumps(ZOO[flaw]()).encode())
+
+
+def test_duplicate_key() -> None:
+    text = GOOD.encode().decode().replace('"version": 1,', '"version": 1, "version": 1,')
+    with pytest.raises(EncodingError, match="duplicate"):
+        Trust.decode(text.encode())
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_garbage_is_a_named_error(data: bytes) -> None:
+    with pytest.raises(BadInput):
+        Trust.decode(data)
