@@ -99,7 +99,9 @@ def test_gap_records_explain_missing_slots_and_nothing_else_does() -> None:
     assert (result.slots.in_gaps, dict(result.slots.unexplained)) == (90, {})
     assert codes(result) == {"gap_recorded"}
     assert len(result.findings) == 1
-    assert "9 points have no reading for 10 min" in result.findings[0].en
+    assert result.findings[0].en == (
+        "9 points have no reading for 10 min from 2018-02-01T10:00+08:00: agent_down"
+    )
     assert outcome(result, "GAS-L06") == "passed"
 
     dropped = month_of(series, [gap for gap in gaps if gap.point != POWER])

@@ -23,7 +23,12 @@ def close_month(
     plant: Annotated[Path, typer.Option(help="Plant file (TOML) · 电厂描述文件")],
     unit: Annotated[str, typer.Option(help="Unit of the plant file · 机组")],
     month: Annotated[str, typer.Option(help="Month in plant time, YYYY-MM · 月份")],
-    database_url: Annotated[str, typer.Option(help="PostgreSQL that ingest writes to · 数据库")],
+    database_url: Annotated[
+        str,
+        typer.Option(
+            envvar="TANZHENG_DATABASE_URL", help="PostgreSQL that ingest writes to · 数据库"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the new evidence package · 证据包目录")],
     today: Annotated[
         str | None, typer.Option(help="Day of closing in plant time, YYYY-MM-DD · 结账日期")

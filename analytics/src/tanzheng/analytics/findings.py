@@ -9,7 +9,7 @@ import numpy as np
 from tanzheng.analytics.counters import CounterMonth
 from tanzheng.analytics.hours import METHOD_LABELS, Hour, Method
 from tanzheng.analytics.series import Bool, Int64, PointGap, Series
-from tanzheng.core.calendar import MINUTE_MS
+from tanzheng.core.calendar import MINUTE_MS, PlantZone
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def count_slots(
     return Slots(readings, in_gaps, unexplained)
 
 
-def of_gaps(gaps: Iterable[PointGap]) -> list[Finding]:
+def of_gaps(gaps: Iterable[PointGap], zone: PlantZone) -> list[Finding]:
     """One finding for each stretch without readings, however many points it holds."""
     stretches = Counter((gap.from_ms, gap.to_ms, gap.reason) for gap in gaps)
     return [
@@ -71,8 +71,9 @@ def of_gaps(gaps: Iterable[PointGap]) -> list[Finding]:
             "gap_recorded",
             "info",
             f"{points} points have no reading for {_minutes(to_ms - from_ms)} min "
-            f"from {from_ms} ms: {reason}",
-            f"{points} 个测点自 {from_ms} ms 起 {_minutes(to_ms - from_ms)} 分钟无读数：{reason}",
+            f"from {_instant(from_ms, zone)}: {reason}",
+            f"{points} 个测点自 {_instant(from_ms, zone)} 起 {_minutes(to_ms - from_ms)} 分钟"
+            f"无读数：{reason}",
         )
         for (from_ms, to_ms, reason), points in sorted(stretches.items())
     ]
@@ -105,15 +106,15 @@ def of_quality(series: Mapping[str, Series]) -> list[Finding]:
     ]
 
 
-def of_counter(counter: CounterMonth) -> list[Finding]:
+def of_counter(counter: CounterMonth, zone: PlantZone) -> list[Finding]:
     """Boundary readings that stand in for another instant, and places where it ran backwards."""
     found = [
         Finding(
             "boundary_reading_nearest",
             "explain",
-            f"{counter.point}: no reading at {end.wanted_ms} ms; the nearest, "
+            f"{counter.point}: no reading at {_instant(end.wanted_ms, zone)}; the nearest, "
             f"{_minutes(end.t_ms - end.wanted_ms)} min from it, stands in",
-            f"{counter.point}：{end.wanted_ms} ms 无读数，采用相距 "
+            f"{counter.point}：{_instant(end.wanted_ms, zone)} 无读数，采用相距 "
             f"{_minutes(end.t_ms - end.wanted_ms)} 分钟的最近读数",
         )
         for end in (counter.opening, counter.closing)
@@ -125,9 +126,9 @@ def of_counter(counter: CounterMonth) -> list[Finding]:
                 "counter_decreased",
                 "error",
                 f"{counter.point} ran backwards {len(counter.decreases_ms)} times, first at "
-                f"{counter.decreases_ms[0]} ms: roll-over, reset or another meter",
+                f"{_instant(counter.decreases_ms[0], zone)}: roll-over, reset or another meter",
                 f"{counter.point} 倒走 {len(counter.decreases_ms)} 次，首次在 "
-                f"{counter.decreases_ms[0]} ms：翻转、复位或换表",
+                f"{_instant(counter.decreases_ms[0], zone)}：翻转、复位或换表",
             )
         )
     return found
@@ -157,6 +158,10 @@ def _in_gap(grid: Int64, gap: PointGap) -> Bool:
     inside: Bool = (grid >= gap.from_ms) & (grid < gap.to_ms)
     inside &= (grid - gap.from_ms) % gap.interval_ms == 0
     return inside
+
+
+def _instant(t_ms: int, zone: PlantZone) -> str:
+    return zone.datetime(t_ms).isoformat(timespec="minutes")
 
 
 def _minutes(span_ms: int) -> str:

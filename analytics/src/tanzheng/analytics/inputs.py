@@ -7,7 +7,7 @@ from tanzheng.analytics import cems
 from tanzheng.analytics.errors import RoleMissing
 from tanzheng.analytics.findings import Slots, count_slots
 from tanzheng.analytics.series import EMPTY, PointGap, Series
-from tanzheng.core.calendar import Month
+from tanzheng.core.calendar import Month, PlantZone
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Plant, Point, Role, Unit
 
@@ -24,6 +24,7 @@ class MonthInputs:
     """
 
     unit: Unit
+    zone: PlantZone
     month: Month
     start_ms: int
     end_ms: int
@@ -58,6 +59,7 @@ class MonthInputs:
         }
         return cls(
             unit,
+            plant.zone,
             month,
             start_ms,
             end_ms,

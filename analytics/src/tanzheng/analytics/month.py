@@ -210,9 +210,9 @@ def _findings(
     inputs: MonthInputs, hours: Sequence[Hour], counters: Sequence[CounterMonth], slots: Slots
 ) -> tuple[Finding, ...]:
     return (
-        *(finding for counter in counters for finding in findings.of_counter(counter)),
+        *(finding for counter in counters for finding in findings.of_counter(counter, inputs.zone)),
         *findings.of_hours(hours),
         *findings.of_slots(slots),
-        *findings.of_gaps(inputs.gaps),
+        *findings.of_gaps(inputs.gaps, inputs.zone),
         *findings.of_quality(inputs.series),
     )

@@ -90,7 +90,10 @@ def _rules(closed: ClosedMonth) -> Table:
 def _remarks(closed: ClosedMonth) -> list[Text]:
     failed = [item for item in closed.closing.rule_results if item.outcome == "failed"]
     lines = [
-        Text(f"✗ {item.id} {item.en}\n  {item.zh}", style=SEVERITY_STYLES[item.severity])
+        Text(
+            f"✗ {item.id} does not hold: {item.en}\n  不成立：{item.zh}",
+            style=SEVERITY_STYLES[item.severity],
+        )
         for item in failed
     ]
     found = sorted(
@@ -118,7 +121,8 @@ def _foot(closed: ClosedMonth) -> Text:
 
 
 def _table(*headings: str) -> Table:
+    """Two columns of words, which a narrow terminal may break, then figures, which it may not."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
+    for index, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=index >= 2, overflow="fold")
     return table

@@ -1,0 +1,144 @@
+"""`tanzheng month close` on a real database that ingest filled from signed batches."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+import pytest
+import zstandard
+from typer.testing import CliRunner, Result
+
+from analytics.chains import KEY, sign_chain
+from analytics.plants import (
+    END_MS,
+    ENERGY,
+    PLANT_TOML,
+    START_MS,
+    Run,
+    hours_from_start,
+    record,
+    without,
+)
+from tanzheng.analytics import folder, package
+from tanzheng.analytics.commands import app
+from tanzheng.analytics.errors import (
+    DatabaseFault,
+    EvidenceMismatch,
+    NothingRecorded,
+    PackageExists,
+)
+from tanzheng.analytics.series import PointGap
+from tanzheng.core.batch import SignedBatch
+from tanzheng.core.errors import BadInput
+from tanzheng.ingest import topics
+from tanzheng.ingest.decide import Message
+from tanzheng.ingest.enrolment import read_gateways
+from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.writer import Writer
+
+MINUTE = 60_000
+HOLE = hours_from_start(30)
+GATEWAYS = """
+version = 1
+[[gateway]]
+id = "gw1"
+plant = "plant.toml"
+public_key = "gw1.pem"
+"""
+
+
+def chain() -> list[SignedBatch]:
+    """February with an outage of ten minutes, and one day before and after it."""
+    series = record([Run(START_MS, hours_from_start(500.3)), Run(hours_from_start(600), END_MS)])
+    holed = {point: without(s, HOLE, HOLE + 10 * MINUTE) for point, s in series.items()}
+    gaps = [PointGap(point, HOLE, HOLE + 10 * MINUTE, MINUTE, "agent_down") for point in series]
+    return sign_chain(holed, gaps, span_ms=12 * 3_600_000)
+
+
+def ingest(database_url: str, tmp_path: Path, batches: Sequence[SignedBatch]) -> None:
+    migrate(database_url)
+    (tmp_path / "plant.toml").write_bytes(PLANT_TOML)
+    (tmp_path / "gw1.pem").write_bytes(KEY.public.to_pem())
+    gateways = tmp_path / "gateways.toml"
+    gateways.write_text(GATEWAYS)
+    writer = Writer(database_url, read_gateways(gateways))
+    pack = zstandard.ZstdCompressor().compress
+    for batch in batches:
+        outcome = writer.write([Message(topics.batch_topic("gw1"), pack(batch.raw), END_MS * 2)])
+        assert outcome.accepted == 1
+    writer.close()
+
+
+def close(database_url: str, tmp_path: Path, *more: str) -> Result:
+    plant = tmp_path / "plant.toml"
+    plant.write_bytes(PLANT_TOML)
+    words = f"close --plant {plant} --unit G1 --month 2018-02 --out {tmp_path / 'bag'}"
+    options = ["--database-url", database_url, "--today", "2018-03-05", *more]
+    return CliRunner().invoke(app, [*words.split(), *options])
+
+
+def test_a_month_is_closed_from_the_database(database_url: str, tmp_path: Path) -> None:
+    batches = chain()
+    ingest(database_url, tmp_path, batches)
+    result = close(database_url, tmp_path, "--json")
+    assert result.exit_code == 0, result.exception
+    closed = json.loads(result.stdout)
+    assert closed["parameters"]["generation_mwh"] == {"value": "137352.000", "unit": "MWh"}
+    # a start on the hour lends half a minute to the hour before
+    assert closed["hours"] == {"measured": 574, "not_operating": 98}
+    assert closed["slots"] == {
+        "readings": 9 * (672 * 60 + 1 - 10),
+        "in_gaps": 90,
+        "unexplained": 0,
+    }
+    assert closed["deposit"] == "ready"
+    assert closed["batches"] == len(batches)
+    files = folder.read(tmp_path / "bag")
+    assert [signed.raw for signed in package.batches_of(files, "gw1")] == [b.raw for b in batches]
+    assert Path(closed["secret"]).stat().st_mode & 0o777 == 0o600
+
+    again = close(database_url, tmp_path)
+    assert isinstance(again.exception, PackageExists)
+
+
+def test_the_page_for_a_person(database_url: str, tmp_path: Path) -> None:
+    ingest(database_url, tmp_path, chain())
+    result = close(database_url, tmp_path)
+    assert result.exit_code == 0, result.exception
+    for text in ("137,352.000", "发电量", "ready for deposit · 可存证", "2018-04-09", "理论极值"):
+        assert text in result.stdout
+
+
+def test_an_edited_row_does_not_become_evidence(database_url: str, tmp_path: Path) -> None:
+    ingest(database_url, tmp_path, chain())
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE reading SET value = value + 1000 WHERE t = to_timestamp(%s / 1000) AND "
+            "point_id = (SELECT point_id FROM point WHERE name = %s)",
+            (END_MS, ENERGY),
+        )
+    result = close(database_url, tmp_path)
+    assert isinstance(result.exception, EvidenceMismatch)
+    assert result.exception.exit_code == 3
+    assert "generation_mwh = 137352.000" in str(result.exception)
+    assert not [path.name for path in tmp_path.iterdir() if "bag" in path.name]
+
+
+def test_a_month_without_batches_is_named(database_url: str, tmp_path: Path) -> None:
+    migrate(database_url)
+    result = close(database_url, tmp_path)
+    assert isinstance(result.exception, NothingRecorded)
+    assert "gw1 for 2018-02" in str(result.exception)
+
+
+def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
+    result = close("postgresql://127.0.0.1:1/nothing", tmp_path)
+    assert isinstance(result.exception, DatabaseFault)
+
+
+@pytest.mark.parametrize("more", [("--today", "yesterday"), ("--plant", "nowhere.toml")])
+def test_bad_options_are_named(more: tuple[str, str], tmp_path: Path) -> None:
+    result = close("postgresql://127.0.0.1:1/nothing", tmp_path, *more)
+    assert isinstance(result.exception, BadInput)
+    assert more[1] in str(result.exception)
