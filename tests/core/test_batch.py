@@ -4,10 +4,10 @@ from array import array
 from dataclasses import replace
 
 import pytest
-from core.strategies import batches
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.strategies import batches
 from tanzheng.core import batch as codec
 from tanzheng.core import cbor, cose
 from tanzheng.core.ack import Ack, open_ack, sign_ack

@@ -1,4 +1,4 @@
-"""The whole way, on real parts: `tanzheng demo` as a user runs it, its figures worked out by hand."""
+"""The whole way, on real parts: `tanzheng demo` as a user runs it, judged by hand-made figures."""
 
 import json
 import os

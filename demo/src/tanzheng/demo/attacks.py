@@ -23,7 +23,7 @@ from tanzheng.core import bag, batch, manifest
 from tanzheng.core.batch import Batch, Column, SignedBatch
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.plant import Plant, Role
-from tanzheng.demo.evidence import Evidence
+from tanzheng.demo.evidence import Evidence, wait_for_block
 from tanzheng.demo.parts import Outcome
 from tanzheng.demo.report import Attack
 
@@ -113,7 +113,8 @@ def operator_rewrote(evidence: Evidence) -> Attack:
     copy = evidence.folder.attacks / "operator_rewrote"
     write_bag(copy, _rebuild(evidence, files, forged))
     receipt = evidence.folder.attacks / "operator_rewrote.cbor"
-    evidence.seal(copy, receipt, supersedes="corrected_data")
+    sealed = evidence.seal(copy, receipt, "--reason", "data_corrected", "--approver", "operator")
+    wait_for_block(evidence.folder.trust, int(sealed["block_number"]))
     return _verified(
         evidence, "operator_rewrote", "the operator lowers the fuel and re-anchors", copy, receipt
     )

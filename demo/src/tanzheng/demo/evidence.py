@@ -27,7 +27,6 @@ class Evidence:
     plant: Plant
     month: Month
     secrets: Mapping[str, str]
-    rpc: str
 
     @property
     def unit(self) -> str:
@@ -54,12 +53,12 @@ class Evidence:
             "month close",
         )  # fmt: skip
 
-    def seal(self, package: Path, receipt: Path) -> Mapping[str, Any]:
-        """Statement, log, checkpoint, chain, receipt."""
+    def seal(self, package: Path, receipt: Path, *correction: str) -> Mapping[str, Any]:
+        """Statement, log, checkpoint, chain, receipt; `correction` names reason and approver."""
         return must(
-            run("anchor", "seal", "--dir", self.folder.anchor, "--rpc", self.rpc,
-                "--package", package, "--operator-key", self.keys.operator.private,
-                "--out", receipt, "--json"),
+            run("anchor", "seal", "--dir", self.folder.anchor, "--package", package,
+                "--operator-key", self.keys.operator.private, "--out", receipt, "--json",
+                *correction),
             "anchor seal",
         )  # fmt: skip
 

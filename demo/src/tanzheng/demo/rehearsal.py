@@ -94,9 +94,7 @@ class Rehearsal:
 
     def _evidence(self, platform: Platform, faults: FaultyMonth) -> report.Summary:
         folder, servers, watch = self.folder, platform.servers, self.watch
-        evidence = Evidence(
-            folder, platform.keys, platform.plant, self.month, servers.secrets, servers.chain.url
-        )
+        evidence = Evidence(folder, platform.keys, platform.plant, self.month, servers.secrets)
         with watch.stage("audit", "every row against its signed batch 逐行审计"):
             must(evidence.audit(), "ingest audit")
             counted = judge.count(

@@ -9,8 +9,8 @@ against the gateway's spool, its last signed ack or a sealed statement.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
@@ -104,16 +104,18 @@ def _audit_gateway(
 ) -> None:
     ids = ledger.point_ids(batches).get(gateway.gw, {})
     names = {point_id: name for name, point_id in ids.items()}
-    actual = _ReadingStream(_blocks(readings, list(names), span_ms))
-    chain = _verified(batches, gateway, report)
-    while group := list(islice(chain, GROUP_BATCHES)):
-        by_id = {stored.batch_id: stored for stored, _ in group}
-        expected = _expected(group, ids, span_ms)
-        compare_readings(gateway.gw, expected, actual.up_to(max(by_id)), by_id, names)
-        report.readings += len(expected)
-        report.gaps += _compare_gaps(batches, group, ids)
-        _compare_events(batches, group)
-    compare_readings(gateway.gw, rows.join([]), actual.rest(), {}, names)
+    # Closed by us, also on a difference: rolling back a connection in the middle of its COPY hangs.
+    with closing(_blocks(readings, list(names), span_ms)) as blocks:
+        actual = _ReadingStream(blocks)
+        chain = _verified(batches, gateway, report)
+        while group := list(islice(chain, GROUP_BATCHES)):
+            by_id = {stored.batch_id: stored for stored, _ in group}
+            expected = _expected(group, ids, span_ms)
+            compare_readings(gateway.gw, expected, actual.up_to(max(by_id)), by_id, names)
+            report.readings += len(expected)
+            report.gaps += _compare_gaps(batches, group, ids)
+            _compare_events(batches, group)
+        compare_readings(gateway.gw, rows.join([]), actual.rest(), {}, names)
 
 
 def _verified(
@@ -189,7 +191,7 @@ class _ReadingStream:
 
 def _blocks(
     connection: psycopg.Connection, point_ids: list[int], span_ms: tuple[int, int]
-) -> Iterator[rows.Readings]:
+) -> Generator[rows.Readings, None, None]:
     """The rows of these points in the order of their key, some MB at a time."""
     where = "point_id = ANY(%s)"
     parameters: list[Any] = [point_ids]
