@@ -6,6 +6,7 @@ age and writes the status file. None waits for another: readings go on while the
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -130,6 +131,7 @@ class Agent:
 
     def _show(self) -> None:
         state: dict[str, Any] = {
+            "pid": os.getpid(),
             "connected": self._uplink.connected,
             "synced": self._uplink.synced,
             "in_flight": self._uplink.in_flight,
