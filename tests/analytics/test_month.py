@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.chains import sign_chain
 from analytics.plants import (
@@ -16,6 +18,7 @@ from analytics.plants import (
     PLANT,
     PLANT_TOML,
     POWER,
+    RUN,
     START_MS,
     VOLUME,
     Run,
@@ -81,6 +84,33 @@ def test_a_month_standing_still() -> None:
     assert not {"co2_intensity_t_per_mwh", "coverage_percent"} & values.keys()
     assert outcome(result, "GAS-T03") == outcome(result, "GAS-T04") == "not_applicable"
     assert not [item for item in result.rule_results if item.blocks_deposit]
+
+
+FULL = record([Run(START_MS, hours_from_start(333.3)), Run(hours_from_start(401.7), END_MS)])
+HOLES = st.lists(
+    st.tuples(st.sampled_from(sorted(FULL)), st.integers(1, 669 * 60), st.integers(1, 120)),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(HOLES)
+def test_whatever_is_missing_inside_the_month(holes: list[tuple[str, int, int]]) -> None:
+    """Counters keep their totals; no tonne is negative or lost; every slot is accounted for."""
+    series, gaps = dict(FULL), []
+    for point, minute, length in holes:
+        begin, end = START_MS + minute * MINUTE, START_MS + (minute + length) * MINUTE
+        series[point] = without(series[point], begin, end)
+        gaps.append(PointGap(point, begin, end, MINUTE, "device_silent"))
+    result, whole = month_of(series, gaps), month_of(FULL)
+    for name in ("generation_mwh", "fuel_gas_1e4nm3", "co2_calculated_t"):
+        assert result.values()[name] == whole.values()[name]
+    assert not result.slots.unexplained
+    assert result.slots.readings + result.slots.in_gaps == whole.slots.readings
+    assert all(hour.co2_t is not None and hour.co2_t >= 0 for hour in result.hours)
+    # rates are constant here, so only the operating time can differ: half of each unseen change
+    lost = abs(result.values()["co2_cems_t"] - whole.values()["co2_cems_t"])
+    assert lost <= 100 * sum(length for point, _, length in holes if point == RUN) / Decimal(60)
 
 
 def test_every_slot_is_accounted_for() -> None:

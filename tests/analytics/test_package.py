@@ -1,5 +1,7 @@
 """Evidence packages: round trip, determinism, secrets, and what a changed byte leads to."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -193,6 +195,15 @@ def test_the_day_of_closing_is_in_the_package(files: dict[str, bytes]) -> None:
     for damaged in (b"", b"[]", b"{}", b'{"closed_on":7}', b'{"closed_on":"soon"}', b"\xff"):
         with pytest.raises(EncodingError, match="closed_on"):
             closed_on(damaged)
+
+
+def test_a_verifier_loads_neither_a_database_driver_nor_a_command_line() -> None:
+    program = (
+        "import sys, tanzheng.analytics.package;"
+        "print(sorted({'psycopg', 'rich', 'typer', 'yaml'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert ran.stdout == b"[]\n"
 
 
 def test_a_sequence_is_cut_without_rest() -> None:

@@ -45,7 +45,7 @@ GOOD = {
 FAILING = {
     "GAS-E01": {"operating_hours_h": "744.01"},
     "GAS-E02": {"load_factor_percent": "105.01"},
-    "GAS-E03": {"generation_mwh": "234360.001"},
+    "GAS-E03": {"generation_mwh": "234365.001"},
     "GAS-E04": {"generation_mwh": "363020"},
     "GAS-T01": {"gas_ncv_gj_per_1e4nm3": "319.999"},
     "GAS-T02": {"gas_carbon_tc_per_gj": "0.01561"},
