@@ -30,9 +30,14 @@ def name_of(requirement: str) -> str:
 
 
 @cache
-def distributions(module: str) -> frozenset[str]:
-    """Names of the installed distributions that bring a top-level module."""
-    return frozenset(map(canonicalize_name, packages_distributions().get(module, [])))
+def installed() -> dict[str, set[str]]:
+    """Top-level module → names of the installed distributions that bring it."""
+    brought = packages_distributions().items()
+    return {module: {canonicalize_name(name) for name in names} for module, names in brought}
+
+
+def distributions(module: str) -> set[str]:
+    return installed().get(module, set())
 
 
 def declared(member: Path) -> set[str]:
@@ -50,7 +55,7 @@ def developer_requirements() -> set[str]:
 @pytest.mark.parametrize("member", members(), ids=str)
 def test_a_member_declares_what_it_imports(member: Path) -> None:
     files = sources(member / "src")
-    modules = set().union(*map(third_party, files))
+    modules = set[str]().union(*map(third_party, files))
     undeclared = {module for module in modules if not distributions(module) & declared(member)}
     assert not undeclared
     ours = {".".join(name.split(".")[:2]) for path in files for name in imports(path)}
@@ -63,8 +68,8 @@ def test_a_member_declares_what_it_imports(member: Path) -> None:
 @pytest.mark.parametrize("member", members(), ids=str)
 def test_a_member_imports_what_it_declares(member: Path) -> None:
     """The extras are left out: they name programs and drivers found at run time."""
-    modules = set().union(*map(third_party, sources(member / "src")))
-    used = frozenset().union(*map(distributions, modules))
+    modules = set[str]().union(*map(third_party, sources(member / "src")))
+    used = set[str]().union(*map(distributions, modules))
     needed = {name_of(line) for line in settings(member)["project"]["dependencies"]}
     idle = {name for name in needed - used if not name.startswith("tanzheng-")}
     assert not idle
@@ -75,9 +80,9 @@ def test_tests_import_only_what_is_locked() -> None:
     own = {path.stem for path in (REPOSITORY / "tests").glob("*.py")}
     own |= {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir()}
     files = [file for top in ("tests", "benchmarks", "contracts") for file in sources(Path(top))]
-    modules = set().union(*map(third_party, files)) - own - {"benchmarks"}
+    modules = set[str]().union(*map(third_party, files)) - own - {"benchmarks"}
     assert not {module for module in modules if not distributions(module) & allowed}
-    idle = developer_requirements() - TOOLS - frozenset().union(*map(distributions, modules))
+    idle = developer_requirements() - TOOLS - set[str]().union(*map(distributions, modules))
     assert not idle, "in requirements/dev.in, but no test imports it"
 
 
