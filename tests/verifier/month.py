@@ -92,10 +92,7 @@ class Sealed:
 
     def write(self, folder: Path) -> list[str]:
         """Write everything; return the arguments of `tanzheng verify`."""
-        for path, data in self.files.items():
-            target = folder / "bag" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        write_files(self.files, folder / "bag")
         (folder / "receipt.cbor").write_bytes(self.receipt)
         (folder / "TRUST.json").write_bytes(self.trust.encode())
         trust = ["--trust", str(folder / "TRUST.json")]
@@ -112,6 +109,14 @@ def seal(files: Mapping[str, bytes], of: Statement | None = None, **trust: Any) 
         "gateways": (TrustedGateway("gw1", GATEWAY.public),),
     }
     return Sealed(dict(files), receipt, operator.trust(**{**anchors, **trust}))
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """A package as a folder."""
+    for path, data in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
 
 
 def rebuilt(files: Mapping[str, bytes], **changed: bytes | None) -> dict[str, bytes]:

@@ -69,7 +69,10 @@ class _Package:
 
     @cached_property
     def _plant(self) -> Plant:
-        return Plant.parse(self._file(shape.PLANT_PATH), shape.PLANT_PATH)
+        """The plant file, where it is a trusted one: nothing is computed by another."""
+        raw = self._file(shape.PLANT_PATH)
+        self._trust.plant(self._statement.subject.enterprise, sha256(raw))
+        return Plant.parse(raw, shape.PLANT_PATH)
 
     @cached_property
     def _chains(self) -> dict[str, list[SignedBatch]]:
@@ -125,7 +128,6 @@ class _Package:
         stated, plant = self._statement, self._plant
         if stated.subject.kind != packages.KIND:
             raise PackageForeign(f"subject: expected kind {packages.KIND}, got {stated.subject}")
-        self._trust.plant(stated.subject.enterprise, plant.sha256)
         if plant.enterprise != stated.subject.enterprise:
             raise PackageForeign(
                 f"plant: expected {stated.subject.enterprise}, got {plant.enterprise}"
