@@ -19,7 +19,7 @@ def sign_chain(
     gw: str = "gw1",
     key: SigningKey = KEY,
 ) -> list[SignedBatch]:
-    """The readings in batches of `span_ms` each; all gap records in the first batch."""
+    """The readings in batches of `span_ms` each, each gap record where it begins."""
     points = tuple(point.name for point in PLANT.points_of_gateway("gw1"))
     first = min(int(series[point].t_ms[0]) for point in points)
     last = max(int(series[point].t_ms[-1]) for point in points)
@@ -34,7 +34,7 @@ def sign_chain(
             clock=CLOCK,
             points=points,
             columns=tuple(_column(series[point], begin, begin + span_ms) for point in points),
-            gaps=() if chain else tuple(_gap(points, gap) for gap in gaps),
+            gaps=tuple(_gap(points, gap) for gap in gaps if begin <= gap.from_ms < begin + span_ms),
         )
         chain.append(sign(batch, key))
     return chain

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 import zstandard
@@ -18,6 +19,7 @@ from analytics.plants import (
     Run,
     hours_from_start,
     record,
+    series,
     without,
 )
 from tanzheng.analytics import folder, package
@@ -28,8 +30,9 @@ from tanzheng.analytics.errors import (
     NothingRecorded,
     PackageExists,
 )
-from tanzheng.analytics.series import PointGap
+from tanzheng.analytics.series import PointGap, Series
 from tanzheng.core.batch import SignedBatch
+from tanzheng.core.calendar import DAY_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.ingest import topics
 from tanzheng.ingest.decide import Message
@@ -50,10 +53,21 @@ public_key = "gw1.pem"
 
 def chain() -> list[SignedBatch]:
     """February with an outage of ten minutes, and one day before and after it."""
-    series = record([Run(START_MS, hours_from_start(500.3)), Run(hours_from_start(600), END_MS)])
-    holed = {point: without(s, HOLE, HOLE + 10 * MINUTE) for point, s in series.items()}
-    gaps = [PointGap(point, HOLE, HOLE + 10 * MINUTE, MINUTE, "agent_down") for point in series]
+    month = record([Run(START_MS, hours_from_start(500.3)), Run(hours_from_start(600), END_MS)])
+    holed = {point: without(s, HOLE, HOLE + 10 * MINUTE) for point, s in month.items()}
+    holed = {point: with_a_day_on_each_side(s) for point, s in holed.items()}
+    gaps = [PointGap(point, HOLE, HOLE + 10 * MINUTE, MINUTE, "agent_down") for point in month]
     return sign_chain(holed, gaps, span_ms=12 * 3_600_000)
+
+
+def with_a_day_on_each_side(readings: Series) -> Series:
+    before = np.arange(START_MS - DAY_MS, START_MS, MINUTE)
+    after = np.arange(END_MS + MINUTE, END_MS + DAY_MS, MINUTE)
+    first, last = np.full(len(before), readings.value[0]), np.full(len(after), readings.value[-1])
+    return series(
+        np.concatenate([before, readings.t_ms, after]),
+        np.concatenate([first, readings.value, last]),
+    )
 
 
 def ingest(database_url: str, tmp_path: Path, batches: Sequence[SignedBatch]) -> None:
@@ -79,8 +93,7 @@ def close(database_url: str, tmp_path: Path, *more: str) -> Result:
 
 
 def test_a_month_is_closed_from_the_database(database_url: str, tmp_path: Path) -> None:
-    batches = chain()
-    ingest(database_url, tmp_path, batches)
+    ingest(database_url, tmp_path, chain())
     result = close(database_url, tmp_path, "--json")
     assert result.exit_code == 0, result.exception
     closed = json.loads(result.stdout)
@@ -93,9 +106,10 @@ def test_a_month_is_closed_from_the_database(database_url: str, tmp_path: Path) 
         "unexplained": 0,
     }
     assert closed["deposit"] == "ready"
-    assert closed["batches"] == len(batches)
+    # of a batch every 12 hours: February's 56 and the one with the closing slot
+    assert closed["batches"] == 57
     files = folder.read(tmp_path / "bag")
-    assert [signed.raw for signed in package.batches_of(files, "gw1")] == [b.raw for b in batches]
+    assert [signed.batch.seq for signed in package.batches_of(files, "gw1")] == [*range(3, 60)]
     assert Path(closed["secret"]).stat().st_mode & 0o777 == 0o600
 
     again = close(database_url, tmp_path)
