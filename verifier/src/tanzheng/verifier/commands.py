@@ -13,7 +13,10 @@ def verify(
     package: Annotated[Path, typer.Option(help="Folder of the evidence package · 证据包目录")],
     trust: Annotated[Path, typer.Option(help=TRUST_HELP)],
     last_checkpoint: Annotated[
-        Path | None, typer.Option(help="Your own last checkpoint of this log · 您上次的检查点")
+        Path | None,
+        typer.Option(
+            help="Your last checkpoint of this log, or the receipt with it · 上次的检查点"
+        ),
     ] = None,
     consistency: Annotated[
         Path | None,

@@ -12,6 +12,7 @@ from tanzheng.verifier.errors import Unreadable
 from tanzheng.verifier.files import read_file, read_package
 
 CONSISTENCY_BYTES_MAX = 4096
+SIGN1 = b"\xd2"  # how every COSE_Sign1 begins: tag 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ def read_inputs(
         raise Unreadable("--consistency: expected --last-checkpoint as well")
     last = proof = None
     if last_checkpoint is not None:
-        limit = checkpoint.CHECKPOINT_BYTES_MAX
-        last = checkpoint.open_signed(read_file(last_checkpoint, limit, "last checkpoint"))
+        last = _checkpoint(last_checkpoint)
     if consistency is not None:
         raw = read_file(consistency, CONSISTENCY_BYTES_MAX, "consistency proof")
         proof = ConsistencyProof.decode(raw)
@@ -49,3 +49,11 @@ def read_inputs(
         last,
         proof,
     )
+
+
+def _checkpoint(path: Path) -> SignedCheckpoint:
+    """A signed checkpoint, by itself or in the receipt that it was seen with."""
+    raw = read_file(path, receipt.RECEIPT_BYTES_MAX, "last checkpoint")
+    if raw[:1] == SIGN1:
+        return checkpoint.open_signed(raw)
+    return receipt.decode(raw).checkpoint
