@@ -97,6 +97,24 @@ def test_entries_of_another_point_set_are_sealed_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_more_gaps_than_a_batch_may_carry_make_several_batches(tmp_path: Path) -> None:
+    """Every slot misses other points: 12,000 gap records, of which a batch takes 10,000."""
+    points = tuple(f"d{index}/active_power_kw" for index in range(12))
+    spool = Spool(tmp_path, GATEWAY, points)
+    slots = [
+        SlotEntry((number + 1) * INTERVAL_MS, 0, tuple(f"r{(i + number) % 24}" for i in range(12)))
+        for number in range(1000)
+    ]
+    spool.commit(slots)
+    policy = SealPolicy(1000, 1e9)
+    many = Sealing(spool, GATEWAY_KEY, GATEWAY, INTERVAL_MS, policy, lambda: 1,
+                   lambda: ClockState("test", synced=True))  # fmt: skip
+    assert many.seal_due(full=False, everything=True) == 2
+    spool.close()
+    batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
+    assert len(gap_slots(batches)) == 12_000
+
+
 def test_a_spool_has_one_writer_and_one_gateway(tmp_path: Path) -> None:
     spool = Spool(tmp_path, GATEWAY, POINTS)
     with pytest.raises(SpoolError, match="expected a free spool"):

@@ -69,6 +69,9 @@ class Agent:
             self.counters, self._seal,
         )  # fmt: skip
         self._stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._fault: asyncio.Future[None] = loop.create_future()
+        loop.set_exception_handler(lambda _loop, context: self._fail(context))
 
     async def run(self) -> None:
         """Until SIGTERM, or until the clock ended and the platform signed for everything."""
@@ -77,9 +80,10 @@ class Agent:
         ]  # fmt: skip
         work = asyncio.create_task(self._work())
         try:
-            done, _ = await asyncio.wait([work, *background], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()  # a part that died takes the process with it: nothing dies silently
+            parts = [work, *background, self._fault]
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()  # a part that died takes the process with it: nothing dies silently
         finally:
             for task in (work, *background):
                 task.cancel()
@@ -91,6 +95,11 @@ class Agent:
         log.info("stopping")
         self._stop.set()
         self._acquisition.stop()
+
+    def _fail(self, context: dict[str, Any]) -> None:
+        """An error in a callback: nobody awaits it, so the process ends with it."""
+        if not self._fault.done():
+            self._fault.set_exception(context.get("exception") or TanzhengError(context["message"]))
 
     async def _work(self) -> None:
         last_ms = await self._clock.start(self.spool.durable_ms)

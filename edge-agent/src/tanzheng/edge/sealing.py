@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import zstandard
 
-from tanzheng.core.batch import ClockState, check_successor, sign
+from tanzheng.core.batch import ClockState, SignedBatch, check_successor, sign
+from tanzheng.core.errors import EncodingError
 from tanzheng.core.keys import SigningKey
 from tanzheng.edge.sealer import SealPolicy, build, next_place
-from tanzheng.edge.spool.store import Sealed, Spool
+from tanzheng.edge.spool.store import Sealed, Spool, Unsealed
 
 ZSTD_LEVEL = 3
 
@@ -52,9 +53,31 @@ class Sealing:
         return sealed
 
     def _seal_one(self) -> None:
+        spool, limit = self._spool, self._policy.slots_max
+        while True:
+            unsealed = spool.oldest(limit)
+            assert unsealed is not None
+            try:
+                signed = self._sign(unsealed)
+                break
+            except EncodingError:  # more readings or gaps than one batch may carry
+                if limit == 1:
+                    raise
+                limit //= 2
+        span_ms = signed.batch.span_ms
+        spool.seal(
+            Sealed(
+                signed.head,
+                self._zstd.compress(signed.raw),
+                span_ms[0] if span_ms else None,
+                signed.batch.readings,
+                unsealed.last_id,
+            )
+        )
+
+    def _sign(self, unsealed: Unsealed) -> SignedBatch:
+        """The next batch of the chain, checked as the platform will check it."""
         spool = self._spool
-        unsealed = spool.oldest(self._policy.slots_max)
-        assert unsealed is not None
         batch = build(
             self._gateway,
             next_place(spool.head, spool.opens_epoch),
@@ -67,13 +90,4 @@ class Sealing:
         check_successor(spool.head, batch)
         signed = sign(batch, self._key)
         signed.verify(self._key.public)
-        span_ms = batch.span_ms
-        spool.seal(
-            Sealed(
-                signed.head,
-                self._zstd.compress(signed.raw),
-                span_ms[0] if span_ms else None,
-                batch.readings,
-                unsealed.last_id,
-            )
-        )
+        return signed

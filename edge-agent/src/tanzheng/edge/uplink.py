@@ -72,7 +72,8 @@ class Uplink:
                     await self._connect()
                 except LinkDown as error:
                     backoff.failed(time.monotonic())
-                    log.warning("broker_away", detail=str(error), failures=backoff.failures)
+                    if backoff.failures.bit_count() == 1:  # 1, 2, 4 …: a long outage is no flood
+                        log.warning("broker_away", detail=str(error), failures=backoff.failures)
                     continue
                 since_s = time.monotonic()
                 await self._serve()
