@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
+from operator import le
 from typing import Any
 
 from tanzheng.core import cbor, cose
@@ -294,8 +295,8 @@ def _columns(body: Mapping[str, Any], points: int) -> tuple[Column, ...]:
         raise EncodingError("batch q: expected known quality codes")
     columns, start = [], 0
     for count in counts:
-        times = array("q", [t0 + offset for offset in offsets[start : start + count]])
-        if any(later <= earlier for earlier, later in pairwise(times)):
+        times = array("q", map(t0.__add__, offsets[start : start + count]))
+        if any(map(le, times[1:], times)):  # later <= earlier, without a Python step a reading
             raise EncodingError("batch t: expected rising instants in each column")
         columns.append(Column(times, values[start : start + count], quality[start : start + count]))
         start += count
