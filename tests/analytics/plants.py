@@ -125,7 +125,7 @@ def record(runs: Sequence[Run], interval_ms: int = 60_000) -> dict[str, Series]:
         columns[RUN][at] = 1
         columns[CO2][at] = 4.0
         columns[FLOW][at] = wet_flow(run.co2_t_per_h, 4.0)
-    columns |= {ENERGY: np.round(energy, 6), VOLUME: np.round(volume, 6)}
+    columns |= {ENERGY: energy.round(6), VOLUME: volume.round(6)}
     columns |= {
         TEMPERATURE: np.full(len(t_ms), 91.0),
         PRESSURE: np.full(len(t_ms), 101.325),

@@ -72,7 +72,7 @@ def hourly_differences(series: Series, hour_starts_ms: Sequence[int]) -> list[De
     known = at < len(usable)
     known[known] = usable.t_ms[at[known]] == ends[known]
     readings = [
-        exact(usable.value[index]) if ok else None
+        exact(float(usable.value[index])) if ok else None
         for index, ok in zip(at.tolist(), known.tolist(), strict=True)
     ]
     return [

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from tanzheng.analytics.errors import PackInvalid
 
@@ -31,7 +32,7 @@ _COMPARISON: Mapping[type[ast.cmpop], Callable[[Decimal, Decimal], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_FUNCTIONS: Mapping[str, Callable[..., Decimal]] = {"abs": abs, "min": min, "max": max}
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def _evaluate(node: ast.expr, values: Mapping[str, Decimal]) -> Value:
             a, b = (Decimal(_evaluate(part, values)) for part in (left, right))
             return _ARITHMETIC[type(operation)](a, b)
         case ast.Call(func=ast.Name(id=name), args=parts):
-            return _FUNCTIONS[name](*(Decimal(_evaluate(part, values)) for part in parts))
+            result: Decimal = _FUNCTIONS[name](*(Decimal(_evaluate(p, values)) for p in parts))
+            return result
         case ast.Name(id=name):
             return values[name]
         case ast.Constant(value=number):
