@@ -58,7 +58,7 @@ class Platform:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="platform")
         self._client.username_pw_set(parts.username or "", parts.password)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe("tanzheng/v1/+/batch", qos=1)
+        self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = lambda _c, _u, message: self._take(bytes(message.payload))
         self._client.connect(parts.hostname, parts.port or 1883, keepalive=5)
@@ -69,6 +69,9 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _connected(self, client: mqtt.Client, *_: object) -> None:
+        client.subscribe("tanzheng/v1/+/batch", qos=1)
 
     @property
     def head(self) -> ChainHead | None:

@@ -87,7 +87,7 @@ class _Config:
         return (self.file.parent / self.text(key)).absolute()
 
 
-def check_schema(document: object, schema_name: str, where: str) -> None:
+def check_schema(document: Any, schema_name: str, where: str) -> None:
     """`document` against a schema of this package; `ConfigError` names the first wrong key."""
     from jsonschema import Draft202012Validator
 

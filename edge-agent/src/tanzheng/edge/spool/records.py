@@ -93,11 +93,11 @@ def _encode_slot(entry: SlotEntry) -> bytes:
     values = array("d")
     missed: dict[str, list[int]] = {}
     for index, outcome in enumerate(entry.outcomes):
-        if isinstance(outcome, float):
-            values.append(outcome)
-        else:
+        if isinstance(outcome, str):
             values.append(math.nan)
             missed.setdefault(outcome, []).append(index)
+        else:
+            values.append(outcome)
     return cbor.dumps([_SLOT, entry.slot_ms, entry.quality, values.tobytes(), missed])
 
 
