@@ -154,9 +154,10 @@ def _rebuild(
     """The package an honest month close would make of the forged batches."""
     standard = package.Standard(load_pack(), load_rules())
     raw = files[manifest.PLANT_PATH]
-    recorded = from_batches([item.batch for item in forged])
+    plant = Plant.parse(raw)
+    recorded = from_batches([item.batch for item in forged], plant)
     result = compute(
-        Plant.parse(raw), evidence.unit, evidence.month, recorded.series, recorded.gaps,
+        plant, evidence.unit, evidence.month, recorded.series, recorded.gaps,
         standard.pack, standard.rules,
     )  # fmt: skip
     day = closed_on(files[manifest.FINDINGS_PATH])

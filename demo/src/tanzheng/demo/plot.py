@@ -36,6 +36,7 @@ def draw(package: Path, png: Path) -> None:
         _mark_gaps(axes, times, hours)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)
+    bottom.legend(frameon=False, loc="lower right", ncols=3)
     bottom.xaxis.set_major_formatter(ConciseDateFormatter(bottom.xaxis.get_major_locator()))
     figure.suptitle(
         f"{plant.name} · {manifest.subject.unit} · {manifest.subject.period} (UTC{plant.zone})",
@@ -46,7 +47,7 @@ def draw(package: Path, png: Path) -> None:
 
 
 def _power(axes: Axes, times: list[datetime], hours: list[dict[str, Any]]) -> None:
-    axes.fill_between(times, _numbers(hours, "generation_mwh"), step="post", color=POWER, lw=0)
+    axes.stairs(_numbers(hours, "generation_mwh"), _edges(times), fill=True, color=POWER)
     axes.set_ylabel("generation, MWh/h")
     axes.set_ylim(bottom=0)
 
@@ -59,15 +60,21 @@ def _co2(axes: Axes, times: list[datetime], hours: list[dict[str, Any]], factor:
     )
     axes.set_ylabel("CO$_2$, t/h")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="lower right", ncols=2)
 
 
 def _mark_gaps(axes: Axes, times: list[datetime], hours: list[dict[str, Any]]) -> None:
     """Shade the hours in which some operating minutes have no valid reading."""
     step = times[1] - times[0]
+    label: str | None = "minutes in gap records"
     for time, hour in zip(times, hours, strict=True):
         if hour["method"] != "not_operating" and float(hour["coverage_percent"] or 0) < 100:
-            axes.axvspan(time, time + step, color=FAULT, alpha=0.5, lw=0)
+            axes.axvspan(time, time + step, color=FAULT, alpha=0.5, lw=0, label=label)
+            label = None
+
+
+def _edges(times: list[datetime]) -> list[datetime]:
+    """The ends of the hours: one more than there are hours."""
+    return [*times, times[-1] + (times[1] - times[0])]
 
 
 def _numbers(hours: list[dict[str, Any]], key: str) -> list[float]:
