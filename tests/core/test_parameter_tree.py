@@ -72,7 +72,7 @@ def test_one_figure_is_disclosed_with_its_path() -> None:
         )
         assert changed != tree.root()
     with pytest.raises(ProofInvalid):
-        parameter_tree.disclosed_root(bytes(16), "a", "1", 0, 1, path)
+        parameter_tree.disclosed_root(bytes(16), "a", "1", 0, 1, tree.inclusion(0))
 
 
 def test_another_secret_gives_another_root() -> None:

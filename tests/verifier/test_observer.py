@@ -109,7 +109,7 @@ def between(url: str, change: Callable[[str, Any], Any]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(json.dumps(reply).encode())
 
-        def log_request(self, *_: object) -> None:
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
