@@ -51,7 +51,7 @@ def state_file(path: Path, year: int, month: int, seed: int) -> Expected:
     return expected(hours)
 
 
-def _hour(draw: random.Random) -> tuple[object, object, object, object]:
+def _hour(draw: random.Random) -> tuple[object, ...]:
     load, heat = draw.randint(120, 280), round(draw.uniform(900, 1900), 1)
     return (1, load, round(heat * 0.0594, 1), heat)
 

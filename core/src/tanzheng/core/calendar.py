@@ -22,7 +22,7 @@ class PlantZone:
     offset_minutes: int
 
     @classmethod
-    def parse(cls, text: str) -> "PlantZone":
+    def parse(cls, text: object) -> "PlantZone":
         """`+08:00`, `-07:00`; `BadInput` for anything else."""
         match = re.fullmatch(r"([+-])(\d{2}):(\d{2})", text) if isinstance(text, str) else None
         minutes = int(match[2]) * 60 + int(match[3]) if match else 0
@@ -66,7 +66,7 @@ class Month:
             raise BadInput(f"expected a month from 1970-01, got {self.year}-{self.month}")
 
     @classmethod
-    def parse(cls, text: str) -> "Month":
+    def parse(cls, text: object) -> "Month":
         """`YYYY-MM`; `BadInput` for anything else."""
         match = re.fullmatch(r"(\d{4})-(\d{2})", text) if isinstance(text, str) else None
         if match is None:

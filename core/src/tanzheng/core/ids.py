@@ -38,7 +38,7 @@ class Subject:
         return f"{self.enterprise}/{self.unit}/{self.period}/{self.kind}"
 
     @classmethod
-    def parse(cls, text: str) -> "Subject":
+    def parse(cls, text: object) -> "Subject":
         """The subject written as `text`; `BadInput` where it has not four parts."""
         parts = text.split("/") if isinstance(text, str) else []
         if len(parts) != 4:

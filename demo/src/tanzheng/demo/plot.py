@@ -1,7 +1,6 @@
 """The month as a picture: hourly power, CO2 by CEMS and by fuel, and the hours with gaps."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.dates import ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
 from tanzheng.core.manifest import HOURS_PATH, MANIFEST_PATH, PLANT_PATH, Manifest
 from tanzheng.core.plant import Plant
@@ -29,7 +28,8 @@ def draw(package: Path, png: Path) -> None:
     factor = float(values["co2_calculated_t"]) / float(values["fuel_gas_1e4nm3"] or 1)
     figure, (top, bottom) = plt.subplots(2, 1, figsize=SIZE_IN, sharex=True, layout="constrained")
     # Naive plant time: matplotlib would turn an aware one into UTC.
-    times = [plant.zone.datetime(hour["start_ms"]).replace(tzinfo=None) for hour in hours]
+    starts = [plant.zone.datetime(hour["start_ms"]).replace(tzinfo=None) for hour in hours]
+    times = [float(date2num(start)) for start in starts]
     _power(top, times, hours)
     _co2(bottom, times, hours, factor)
     for axes in (top, bottom):
@@ -37,7 +37,9 @@ def draw(package: Path, png: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)
     bottom.legend(frameon=False, loc="lower right", ncols=3)
-    bottom.xaxis.set_major_formatter(ConciseDateFormatter(bottom.xaxis.get_major_locator()))
+    locator = AutoDateLocator()
+    bottom.xaxis.set_major_locator(locator)
+    bottom.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     figure.suptitle(
         f"{plant.name} · {manifest.subject.unit} · {manifest.subject.period} (UTC{plant.zone})",
         x=0.01, ha="left", fontsize=12, fontweight="bold",
@@ -46,13 +48,13 @@ def draw(package: Path, png: Path) -> None:
     plt.close(figure)
 
 
-def _power(axes: Axes, times: list[datetime], hours: list[dict[str, Any]]) -> None:
+def _power(axes: Axes, times: list[float], hours: list[dict[str, Any]]) -> None:
     axes.stairs(_numbers(hours, "generation_mwh"), _edges(times), fill=True, color=POWER)
     axes.set_ylabel("generation, MWh/h")
     axes.set_ylim(bottom=0)
 
 
-def _co2(axes: Axes, times: list[datetime], hours: list[dict[str, Any]], factor: float) -> None:
+def _co2(axes: Axes, times: list[float], hours: list[dict[str, Any]], factor: float) -> None:
     fuel = [volume * factor for volume in _numbers(hours, "fuel_gas_1e4nm3")]
     axes.step(times, fuel, where="post", color=FUEL, lw=1.2, label="by calculation (fuel)")
     axes.step(
@@ -62,7 +64,7 @@ def _co2(axes: Axes, times: list[datetime], hours: list[dict[str, Any]], factor:
     axes.set_ylim(bottom=0)
 
 
-def _mark_gaps(axes: Axes, times: list[datetime], hours: list[dict[str, Any]]) -> None:
+def _mark_gaps(axes: Axes, times: list[float], hours: list[dict[str, Any]]) -> None:
     """Shade the hours in which some operating minutes have no valid reading."""
     step = times[1] - times[0]
     label: str | None = "minutes in gap records"
@@ -72,7 +74,7 @@ def _mark_gaps(axes: Axes, times: list[datetime], hours: list[dict[str, Any]]) -
             label = None
 
 
-def _edges(times: list[datetime]) -> list[datetime]:
+def _edges(times: list[float]) -> list[float]:
     """The ends of the hours: one more than there are hours."""
     return [*times, times[-1] + (times[1] - times[0])]
 
