@@ -8,6 +8,7 @@ NODE_STAMP := contracts/node_modules/.package-lock.json
 DEBIAN_STAMP := .parts/.debian
 MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
+.DELETE_ON_ERROR:
 .PHONY: setup demo test lint format bench lock clean
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
@@ -50,7 +51,11 @@ clean:
 	rm -rf contracts/node_modules contracts/cache contracts/out dist build
 	find . -name __pycache__ -type d -not -path './.parts/*' -prune -exec rm -rf {} +
 
-$(PYTHON_STAMP): requirements/dev.txt tools/setup-python
+# Missing, or a link to a Python that is gone: the environment is made anew.
+.venv/bin/python:
+	tools/setup-python venv
+
+$(PYTHON_STAMP): .venv/bin/python requirements/dev.txt tools/setup-python
 	tools/setup-python requirements
 	@touch $@
 
