@@ -85,7 +85,9 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The machine form; names as in the field dictionary."""
-        values = {name: float(value) for name, value in self.manifest.values().items()}
+        given = self.manifest.values()
+        # A figure that could not be formed (CEMS without any valid hour) is null, not 0.
+        values = {name: float(given[name]) if name in given else None for name in FIGURES}
         folder = self.evidence.folder
         return {
             "month": str(self.evidence.month),
