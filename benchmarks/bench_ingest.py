@@ -1,0 +1,171 @@
+"""Ingest end to end against a bare binary COPY, and the audit against reading the rows alone.
+
+Both ways write the same month into the same partitioned table of the same server (fsync on). The
+floor is one COPY of rows packed beforehand, in one transaction. Ingest gets what the broker
+delivers: it unpacks, checks form, signature, chain and points, writes ledger, raw bytes and rows,
+and commits group by group. A ratio of 1 is the floor's own speed.
+"""
+
+import tempfile
+import time
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import zstandard
+from rich.console import Console
+from rich.table import Table
+
+from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, sign
+from tanzheng.core.calendar import PlantZone
+from tanzheng.core.keys import SigningKey
+from tanzheng.ingest import rows
+from tanzheng.ingest.audit import audit
+from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX
+from tanzheng.ingest.decide import Message
+from tanzheng.ingest.embedded import EmbeddedPostgres
+from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.topics import batch_topic
+from tanzheng.ingest.writer import Writer
+
+GW = "gw1"
+POINTS = tuple(f"device{i}/active_power_kw" for i in range(13))
+START_MS = 1_530_428_400_000
+BATCHES = 744  # an hour each: a month of 31 days
+SLOTS = 60
+ROUNDS = 3
+KEY = SigningKey.generate()
+GATEWAYS = {GW: Gateway(GW, KEY.public, POINTS, PlantZone(0))}
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows: ingest and audit of a month of 580,320 readings, best of the rounds each."""
+    messages = _month()
+    with (
+        tempfile.TemporaryDirectory(prefix="tz-") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url())
+        packed = _packed(server.url(), messages)
+        rounds = [_round(server.url(), messages, packed) for _ in range(ROUNDS)]
+    count = BATCHES * SLOTS * len(POINTS)
+    ingested, copied, audited, read = (min(times) for times in zip(*rounds, strict=True))
+    return [
+        {
+            "name": f"ingest, {BATCHES} batches of {SLOTS * len(POINTS)}",
+            "value": count / ingested,
+            "unit": "rows/s",
+            "against": f"bare COPY, {count / copied:,.0f}/s",
+            "ratio": copied / ingested,
+        },
+        {
+            "name": "audit of these rows",
+            "value": count / audited,
+            "unit": "rows/s",
+            "against": f"COPY out in order, {count / read:,.0f}/s",
+            "ratio": read / audited,
+        },
+    ]
+
+
+def _month() -> list[Message]:
+    random = np.random.default_rng(1)
+    messages, prev = [], GENESIS
+    for seq in range(1, BATCHES + 1):
+        start = START_MS + (seq - 1) * SLOTS * 60_000
+        times = array("q", range(start, start + SLOTS * 60_000, 60_000))
+        columns = tuple(
+            Column(times, array("d", random.uniform(0, 1e6, SLOTS).tolist()), bytes(SLOTS))
+            for _ in POINTS
+        )
+        clock = ClockState("bench", synced=True)
+        signed = sign(Batch(GW, 1, seq, prev, start, clock, POINTS, columns), KEY)
+        prev = signed.digest
+        payload = zstandard.compress(signed.raw)
+        messages.append(Message(batch_topic(GW), payload, START_MS + 40 * rows.DAY_MS))
+    return messages
+
+
+def _packed(url: str, messages: Sequence[Message]) -> bytes:
+    """The month's rows as ingest writes them, ready to be copied; the partitions are there then."""
+    _ingest(url, messages)
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        statement = "COPY (TABLE reading) TO STDOUT (FORMAT BINARY)"
+        with cursor.copy(statement) as copy:
+            return b"".join(bytes(part) for part in copy)
+
+
+def _round(
+    url: str, messages: Sequence[Message], packed: bytes
+) -> tuple[float, float, float, float]:
+    """Seconds of ingest, bare COPY, audit, and reading the rows."""
+    _empty(url)
+    copied = _seconds(lambda: _copy(url, packed))
+    _empty(url)
+    ingested = _seconds(lambda: _ingest(url, messages))
+    read = _seconds(lambda: _read(url))
+    audited = _seconds(lambda: _audit(url))
+    return ingested, copied, audited, read
+
+
+def _seconds(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE reading, gap, event, batch")
+        connection.execute("CHECKPOINT")
+
+
+def _copy(url: str, packed: bytes) -> None:
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        statement = (
+            "COPY reading (point_id, t, value, quality, batch_id) FROM STDIN (FORMAT BINARY)"
+        )
+        with cursor.copy(statement) as copy:
+            copy.write(packed)
+
+
+def _ingest(url: str, messages: Sequence[Message]) -> None:
+    writer = Writer(url, GATEWAYS)
+    accepted = 0
+    for start in range(0, len(messages), GROUP_MESSAGES_MAX):
+        accepted += writer.write(messages[start : start + GROUP_MESSAGES_MAX]).accepted
+    writer.close()
+    assert accepted == len(messages)
+
+
+def _read(url: str) -> None:
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        connection.execute("SET work_mem = '64MB'")
+        statement = (
+            "COPY (SELECT point_id, t, value, quality, batch_id FROM reading "
+            "ORDER BY batch_id, point_id, t) TO STDOUT (FORMAT BINARY)"
+        )
+        with cursor.copy(statement) as copy:
+            for _ in copy:
+                pass
+
+
+def _audit(url: str) -> None:
+    assert audit(url, GATEWAYS).difference is None
+
+
+def main() -> None:
+    """Print the rows."""
+    table = Table("what", "measured", "unit", "against", "ratio", title="ingest · 接入")
+    for row in run():
+        value, ratio = f"{row['value']:,.0f}", f"{row['ratio']:.2f}"
+        table.add_row(row["name"], value, row["unit"], row["against"], ratio)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
