@@ -33,8 +33,9 @@ from edge.world import (
 )
 from tanzheng.core.batch import Batch
 from tanzheng.edge.commands import app
+from tanzheng.edge.counters import STATUS_NAME
 from tanzheng.edge.spool.fsck import check_spool
-from tanzheng.edge.spool.store import FILE_NAME, Spool
+from tanzheng.edge.spool.store import Spool
 from tanzheng.edge.status import read_status
 from tanzheng.ingest.broker import Broker
 
@@ -60,9 +61,8 @@ def status_of(config: Path) -> dict[str, Any]:
 
 def is_synced(config: Path, pid: int) -> bool:
     """Whether the agent of that process id has compared its spool with the platform's head."""
-    if not (config.parent / "spool" / FILE_NAME).exists():
-        return False
-    found = status_of(config)["agent"]
+    path = config.parent / "spool" / STATUS_NAME
+    found = json.loads(path.read_text()) if path.exists() else {}
     return found.get("pid") == pid and bool(found["synced"])
 
 

@@ -13,6 +13,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,11 @@ class Spool:
         """Open or create; `SpoolError` where another process or gateway owns it."""
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _take_lock(folder)
-        self._db = _open_writer(folder / FILE_NAME)
-        self._check_owner(gateway)
+        try:
+            self._db = _open_owned(folder / FILE_NAME, gateway)
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._point_set = self._point_set_id(points)
         row = self._db.execute("SELECT value FROM meta WHERE key = 'durable_ms'").fetchone()
         newest = self._db.execute("SELECT max(last_ms) FROM entry").fetchone()[0]
@@ -235,13 +239,6 @@ class Spool:
     def _set_meta(self, key: str, value: int | str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def _check_owner(self, gateway: str) -> None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'gateway'").fetchone()
-        if row is None:
-            self._set_meta("gateway", gateway)
-        elif row[0] != gateway:
-            raise SpoolError(f"expected a spool of gateway {gateway}, got one of {row[0]}")
-
     def _point_set_id(self, points: Sequence[str]) -> int:
         names = "\n".join(points)
         self._db.execute("INSERT OR IGNORE INTO point_set (names) VALUES (?)", (names,))
@@ -272,21 +269,43 @@ def _take_lock(folder: Path) -> int:
     return handle
 
 
-def _open_writer(path: Path) -> sqlite3.Connection:
+def _create(path: Path, gateway: str) -> None:
+    """An empty spool under its final name only when it is whole: a reader never sees half of it."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
+        fresh.chmod(0o600)
+        db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+        db.execute("INSERT INTO meta VALUES ('gateway', ?)", (gateway,))
+    fresh.rename(path)
+    _sync_folder(path.parent)
+
+
+def _open_owned(path: Path, gateway: str) -> sqlite3.Connection:
+    """The spool at `path`, made where there is none; `SpoolError` where it is another's."""
+    if not path.exists():
+        _create(path, gateway)
     db = sqlite3.connect(path, isolation_level=None, cached_statements=64)
-    path.chmod(0o600)
+    try:
+        _check(db, path, gateway)
+    except BaseException:
+        db.close()
+        raise
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     # A short log is soon written over in place: its blocks exist already, which syncs quicker.
     db.execute("PRAGMA wal_autocheckpoint = 200")
     db.execute("PRAGMA cache_size = -2048")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-        _sync_folder(path.parent)
-    elif version != SCHEMA_VERSION:
-        raise SpoolError(f"expected spool version {SCHEMA_VERSION}, got {version}, at {path}")
     return db
+
+
+def _check(db: sqlite3.Connection, path: Path, gateway: str) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise SpoolError(f"expected spool version {SCHEMA_VERSION}, got {version}, at {path}")
+    (owner,) = db.execute("SELECT value FROM meta WHERE key = 'gateway'").fetchone()
+    if owner != gateway:
+        raise SpoolError(f"expected a spool of gateway {gateway}, got one of {owner}")
 
 
 def _sync_folder(folder: Path) -> None:
