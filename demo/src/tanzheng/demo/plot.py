@@ -25,7 +25,8 @@ def draw(package: Path, png: Path) -> None:
     plant = Plant.parse((package / PLANT_PATH).read_bytes())
     hours = json.loads((package / HOURS_PATH).read_bytes())["hours"]
     values = manifest.values()
-    factor = float(values["co2_calculated_t"]) / float(values["fuel_gas_1e4nm3"] or 1)
+    fuel = float(values["fuel_gas_1e4nm3"])
+    factor = float(values["co2_calculated_t"]) / fuel if fuel else 0.0
     figure, (top, bottom) = plt.subplots(2, 1, figsize=SIZE_IN, sharex=True, layout="constrained")
     # Naive plant time: matplotlib would turn an aware one into UTC.
     starts = [plant.zone.datetime(hour["start_ms"]).replace(tzinfo=None) for hour in hours]
