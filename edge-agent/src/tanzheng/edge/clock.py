@@ -8,11 +8,13 @@ import asyncio
 import ctypes
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from tanzheng.core.batch import ClockState
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge.scheduler import Grid
+from tanzheng.hardware.unix_socket import short_address
 
 _LINE_BYTES_MAX = 4096
 _TIME_ERROR = 5
@@ -83,9 +85,10 @@ class PlantClock:
     async def start(self, durable_ms: int | None) -> int:
         """Say hello; the month's first slot is owed where the spool is empty."""
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(
-                self._path, limit=_LINE_BYTES_MAX
-            )
+            with short_address(Path(self._path)) as address:
+                self._reader, self._writer = await asyncio.open_unix_connection(
+                    address, limit=_LINE_BYTES_MAX
+                )
         except OSError as error:
             raise ClockLost(f"expected plant time, got {error}, at {self._path}") from error
         interval_s = self._interval_ms // 1000

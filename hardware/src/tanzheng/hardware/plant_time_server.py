@@ -14,6 +14,7 @@ from typing import Any, Final
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.hardware.errors import SimulatorError
 from tanzheng.hardware.plant_time import PlantTime, PlantTimeError, Taken
+from tanzheng.hardware.unix_socket import short_address
 
 _LINE_BYTES_MAX: Final = 4096
 
@@ -41,7 +42,8 @@ class PlantTimeServer:
         self._path = path
         _remove(path)
         try:
-            self._server = await loop.create_unix_server(lambda: _Agent(self), str(path))
+            with short_address(path) as address:
+                self._server = await loop.create_unix_server(lambda: _Agent(self), address)
         except OSError as error:
             raise SimulatorError(
                 f"expected a place for a unix socket, got {error}, at {path}"
