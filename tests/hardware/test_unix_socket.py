@@ -17,6 +17,8 @@ def test_plant_time_beyond_the_length_of_an_address(tmp_path: Path) -> None:
     path = tmp_path / ("d" * ADDRESS_BYTES_MAX) / "plant-time.sock"
     path.parent.mkdir()
 
+    gone = asyncio.Event()
+
     async def plant(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         answer = {"now_ms": 1000, "start_ms": 60_000, "end_ms": 120_000}
@@ -24,6 +26,8 @@ def test_plant_time_beyond_the_length_of_an_address(tmp_path: Path) -> None:
         await writer.drain()
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        gone.set()
 
     async def scenario() -> int:
         with short_address(path) as address:
@@ -33,6 +37,7 @@ def test_plant_time_beyond_the_length_of_an_address(tmp_path: Path) -> None:
             return await clock.start(None)
         finally:
             clock.close()
+            await gone.wait()
             server.close()
             await server.wait_closed()
 
