@@ -14,6 +14,7 @@ from parts import server_folder
 from tanzheng.core.errors import BadInput
 from tanzheng.ingest import broker as module
 from tanzheng.ingest.broker import Broker, takes_login
+from tanzheng.ingest.service import ServiceFailed
 from tanzheng.ingest.topics import ack_topic, batch_topic
 
 
@@ -33,11 +34,19 @@ class Listener:
         self.heard: list[tuple[str, bytes]] = []
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean_session=False)
         self.client.username_pw_set(parts.username, parts.password)
-        self.client.on_message = lambda c, d, item: self.heard.append((item.topic, item.payload))
-        self.client.on_connect = lambda c, *_: [c.subscribe(topic, qos=1) for topic in topics]
+        self.topics = topics
+        self.client.on_message = self._on_message
+        self.client.on_connect = self._on_connect
         self.client.connect(parts.hostname or "", parts.port or 0)
         self.client.loop_start()
         time.sleep(0.3)  # the subscriptions; nothing says when a refused one is through
+
+    def _on_connect(self, client: mqtt.Client, *_: object) -> None:
+        for topic in self.topics:
+            client.subscribe(topic, qos=1)
+
+    def _on_message(self, client: mqtt.Client, data: object, item: mqtt.MQTTMessage) -> None:
+        self.heard.append((item.topic, bytes(item.payload)))
 
     def close(self) -> None:
         self.client.disconnect()
@@ -118,6 +127,6 @@ def test_no_gateway_is_called_platform(broker: Broker) -> None:
 
 def test_a_broker_that_cannot_start_says_why(broker: Broker, tmp_path: Path) -> None:
     """A port that is taken."""
-    with pytest.raises(module.ServiceFailed, match="in use"), server_folder() as folder:
+    with pytest.raises(ServiceFailed, match="in use"), server_folder() as folder:
         Broker(folder, broker.port).start()
     assert not list(tmp_path.iterdir())

