@@ -56,6 +56,9 @@ class MqttLink:
         except TimeoutError:
             self.close()
             raise LinkDown("expected an answer of the broker within 5 s, got none") from None
+        except LinkDown:
+            self.close()
+            raise
         except (OSError, ValueError) as error:
             self.close()
             raise LinkDown(f"expected a broker, got {error}, at {self.where}") from error
