@@ -66,26 +66,20 @@ def test_a_database_that_is_away_is_said() -> None:
     assert "Traceback" not in done.stderr
 
 
+def entry(gw: str, plant: str, key: str) -> str:
+    return f'version = 1\n[[gateway]]\nid = "{gw}"\nplant = "{plant}"\npublic_key = "{key}"\n'
+
+
 @pytest.mark.parametrize(
     ("flaw", "said"),
     [
         ("", "version = 1"),
         ("version = 1\ngateway = []", "at least one"),
         ('version = 1\n[[gateway]]\nid = "gw1"', "expected ['id', 'plant', 'public_key']"),
-        (
-            'version = 1\n[[gateway]]\nid = "gw9"\nplant = "plant.toml"\n'
-            'public_key = "gw1.pub.pem"',
-            "gw9",
-        ),
-        (
-            'version = 1\n[[gateway]]\nid = "gw1"\nplant = "plant.toml"\n'
-            'public_key = "platform.pem"',
-            "expected a PEM public key",
-        ),
-        (
-            'version = 1\n[[gateway]]\nid = "gw1"\nplant = "none.toml"\npublic_key = "gw1.pub.pem"',
-            "expected a readable file",
-        ),
+        (entry("gw9", "plant.toml", "gw1.pub.pem"), "expected a gateway of (gw1, gw2)"),
+        (entry("gw1", "plant.toml", "platform.pem"), "expected a PEM public key"),
+        (entry("gw1", "none.toml", "gw1.pub.pem"), "expected a readable file"),
+        (entry("gw1", "plant.toml", "gw1.pub.pem") * 2, "expected TOML"),
     ],
 )
 def test_a_bad_gateways_file_is_named(tmp_path: Path, flaw: str, said: str) -> None:
