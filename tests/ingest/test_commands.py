@@ -79,7 +79,7 @@ def entry(gw: str, plant: str, key: str) -> str:
         (entry("gw9", "plant.toml", "gw1.pub.pem"), "expected a gateway of (gw1, gw2)"),
         (entry("gw1", "plant.toml", "platform.pem"), "expected a PEM public key"),
         (entry("gw1", "none.toml", "gw1.pub.pem"), "expected a readable file"),
-        (entry("gw1", "plant.toml", "gw1.pub.pem") * 2, "expected TOML"),
+        ("version = 1\nversion = 2\n", "expected TOML"),
     ],
 )
 def test_a_bad_gateways_file_is_named(tmp_path: Path, flaw: str, said: str) -> None:

@@ -34,7 +34,7 @@ class PasswordFile(BaseAuthPlugin):  # type: ignore[misc]
         return hmac.compare_digest(stored, password_hash(session.password or "", salt))
 
     @dataclass
-    class Config:
+    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Path of the password file."""
 
         users: str

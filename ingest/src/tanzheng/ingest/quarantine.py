@@ -15,5 +15,8 @@ def latest(database_url: str, limit: int, open_only: bool) -> list[dict[str, Any
         "to_json(seen_last_at) AS seen_last_at, to_json(accepted_at) AS accepted_at "
         f"FROM quarantine {where} ORDER BY quarantine_id DESC LIMIT %s"
     )
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
-        return connection.execute(statement.encode(), (limit,)).fetchall()
+    with (
+        psycopg.connect(database_url) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        return cursor.execute(statement.encode(), (limit,)).fetchall()
