@@ -1,19 +1,14 @@
 """The whole way, on real parts: `tanzheng demo` as a user runs it, judged by hand-made figures."""
 
-import json
 import os
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demo.months import state_file
-from parts import missing
-from tanzheng.ingest.broker import find_mosquitto
+from fix_month import TANZHENG, Rehearsal, rehearse
 
-TANZHENG = Path(sys.executable).with_name("tanzheng")
 ATTACKS = {
     "database_row_changed",
     "package_byte_changed",
@@ -21,19 +16,6 @@ ATTACKS = {
     "batch_dropped",
     "operator_rewrote",
 }
-
-
-def rehearse(folder: Path, *arguments: str) -> dict[str, Any]:
-    """Run the demo to its end and read its summary; its output is shown when it fails."""
-    if find_mosquitto() is None:
-        missing("mosquitto")
-    done = subprocess.run(
-        [TANZHENG, "demo", "--dir", str(folder), *arguments],
-        capture_output=True, text=True, timeout=540, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    return summary
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -49,8 +31,10 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-def assert_whole(summary: dict[str, Any], folder: Path) -> None:
+def assert_whole(month: Rehearsal) -> None:
     """Nothing lost, nothing doubled, all explained, all attacks named, no process left."""
+    assert month.exit_code == 0, month.output[-8000:]
+    summary = month.summary
     assert summary["readings_lost"] == summary["readings_duplicated"] == 0
     assert summary["readings_taken"] == summary["readings_stored"]
     whole = summary["slots"] * summary["points"]
@@ -60,28 +44,29 @@ def assert_whole(summary: dict[str, Any], folder: Path) -> None:
     assert summary["verify_exit_code"] == 0
     assert summary["attacks"] == dict.fromkeys(ATTACKS, True)
     assert summary["broker"].startswith("mosquitto")
-    assert processes_of(folder) == []
+    assert processes_of(month.folder) == []
 
 
 @pytest.mark.timeout(600)
-def test_july_2018_of_langley_gulch(tmp_path: Path) -> None:
-    summary = rehearse(tmp_path / "run")
-    assert_whole(summary, tmp_path / "run")
+def test_july_2018_of_langley_gulch(july: Rehearsal) -> None:
+    assert_whole(july)
+    summary = july.summary
     assert summary["month"] == "2018-07"
     assert summary["generation_mwh"] == 211_345.0
     assert summary["operating_hours"] == 744.0
     assert summary["fuel_gas_1e4nm3"] == 3_356.88
     assert summary["co2_calculated_t"] == 72_676.61
     assert summary["co2_cems_t"] == pytest.approx(74_018.84, rel=1e-3)
-    assert (tmp_path / "run" / "month.png").stat().st_size > 20_000
+    assert (july.folder / "month.png").stat().st_size > 20_000
 
 
 @pytest.mark.timeout(600)
 def test_a_month_with_starts_partial_and_empty_hours(tmp_path: Path) -> None:
     expected = state_file(tmp_path / "state.csv", 2019, 2, seed=7)
-    folder = tmp_path / "run"
-    summary = rehearse(folder, "--replay", str(tmp_path / "state.csv"), "--unit", "99/G 1")
-    assert_whole(summary, folder)
+    replay = ("--replay", str(tmp_path / "state.csv"), "--unit", "99/G 1")
+    month = rehearse(tmp_path / "run", *replay)
+    assert_whole(month)
+    summary = month.summary
     half_interval_h = 0.5 / 60 * expected.switches
     mass_per_h = expected.co2_t / expected.operating_hours
     assert summary["generation_mwh"] == pytest.approx(expected.generation_mwh, rel=2e-4)
