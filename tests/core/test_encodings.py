@@ -1,13 +1,15 @@
 """Strict CBOR, canonical JSON and COSE: one meaning, one encoding, one signature."""
 
 import json
+import subprocess
+import sys
 
 import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tanzheng.core import canonical_json, cbor, cose
+from tanzheng.core import canonical_json, cbor, closed, cose
 from tanzheng.core.errors import BadInput, EncodingError, SignatureInvalid
 from tanzheng.core.keys import SigningKey, VerifyKey
 
@@ -61,20 +63,20 @@ def test_cbor_bounds_size_before_decoding() -> None:
         cbor.loads(b"\x43abc", "thing", bytes_max=3)
 
 
-def test_closed_map_names_the_first_wrong_key() -> None:
+def test_a_closed_record_names_the_wrong_keys() -> None:
     keys = frozenset({"a", "b"})
-    assert cbor.closed_map({"a": 1, "b": 2}, keys, "m") == {"a": 1, "b": 2}
-    with pytest.raises(EncodingError, match="without 'b'"):
-        cbor.closed_map({"a": 1}, keys, "m")
-    with pytest.raises(EncodingError, match="unknown key 'c'"):
-        cbor.closed_map({"a": 1, "b": 2, "c": 3}, keys, "m")
+    assert closed.record({"a": 1, "b": 2}, keys, "m") == {"a": 1, "b": 2}
+    with pytest.raises(EncodingError, match=r"missing \['b'\]"):
+        closed.record({"a": 1}, keys, "m")
+    with pytest.raises(EncodingError, match=r"unknown \['c'\]"):
+        closed.record({"a": 1, "b": 2, "c": 3}, keys, "m")
     with pytest.raises(EncodingError, match="expected a map, got list"):
-        cbor.closed_map([], keys, "m")
+        closed.record([], keys, "m")
 
 
 def test_a_bool_is_no_number() -> None:
     with pytest.raises(EncodingError, match="expected int, got bool"):
-        cbor.typed(True, int, "n")
+        closed.typed(True, int, "n")
 
 
 @given(json_values)
@@ -102,6 +104,9 @@ def test_json_example_of_rfc_8785_sorting() -> None:
         ("needless escape", b'"\\u0041"'),
         ("not UTF-8", b'"\xff"'),
         ("deep nesting", b"[" * 100_000),
+        ("deep nesting that closes", b"[" * 65 + b"]" * 65),
+        ("deep nesting after a string of brackets", b'["[[[",' + b"[" * 100_000),
+        ("deep nesting behind an open string", b"[" * 100_000 + b'"'),
         ("lone surrogate", b'"\\ud800"'),
     ],
 )
@@ -185,3 +190,20 @@ def test_bad_private_key_is_named_but_not_quoted(pem: bytes) -> None:
 def test_bad_public_key_is_named() -> None:
     with pytest.raises(BadInput, match=r"gw\.pub: expected a PEM public key"):
         VerifyKey.from_pem(b"garbage", "gw.pub")
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    value = ["[{" * 100, '"[' * 100, "\\[" * 100]
+    assert canonical_json.loads(canonical_json.dumps(value)) == value
+    assert canonical_json.loads(b"[" * 64 + b"]" * 64)
+
+
+def test_deep_text_is_refused_where_a_library_has_raised_the_recursion_limit() -> None:
+    program = (
+        "import sys; sys.setrecursionlimit(10**6)\n"
+        "from tanzheng.core import strict_json\n"
+        "from tanzheng.core.errors import EncodingError\n"
+        "try: strict_json.loads(b'[' * 10**6)\n"
+        "except EncodingError: sys.exit(7)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 7

@@ -1,6 +1,5 @@
 """The close of a computed month on a given day: deadline, and whether it may be deposited."""
 
-import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -73,9 +72,10 @@ def findings_json(result: MonthResult, closing: Closing) -> bytes:
 
 def closed_on(findings: bytes) -> date:
     """The day of closing that a package's `findings.json` names; `EncodingError` without one."""
+    content = canonical_json.loads(findings, "findings.json")
     try:
-        return date.fromisoformat(json.loads(findings)["closed_on"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return date.fromisoformat(content["closed_on"])
+    except (ValueError, KeyError, TypeError) as error:
         raise EncodingError(f"findings.json: expected closed_on YYYY-MM-DD, got {error}") from None
 
 

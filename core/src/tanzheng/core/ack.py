@@ -6,7 +6,7 @@ batch. A forged one fails its signature, a replayed one names what is acknowledg
 
 from dataclasses import dataclass
 
-from tanzheng.core import cbor, cose
+from tanzheng.core import cbor, closed, cose
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import SigningKey, VerifyKey
@@ -49,11 +49,11 @@ def open_ack(raw: bytes, platform: VerifyKey) -> Ack:
         raise EncodingError(f"ack: expected at most {ACK_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE)
     message.verify(platform)
-    body = cbor.closed_map(cbor.loads(message.payload, "ack"), _KEYS, "ack")
+    body = closed.record(cbor.loads(message.payload, "ack"), _KEYS, "ack")
     if body["v"] != 1:
         raise EncodingError(f"ack: expected version 1, got {body['v']!r}")
-    numbers = [cbor.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t")]
-    head = cbor.typed(body["head"], bytes, "ack head")
+    numbers = [closed.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t")]
+    head = closed.typed(body["head"], bytes, "ack head")
     if min(numbers) < 0 or len(head) != 32:
         raise EncodingError("ack: expected numbers from 0 and a head of 32 bytes")
     return Ack(identifier(body["gw"], "ack gw"), numbers[0], numbers[1], head, numbers[2])

@@ -17,7 +17,7 @@ from itertools import pairwise
 from operator import le
 from typing import Any
 
-from tanzheng.core import cbor, cose
+from tanzheng.core import cbor, closed, cose
 from tanzheng.core.errors import (
     ChainBroken,
     EncodingError,
@@ -252,7 +252,7 @@ def encode(batch: Batch) -> bytes:
 
 def decode(payload: bytes) -> Batch:
     """The batch in `payload`; `EncodingError` or `BadInput` naming the field that is wrong."""
-    body = cbor.closed_map(cbor.loads(payload, "batch"), _KEYS, "batch")
+    body = closed.record(cbor.loads(payload, "batch"), _KEYS, "batch")
     if body["v"] != VERSION:
         raise EncodingError(f"batch: expected version {VERSION}, got {body['v']!r}")
     points = tuple(
@@ -260,7 +260,7 @@ def decode(payload: bytes) -> Batch:
     )
     if len(set(points)) != len(points):
         raise EncodingError("batch points: expected each point once")
-    prev = cbor.typed(body["prev"], bytes, "batch prev")
+    prev = closed.typed(body["prev"], bytes, "batch prev")
     if len(prev) != 32:
         raise EncodingError(f"batch prev: expected 32 bytes, got {len(prev)}")
     return Batch(
@@ -324,7 +324,7 @@ def _encode_gap(gap: Gap) -> dict[str, Any]:
 
 
 def _gap(value: Any, points: int) -> Gap:
-    body = cbor.closed_map(value, _GAP_KEYS, "batch gap")
+    body = closed.record(value, _GAP_KEYS, "batch gap")
     indices = tuple(
         _number(item, "gap points") for item in _items(body["points"], POINTS_MAX, "gap")
     )
@@ -338,8 +338,8 @@ def _gap(value: Any, points: int) -> Gap:
 
 
 def _event(value: Any) -> Event:
-    body = cbor.closed_map(value, _EVENT_KEYS, "batch event")
-    detail = cbor.mapping(body["detail"], "event detail")
+    body = closed.record(value, _EVENT_KEYS, "batch event")
+    detail = closed.mapping(body["detail"], "event detail")
     for key, item in detail.items():
         if not isinstance(key, str) or not isinstance(item, (str, int)):
             raise EncodingError("event detail: expected text keys with text or whole numbers")
@@ -347,9 +347,9 @@ def _event(value: Any) -> Event:
 
 
 def _clock(value: Any) -> ClockState:
-    body = cbor.closed_map(value, _CLOCK_KEYS, "batch clock")
-    offset = cbor.typed(body["offset_us"], int, "clock offset_us")
-    synced = cbor.typed(body["synced"], bool, "clock synced")
+    body = closed.record(value, _CLOCK_KEYS, "batch clock")
+    offset = closed.typed(body["offset_us"], int, "clock offset_us")
+    synced = closed.typed(body["synced"], bool, "clock synced")
     return ClockState(identifier(body["source"], "clock source"), synced, offset)
 
 
@@ -360,14 +360,14 @@ def _items(value: Any, count_max: int, name: str) -> Sequence[Any]:
 
 
 def _number(value: Any, name: str, least: int = 0) -> int:
-    number = cbor.typed(value, int, f"batch {name}")
+    number = closed.typed(value, int, f"batch {name}")
     if not least <= number < 2**53:
         raise EncodingError(f"batch {name}: expected a number from {least}, got {number}")
     return number
 
 
 def _text(value: Any, name: str) -> str:
-    text = cbor.typed(value, str, name)
+    text = closed.typed(value, str, name)
     device, _, quantity = text.partition("/")
     identifier(device, f"{name} device")
     identifier(quantity, f"{name} field")

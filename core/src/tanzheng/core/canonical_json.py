@@ -7,6 +7,7 @@ of RFC 8785 §3.2.2.3, where implementations differ, never comes into play.
 import json
 from typing import Any
 
+from tanzheng.core import strict_json
 from tanzheng.core.errors import EncodingError
 
 INTEGER_MAX = 2**53
@@ -22,20 +23,13 @@ def dumps(value: Any) -> bytes:
 
 def loads(data: bytes, what: str = "JSON") -> Any:
     """The value whose canonical form is exactly `data`; else `EncodingError` naming `what`."""
-    try:
-        value = json.loads(data.decode("utf-8"), parse_float=_no_float, parse_constant=_no_float)
-    except (ValueError, RecursionError) as error:
-        raise EncodingError(f"{what}: expected canonical JSON, got {error}") from error
+    value = strict_json.loads(data, what)
     if dumps(value) != data:
         raise EncodingError(
             f"{what}: expected canonical JSON (RFC 8785), got another form "
-            "(duplicate or unsorted keys, white space, other escapes)"
+            "(unsorted keys, white space, other escapes)"
         )
     return value
-
-
-def _no_float(text: str) -> None:
-    raise ValueError(f"the number {text[:40]}: quantities are decimal strings")
 
 
 def _text(value: Any) -> str:

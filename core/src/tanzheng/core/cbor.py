@@ -6,15 +6,13 @@ Keys are text (the orders of RFC 7049 and RFC 8949 then agree), or small integer
 """
 
 import io
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import cbor2
 
 from tanzheng.core.errors import EncodingError
 
 Tag = cbor2.CBORTag
-T = TypeVar("T")
 
 
 def dumps(value: Any) -> bytes:
@@ -61,27 +59,3 @@ def split(data: bytes, what: str = "CBOR sequence") -> list[bytes]:
             ) from error
         items.append(data[start : stream.tell()])
     return items
-
-
-def closed_map(value: Any, keys: frozenset[str], what: str) -> Mapping[str, Any]:
-    """`value` as a map with exactly `keys`; else `EncodingError` naming the first wrong one."""
-    body = mapping(value, what)
-    missing, unknown = sorted(keys - body.keys()), sorted(map(repr, body.keys() - keys))
-    if missing or unknown:
-        found = f"without {missing[0]!r}" if missing else f"with unknown key {unknown[0]}"
-        raise EncodingError(f"{what}: expected the keys {sorted(keys)}, got a map {found}")
-    return body
-
-
-def mapping(value: Any, what: str) -> Mapping[Any, Any]:
-    """`value` where it is a map, else `EncodingError` naming `what`."""
-    if not isinstance(value, Mapping):
-        raise EncodingError(f"{what}: expected a map, got {type(value).__name__}")
-    return value
-
-
-def typed(value: Any, kind: type[T], what: str) -> T:
-    """`value` where it is a `kind` (a bool is no int), else `EncodingError` naming `what`."""
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise EncodingError(f"{what}: expected {kind.__name__}, got {type(value).__name__}")
-    return value

@@ -6,7 +6,7 @@ missing. Every reader takes the decoded record, the key and `where`, and raises 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from tanzheng.core.errors import EncodingError
 
@@ -15,20 +15,34 @@ TEXT_CHARS_MAX = 4096
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,12})?")
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def record(value: object, keys: Iterable[str], where: str) -> Record:
     """`value` as a map with exactly `keys`."""
-    if not isinstance(value, Mapping):
-        raise EncodingError(f"{where}: expected a map, got {type(value).__name__}")
+    found = mapping(value, where)
     expected = set(keys)
-    missing = sorted(expected - value.keys())
-    unknown = sorted(str(key)[:40] for key in value.keys() - expected)
+    missing = sorted(expected - found.keys())
+    unknown = sorted(str(key)[:40] for key in found.keys() - expected)
     if missing or unknown:
         raise EncodingError(
             f"{where}: expected exactly the keys {sorted(expected)}, "
             f"got missing {missing} and unknown {unknown}"
         )
+    return found
+
+
+def mapping(value: object, where: str) -> Mapping[Any, Any]:
+    """`value` where it is a map."""
+    if not isinstance(value, Mapping):
+        raise EncodingError(f"{where}: expected a map, got {type(value).__name__}")
+    return value
+
+
+def typed(value: Any, kind: type[T], where: str) -> T:
+    """`value` where it is a `kind` (a bool is no int)."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise EncodingError(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
     return value
 
 

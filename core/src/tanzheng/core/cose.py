@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tanzheng.core import cbor
+from tanzheng.core import cbor, closed
 from tanzheng.core.errors import EncodingError, SignatureInvalid
 from tanzheng.core.keys import KID_BYTES, SigningKey, VerifyKey
 
@@ -76,25 +76,27 @@ def decode1(
     checked here: call `Sign1.verify`.
     """
     what = f"COSE_Sign1 {content_type}"
-    tag = cbor.typed(cbor.loads(data, what), cbor.Tag, what)
+    tag = closed.typed(cbor.loads(data, what), cbor.Tag, what)
     if tag.tag != SIGN1_TAG or not isinstance(tag.value, (list, tuple)) or len(tag.value) != 4:
         raise EncodingError(f"{what}: expected tag 18 with 4 parts, got tag {tag.tag}")
     protected_bytes, unprotected, payload, signature = tag.value
-    protected = _protected(cbor.typed(protected_bytes, bytes, f"{what} header"), content_type, what)
-    cbor.mapping(unprotected, f"{what} unprotected header")
+    protected = _protected(
+        closed.typed(protected_bytes, bytes, f"{what} header"), content_type, what
+    )
+    closed.mapping(unprotected, f"{what} unprotected header")
     if unprotected and not unprotected_allowed:
         raise EncodingError(f"{what}: expected an empty unprotected header")
     if detached_payload is not None and payload is not None:
         raise EncodingError(f"{what}: expected a detached payload, got one inside")
     body = payload if detached_payload is None else detached_payload
-    cbor.typed(body, bytes, f"{what} payload")
-    if len(cbor.typed(signature, bytes, f"{what} signature")) != SIGNATURE_BYTES:
+    closed.typed(body, bytes, f"{what} payload")
+    if len(closed.typed(signature, bytes, f"{what} signature")) != SIGNATURE_BYTES:
         raise EncodingError(f"{what}: expected a signature of 64 bytes, got {len(signature)}")
     return Sign1(protected_bytes, protected, unprotected, body, signature)
 
 
 def _protected(data: bytes, content_type: str, what: str) -> dict[Any, Any]:
-    header = cbor.typed(cbor.loads(data, f"{what} header"), dict, f"{what} header")
+    header = closed.typed(cbor.loads(data, f"{what} header"), dict, f"{what} header")
     if header.get(ALG) != EDDSA or header.get(CONTENT_TYPE) != content_type:
         raise EncodingError(
             f"{what}: expected EdDSA and that content type, "

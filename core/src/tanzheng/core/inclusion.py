@@ -63,7 +63,7 @@ def decode(raw: bytes, root: bytes) -> Inclusion:
     listed = closed.sequence(proofs, where, 1)
     if len(listed) != 1:
         raise EncodingError(f"{where}: expected one inclusion proof, got {len(listed)}")
-    return _proof(cbor.typed(listed[0], bytes, where), message)
+    return _proof(closed.typed(listed[0], bytes, where), message)
 
 
 def attach(statement: bytes, receipt: bytes) -> bytes:
@@ -79,7 +79,7 @@ def detach(transparent: bytes) -> tuple[bytes, bytes]:
     receipts = closed.sequence(_only(unprotected, RECEIPTS, where), where, 1)
     if len(receipts) != 1:
         raise EncodingError(f"{where}: expected one receipt, got {len(receipts)}")
-    receipt = cbor.typed(receipts[0], bytes, where)
+    receipt = closed.typed(receipts[0], bytes, where)
     return _assemble(protected, {}, payload, signature), receipt
 
 

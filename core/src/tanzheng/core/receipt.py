@@ -91,11 +91,12 @@ def decode(data: bytes) -> Receipt:
     envelope = closed.record(cbor.loads(data, "receipt"), _ENVELOPE_KEYS, "receipt")
     closed.version(envelope, VERSION, "receipt")
     attestations = _attestations(envelope["attestations"])
-    core_bytes = cbor.typed(envelope["core"], bytes, "receipt core")
+    core_bytes = closed.typed(envelope["core"], bytes, "receipt core")
     core = closed.record(cbor.loads(core_bytes, "receipt core"), _CORE_KEYS, "receipt core")
     closed.version(core, VERSION, "receipt core")
     parts = {
-        key: cbor.typed(core[key], bytes, f"receipt {key}") for key in ("transparent", "checkpoint")
+        key: closed.typed(core[key], bytes, f"receipt {key}")
+        for key in ("transparent", "checkpoint")
     }
     signed_checkpoint = checkpoint.open_signed(parts["checkpoint"])
     bare, proof = inclusion.detach(parts["transparent"])
@@ -116,7 +117,7 @@ def _attestations(value: object) -> dict[str, bytes]:
     where = "receipt.attestations"
     if not isinstance(value, Mapping) or not set(value) <= set(ATTESTATIONS):
         raise EncodingError(f"{where}: expected a map with keys among {ATTESTATIONS}")
-    found = {kind: cbor.typed(data, bytes, f"{where}.{kind}") for kind, data in value.items()}
+    found = {kind: closed.typed(data, bytes, f"{where}.{kind}") for kind, data in value.items()}
     for kind, data in found.items():
         if len(data) > ATTESTATION_BYTES_MAX:
             raise EncodingError(f"{where}.{kind}: expected at most {ATTESTATION_BYTES_MAX} bytes")
@@ -142,7 +143,7 @@ def _heads(value: object, of: statement.Statement) -> tuple[Head, Place]:
 def _evm(value: object) -> EvmProof:
     where = "receipt.evm"
     source = closed.record(value, ("header", "account", "slot"), where)
-    header = cbor.typed(source["header"], bytes, f"{where}.header")
+    header = closed.typed(source["header"], bytes, f"{where}.header")
     account, slot = (_nodes(source[key], f"{where}.{key}") for key in ("account", "slot"))
     if len(header) > HEADER_BYTES_MAX:
         raise EncodingError(f"{where}.header: expected at most {HEADER_BYTES_MAX} bytes")

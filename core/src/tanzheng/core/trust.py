@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tanzheng.core import closed
+from tanzheng.core import closed, strict_json
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import KID_BYTES, VerifyKey
@@ -95,7 +95,7 @@ class Trust:
     @classmethod
     def decode(cls, data: bytes) -> "Trust":
         """Read TRUST.json; `EncodingError` names the first field out of shape."""
-        return _from_json(_strict_json(data))
+        return _from_json(strict_json.loads(data, "trust", TRUST_BYTES_MAX))
 
     def operator(self, kid: bytes, t_ms: int) -> VerifyKey:
         """Return the operator's key `kid`; `Untrusted` where it is unknown or not valid at t_ms."""
@@ -153,22 +153,6 @@ def _to_json(trust: Trust) -> dict[str, Any]:
             for block in trust.blocks
         ],
     }
-
-
-def _strict_json(data: bytes) -> object:
-    if len(data) > TRUST_BYTES_MAX:
-        raise EncodingError(f"trust: expected at most {TRUST_BYTES_MAX} bytes, got {len(data)}")
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise EncodingError(f"trust: expected JSON, got {error}") from error
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError(f"a duplicate key among {[key for key, _ in pairs]}")
-    return result
 
 
 def _from_json(value: object) -> Trust:

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tanzheng.core import cbor
+from tanzheng.core import cbor, closed
 from tanzheng.core.batch import Event
 from tanzheng.core.errors import EncodingError
 from tanzheng.edge.abc import Outcome
@@ -75,7 +75,7 @@ def encode_entry(entry: Entry) -> bytes:
 
 def decode_entry(data: bytes) -> Entry:
     """The entry in `data`; `EncodingError` where the disk gave back something else."""
-    parts = cbor.typed(cbor.loads(data, "spool entry"), list, "spool entry")
+    parts = closed.typed(cbor.loads(data, "spool entry"), list, "spool entry")
     try:
         kind, *rest = parts
         if kind == _SLOT:
