@@ -6,10 +6,13 @@ delivers: it unpacks, checks form, signature, chain and points, writes ledger, r
 and commits group by group. A ratio of 1 is the floor's own speed.
 """
 
+import queue
 import tempfile
+import threading
 import time
 from array import array
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,8 @@ from tanzheng.core.calendar import PlantZone
 from tanzheng.core.keys import SigningKey
 from tanzheng.ingest import rows
 from tanzheng.ingest.audit import audit
-from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX
-from tanzheng.ingest.decide import Message
+from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX, QUEUE_MESSAGES_MAX
+from tanzheng.ingest.decide import Checked, Message, Refused, examine
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.migrate import migrate
@@ -134,12 +137,23 @@ def _copy(url: str, packed: bytes) -> None:
 
 
 def _ingest(url: str, messages: Sequence[Message]) -> None:
-    writer = Writer(url, GATEWAYS)
+    """As the service does it: one thread examines, the other writes what is ready in groups."""
+    ready: queue.Queue[Checked | Refused] = queue.Queue(QUEUE_MESSAGES_MAX)
+    receiver = threading.Thread(target=_receive, args=(messages, ready))
     accepted = 0
-    for start in range(0, len(messages), GROUP_MESSAGES_MAX):
-        accepted += writer.write(messages[start : start + GROUP_MESSAGES_MAX]).accepted
-    writer.close()
-    assert accepted == len(messages)
+    with closing(Writer(url, GATEWAYS)) as writer:
+        receiver.start()
+        while accepted < len(messages):
+            group = [ready.get()]
+            while len(group) < GROUP_MESSAGES_MAX and not ready.empty():
+                group.append(ready.get())
+            accepted += writer.write(group).accepted
+    receiver.join()
+
+
+def _receive(messages: Sequence[Message], ready: queue.Queue[Checked | Refused]) -> None:
+    for message in messages:
+        ready.put(examine(message, GATEWAYS))
 
 
 def _read(url: str) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import zstandard
 from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, Event, Gap, SignedBatch, sign
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.plant import Plant
-from tanzheng.ingest.decide import Message
+from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.topics import batch_topic
+from tanzheng.ingest.writer import Outcome, Writer
 
 PLATFORM = SigningKey.from_seed(b"platform".ljust(32, b"."))
 START_MS = 1_530_428_400_000  # 2018-07-01 00:00 at UTC−07:00
@@ -120,6 +122,11 @@ def wire(signed: SignedBatch | bytes) -> bytes:
 def message(signed: SignedBatch | bytes, gw: str = "gw1", now_ms: int = NOW_MS) -> Message:
     """The publication of a batch by `gw`."""
     return Message(batch_topic(gw), wire(signed), now_ms)
+
+
+def put(writer: Writer, messages: Sequence[Message]) -> Outcome:
+    """What the service does with a group, without the broker."""
+    return writer.write([examine(item, writer.gateways) for item in messages])
 
 
 def enrolled(*boxes: Box) -> dict[str, Gateway]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from ingest.boxes import POINTS, Box, enrolled, message, second_box
+from ingest.boxes import POINTS, Box, enrolled, message, put, second_box
 from tanzheng.core.batch import sign
 from tanzheng.core.calendar import Month
 from tanzheng.core.keys import SigningKey
@@ -32,7 +32,7 @@ class Plant:
         messages = [message(item) for item in self.signed]
         messages[5:5] = [message(item, "gw2") for item in self.other.chain(3)]
         with closing(Writer(url, self.gateways)) as writer:
-            writer.write(messages)
+            put(writer, messages)
 
         self.do(*(f"CREATE TABLE saved_{table} AS TABLE {table}" for table in TABLES))
 
@@ -113,7 +113,7 @@ def test_zero_is_not_minus_zero(database_url: str) -> None:
     column = replace(zero.columns[0], value=array("d", [0.0]))
     migrate(database_url)
     with closing(Writer(database_url, enrolled(box))) as writer:
-        writer.write([message(box.next(slots=1, columns=(column,) * 3))])
+        put(writer, [message(box.next(slots=1, columns=(column,) * 3))])
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE reading SET value = '-0'")
     found = audit(database_url, enrolled(box)).difference

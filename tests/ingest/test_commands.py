@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from ingest.boxes import Box, enrolled, message, write_files
+from ingest.boxes import Box, enrolled, message, put, write_files
 from parts import server_folder
 from tanzheng.ingest.broker import takes_login
 from tanzheng.ingest.writer import Writer
@@ -32,7 +32,7 @@ def test_migrate_audit_and_quarantine(database_url: str, tmp_path: Path) -> None
     gateways = ("--gateways", str(write_files(tmp_path, box)))
     assert "0001_ledger.sql" in tanzheng("migrate", url=url).stdout
     with closing(Writer(url, enrolled(box))) as writer:
-        writer.write([message(box.next()), message(b"garbage")])
+        put(writer, [message(box.next()), message(b"garbage")])
 
     good = tanzheng("audit", *gateways, url=url)
     assert (good.returncode, good.stderr) == (0, "")

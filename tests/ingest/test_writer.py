@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ingest.boxes import NOW_MS, POINTS, Box, enrolled, message, second_box
+from ingest.boxes import NOW_MS, POINTS, Box, enrolled, message, put, second_box
 from ingest.zoo import ZOO
 from tanzheng.core.batch import Event
 from tanzheng.core.errors import BadInput
@@ -56,7 +56,7 @@ def count(url: str, table: str) -> int:
 
 def test_rows_are_what_was_signed(database: str, writer: Writer, box: Box) -> None:
     signed = box.next(slots=5)
-    outcome = writer.write([message(signed)])
+    outcome = put(writer, [message(signed)])
     assert (outcome.accepted, outcome.readings) == (1, 15)
     assert outcome.heads == {"gw1": signed.head}
     found = ask(
@@ -74,14 +74,14 @@ def test_rows_are_what_was_signed(database: str, writer: Writer, box: Box) -> No
 
 def test_the_signed_bytes_are_kept(database: str, writer: Writer, box: Box) -> None:
     signed = [*box.chain(2), box.with_gap()]
-    writer.write([message(item) for item in signed])
+    put(writer, [message(item) for item in signed])
     raw = [bytes(raw) for (raw,) in ask(database, "SELECT raw FROM batch ORDER BY seq")]
     assert raw == [item.raw for item in signed]
 
 
 def test_gaps_and_events_are_kept(database: str, writer: Writer, box: Box) -> None:
     signed = box.with_gap()
-    writer.write([message(signed)])
+    put(writer, [message(signed)])
     gap = signed.batch.gaps[0]
     found = ask(database, "SELECT name, from_ms, to_ms, interval_ms, reason FROM gap JOIN point "
                 "USING (point_id) ORDER BY name")  # fmt: skip
@@ -94,15 +94,15 @@ def test_gaps_and_events_are_kept(database: str, writer: Writer, box: Box) -> No
 
 def test_a_batch_of_events_only(database: str, writer: Writer, box: Box) -> None:
     signed = box.next(slots=0, events=(Event(box.t_ms, "epoch_opened", {}),))
-    assert writer.write([message(signed)]).accepted == 1
+    assert put(writer, [message(signed)]).accepted == 1
     assert ask(database, "SELECT first_ms, last_ms, readings FROM batch") == [(None, None, 0)]
 
 
 def test_sent_twice_is_stored_once(database: str, writer: Writer, box: Box) -> None:
     signed = box.chain(5)
     messages = [message(item) for item in signed]
-    writer.write(messages[:3])
-    outcome = writer.write([*messages, *messages])
+    put(writer, messages[:3])
+    outcome = put(writer, [*messages, *messages])
     assert (outcome.accepted, outcome.duplicates) == (2, 8)
     assert outcome.heads == {"gw1": signed[-1].head}
     assert count(database, "reading") == 5 * 30
@@ -113,7 +113,7 @@ def test_bad_messages_stop_no_good_one(database: str, writer: Writer, box: Box) 
     """The whole zoo in one group: each in quarantine with its bytes, the good ones stored."""
     bad = [flawed(replace(box, signed=[])) for flawed in ZOO]
     good = [message(box.next()), message(box.next())]
-    outcome = writer.write([*bad, good[0], message(b"garbage"), good[1]])
+    outcome = put(writer, [*bad, good[0], message(b"garbage"), good[1]])
     assert outcome.refused == Counter([*ZOO.values(), Reason.ENCODING])
     assert outcome.accepted == 2
     kept = {(bytes(raw), reason) for raw, reason in ask(database, KEPT)}
@@ -126,7 +126,7 @@ def test_the_same_flaw_is_counted_not_stored_again(database: str, writer: Writer
     box.next()
     late = box.next()
     for _ in range(3):
-        writer.write([message(late)])
+        put(writer, [message(late)])
     assert ask(database, "SELECT reason_code, seen FROM quarantine") == [("sequence_skipped", 3)]
 
 
@@ -134,10 +134,10 @@ def test_a_skipped_batch_is_accepted_when_the_missing_one_came(
     database: str, writer: Writer, box: Box
 ) -> None:
     first, second, third = box.chain(3)
-    outcome = writer.write([message(first), message(third)])
+    outcome = put(writer, [message(first), message(third)])
     assert outcome.refused == Counter({Reason.SKIPPED: 1})
     assert outcome.heads == {"gw1": first.head}
-    assert writer.write([message(second), message(third)]).accepted == 2
+    assert put(writer, [message(second), message(third)]).accepted == 2
     assert ask(database, "SELECT accepted_at IS NOT NULL FROM quarantine") == [(True,)]
     assert count(database, "reading") == 90
 
@@ -145,9 +145,9 @@ def test_a_skipped_batch_is_accepted_when_the_missing_one_came(
 def test_two_histories_suspend_a_gateway(database: str, writer: Writer, box: Box) -> None:
     """Both are kept, and nothing more is taken; other gateways go on."""
     first = box.next()
-    writer.write([message(first)])
+    put(writer, [message(first)])
     fork = Box(key=box.key, t_ms=box.t_ms).next()
-    outcome = writer.write([message(fork)])
+    outcome = put(writer, [message(fork)])
     assert outcome.refused == Counter({Reason.FORK: 1})
     assert outcome.heads == {}
     assert writer.heads() == {}
@@ -158,13 +158,13 @@ def test_two_histories_suspend_a_gateway(database: str, writer: Writer, box: Box
     assert [bytes(raw) for (raw,) in ask(database, "SELECT raw FROM quarantine")] == [
         message(fork).payload
     ]
-    outcome = writer.write([message(box.next())])
+    outcome = put(writer, [message(box.next())])
     assert outcome.refused == Counter({Reason.SUSPENDED: 1})
 
 
 def test_two_gateways_have_two_chains(database: str, writer: Writer, box: Box, other: Box) -> None:
     signed = [box.next(), other.next(), box.next()]
-    outcome = writer.write([message(item, item.batch.gw) for item in signed])
+    outcome = put(writer, [message(item, item.batch.gw) for item in signed])
     assert outcome.heads == {"gw1": signed[2].head, "gw2": signed[1].head}
     assert ask(database, "SELECT gw, count(*) FROM reading JOIN point USING (point_id) "
                "GROUP BY gw ORDER BY gw") == [("gw1", 60), ("gw2", 30)]  # fmt: skip
@@ -176,7 +176,7 @@ def test_what_the_database_refuses_stops_no_other(database: str, writer: Writer,
         connection.execute("ALTER TABLE event ADD CHECK (kind <> 'bad')")
     good = box.next()
     bad = box.next(events=(Event(box.t_ms, "bad", {}),))
-    outcome = writer.write([message(good), message(bad)])
+    outcome = put(writer, [message(good), message(bad)])
     assert outcome.refused == Counter({Reason.FAULT: 1})
     assert outcome.heads == {"gw1": good.head}
     [(detail,)] = ask(database, "SELECT detail FROM quarantine")
@@ -188,7 +188,7 @@ def test_two_workers_store_once(database: str, box: Box) -> None:
 
     def work(_: int) -> int:
         with closing(Writer(database, enrolled(box))) as writer:
-            return sum(writer.write(messages[i : i + 3]).accepted for i in range(0, 30, 3))
+            return sum(put(writer, messages[i : i + 3]).accepted for i in range(0, 30, 3))
 
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(work, range(3))) == 30
@@ -205,10 +205,10 @@ def test_quarantine_has_a_limit(
 ) -> None:
     monkeypatch.setattr("tanzheng.ingest.ledger.QUARANTINE_OPEN_MAX", 3)
     box.next()
-    writer.write([message(item) for item in box.chain(5)])
+    put(writer, [message(item) for item in box.chain(5)])
     assert count(database, "quarantine") == 3
 
 
 def test_received_time_is_the_messages(database: str, writer: Writer, box: Box) -> None:
-    writer.write([message(box.next())])
+    put(writer, [message(box.next())])
     assert ask(database, "SELECT extract(epoch FROM received_at) * 1000 FROM batch") == [(NOW_MS,)]

@@ -1,9 +1,10 @@
-"""The service `tanzheng ingest run`: broker → writer → signed acks.
+"""The service `tanzheng ingest run`: broker → examine → write → signed acks.
 
-paho's thread puts messages into a bounded queue; the main thread writes them in groups. A message
-is acknowledged to the broker after the commit only, so the broker keeps what is under way, and
-gives no more than its in-flight limit at a time. If a message is lost all the same, its gateway
-sends it again, because its signed ack is missing.
+paho's thread examines messages (the costly part, which needs no database) and puts them into a
+bounded queue; the main thread writes them in groups. A message is acknowledged to the broker
+after the commit only, so the broker keeps what is under way, and gives no more than its in-flight
+limit at a time. If a message is lost all the same, its gateway sends it again, because its signed
+ack is missing.
 """
 
 import logging
@@ -26,7 +27,7 @@ from tanzheng.core.ack import Ack, sign_ack
 from tanzheng.core.batch import ChainHead
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey
-from tanzheng.ingest.decide import Message
+from tanzheng.ingest.decide import Checked, Message, Refused, examine, fault
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.topics import ALL_BATCHES, ack_topic
 from tanzheng.ingest.writer import Outcome, Writer
@@ -46,7 +47,7 @@ KEEPALIVE_S = 15
 class Received:
     """A message with what the broker wants to see acknowledged: message id and QoS."""
 
-    message: Message
+    item: Checked | Refused
     mid: int
     qos: int
 
@@ -138,24 +139,24 @@ class Consumer:
         size = 0
         try:
             while len(group) < GROUP_MESSAGES_MAX and size < GROUP_BYTES_MAX:
-                item = self._queue.get(block=not group, timeout=0.2)
-                group.append(item)
-                size += len(item.message.payload)
+                received = self._queue.get(block=not group, timeout=0.2)
+                group.append(received)
+                size += len(received.item.message.payload)
         except queue.Empty:
             pass
         return group
 
     def _process(self, group: list[Received]) -> None:
-        messages = [item.message for item in group]
+        examined = [received.item for received in group]
 
         def write(writer: Writer) -> None:
-            outcome = writer.write(messages)
+            outcome = writer.write(examined)
             self._acknowledge(outcome.heads)
             self._count(outcome)
 
         if self._with_database(write):
-            for item in group:
-                self._client.ack(item.mid, item.qos)
+            for received in group:
+                self._client.ack(received.mid, received.qos)
 
     def _with_database(self, action: Callable[[Writer], object]) -> bool:
         """Do `action` as often as it takes the database to be there; False: stopped before."""
@@ -242,10 +243,17 @@ class Consumer:
     def _on_message(self, client: mqtt.Client, userdata: object, item: mqtt.MQTTMessage) -> None:
         message = Message(item.topic, bytes(item.payload), self._now_ms())
         try:
-            self._queue.put_nowait(Received(message, item.mid, item.qos))
+            self._queue.put_nowait(Received(self._examine(message), item.mid, item.qos))
         except queue.Full:  # more than the broker should give: its gateway will send it again
             self._totals["dropped, queue full"] += 1
             client.ack(item.mid, item.qos)
+
+    def _examine(self, message: Message) -> Checked | Refused:
+        try:
+            return examine(message, self._gateways)
+        except Exception as error:  # one message must not stop all gateways
+            LOG.exception("examining a message on %s failed", message.topic)
+            return fault(message, error)
 
 
 def _no_delay(client: mqtt.Client, userdata: object, connection: object) -> None:

@@ -128,6 +128,12 @@ def examine(message: Message, gateways: Mapping[str, Gateway]) -> Checked | Refu
         return Refused(message, gateway.gw, digest, refusal.reason, refusal.detail)
 
 
+def fault(message: Message, error: Exception) -> Refused:
+    """A fault of ours, with a message that may be quite right: kept until we are mended."""
+    detail = f"{type(error).__name__}: {error}".replace("\0", "")
+    return Refused(message, None, sha256(message.payload).digest(), Reason.FAULT, detail)
+
+
 def decide(
     head: ChainHead | None, suspended: bool, checked: Checked
 ) -> Accept | Repeated | Refused:

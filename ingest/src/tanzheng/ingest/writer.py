@@ -1,4 +1,4 @@
-"""Writes a group of messages in one transaction: all that they lead to, or nothing of it.
+"""Writes a group of examined messages in one transaction: all they lead to, or nothing of it.
 
 Batches, readings, gaps, events and quarantine entries of the group become visible together with
 the ledger rows that make them exactly-once. The acks may be sent when `write` has returned.
@@ -8,7 +8,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import psycopg
 
@@ -18,13 +17,12 @@ from tanzheng.ingest.decide import (
     Accept,
     Checked,
     Duplicate,
-    Message,
     Reason,
     Refused,
     Repeated,
     decide,
     decide_repeated,
-    examine,
+    fault,
 )
 from tanzheng.ingest.enrolment import Gateway
 
@@ -73,7 +71,7 @@ class Writer:
 
     def __init__(self, database_url: str, gateways: Mapping[str, Gateway]) -> None:
         """Connects; raises `SchemaMismatch`, `BadInput` for a changed key, psycopg's errors."""
-        self._gateways = gateways
+        self.gateways = gateways
         self._connection = connect(database_url)
         self._days: set[int] = set()  # known to have a place in `reading`
         try:
@@ -91,17 +89,16 @@ class Writer:
     def heads(self) -> dict[str, ChainHead]:
         """The committed head of each gateway that has one and is not suspended."""
         with self._connection.transaction():
-            suspended = ledger.lock_gateways(self._connection, self._gateways)
-            heads = ledger.heads(self._connection, self._gateways)
+            suspended = ledger.lock_gateways(self._connection, self.gateways)
+            heads = ledger.heads(self._connection, self.gateways)
         return {gw: head for gw, head in heads.items() if not suspended[gw]}
 
-    def write(self, messages: Sequence[Message]) -> Outcome:
-        """Examine and store a group in order.
+    def write(self, examined: Sequence[Checked | Refused]) -> Outcome:
+        """Decide and store a group in order.
 
         Raises psycopg's `OperationalError` where the server is away: nothing is stored then. A
         message the server refuses for another reason goes to quarantine, the others are stored.
         """
-        examined = [self._examine(message) for message in messages]
         try:
             return self._transaction(examined)
         except psycopg.OperationalError:
@@ -110,16 +107,10 @@ class Writer:
             self._days.clear()  # a partition that was dropped behind our back
             if len(examined) > 1:
                 LOG.warning("a group was refused, writing it one by one: %s", error)
-                return _sum(self.write([message]) for message in messages)
-            LOG.exception("the database refused a message on %s", messages[0].topic)
-            return self._transaction([_fault(messages[0], error)])
-
-    def _examine(self, message: Message) -> Checked | Refused:
-        try:
-            return examine(message, self._gateways)
-        except Exception as error:  # one message must not stop all gateways
-            LOG.exception("examining a message on %s failed", message.topic)
-            return _fault(message, error)
+                return _sum(self.write([item]) for item in examined)
+            message = examined[0].message
+            LOG.exception("the database refused a message on %s", message.topic)
+            return self._transaction([fault(message, error)])
 
     def _transaction(self, examined: Sequence[Checked | Refused]) -> Outcome:
         connection = self._connection
@@ -203,11 +194,6 @@ def _sort(
 
 def _place(item: Checked) -> ledger.Place:
     return item.signed.batch.gw, item.signed.batch.epoch, item.signed.batch.seq
-
-
-def _fault(message: Message, error: Exception) -> Refused:
-    detail = f"{type(error).__name__}: {error}".replace("\0", "")
-    return Refused(message, None, sha256(message.payload).digest(), Reason.FAULT, detail)
 
 
 def _sum(outcomes: Iterable[Outcome]) -> Outcome:
