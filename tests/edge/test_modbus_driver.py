@@ -25,6 +25,7 @@ from tanzheng.ingest.broker import free_port
 
 CASES = sorted((Path(modbus_tcp.__path__[0]) / "cases").iterdir())
 CEMS = "generic_cems_modbus"
+TIMEOUT_S = 0.5
 CEMS_FIELDS = ["co2_dry_percent", "o2_dry_percent", "run_state"]
 CEMS_REGISTERS = struct.pack(">2f16xH", 3.5, 14.25, 1)
 
@@ -53,7 +54,7 @@ async def device_server(handler: Handler) -> AsyncIterator[int]:
         await asyncio.wait_for(asyncio.gather(*filter(None, connections)), 5)
 
 
-def cems(port: int, timeout_s: float = 0.3) -> ModbusDevice:
+def cems(port: int, timeout_s: float = 5.0) -> ModbusDevice:
     endpoint = Endpoint("127.0.0.1", port, timeout_s)
     return ModbusDevice("cems", endpoint, 1, load_profile(CEMS), CEMS_FIELDS)
 
@@ -199,7 +200,7 @@ async def test_a_dead_device_delays_nobody_beyond_one_time_out() -> None:
             writer.write(cems_answer(request))
 
     async with device_server(silent) as dead, device_server(healthy) as good:
-        devices = [cems(dead), *[cems(good) for _ in range(9)]]
+        devices = [cems(dead, TIMEOUT_S), *[cems(good) for _ in range(9)]]
         took = []
         for _ in range(4):
             begin = time.monotonic()
@@ -209,9 +210,8 @@ async def test_a_dead_device_delays_nobody_beyond_one_time_out() -> None:
             assert [list(each) for each in outcomes[1:]] == [[3.5, 14.25, 1.0]] * 9
         for device in devices:
             device.close()
-    assert max(took) < 0.3 + 0.25
-    assert took[2] < 0.1
-    assert took[3] < 0.1
+    assert max(took) < TIMEOUT_S + 0.4
+    assert max(took[2:]) < TIMEOUT_S  # two failures in a row: the next try is a second away
 
 
 async def test_an_overflowing_value_is_not_available() -> None:
