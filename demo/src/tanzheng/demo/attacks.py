@@ -182,11 +182,19 @@ def write_bag(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def said(outcome: Outcome) -> str:
     """The sentence in which a check named what it found."""
-    points = outcome.data.get("points") or []
-    failed = [f"{p['name']}: {p['detail']}" for p in points if p["verdict"] == "failed"]
-    difference = outcome.data.get("difference")
-    text = failed[0] if failed else str(difference or outcome.text or "nothing")
-    return " ".join(text.split())[:160]
+    failed = [p for p in outcome.data.get("points") or [] if p["verdict"] == "failed"]
+    if failed:
+        # Where several points fail, the batches are the cause and the rest its consequence.
+        point = next((p for p in failed if p["name"] == "batches"), failed[0])
+        text = point["detail"]
+    elif difference := outcome.data.get("difference"):
+        text = (
+            f"{difference['kind']}: {difference['point']} at {difference['time']}, "
+            f"expected {difference['expected']}, got {difference['got']}"
+        )
+    else:
+        text = outcome.text.removeprefix("错误 error: ")
+    return " ".join(text.split())[:240]
 
 
 def _payload(files: Mapping[str, bytes]) -> dict[str, bytes]:
