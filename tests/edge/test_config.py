@@ -1,16 +1,21 @@
 """EDGE.toml: what is wrong is named by file, key, what was expected and what is there."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from edge.world import GATEWAY_KEY, write_config
+from parts import REPOSITORY
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.commands import app
-from tanzheng.edge.config import load_config
+from tanzheng.edge.config import DEFAULTS, check_schema, load_config
+from tanzheng.edge.drivers import modbus_tcp
 from tanzheng.edge.plan import Plan, load_plan, save_plan
+from tanzheng.hardware.loader import load_profile
 
 PLANT = """\
 version = 1
@@ -141,3 +146,18 @@ def test_check_shows_the_devices_and_connects_to_nothing(folder: Path) -> None:
     assert result.exit_code == 0
     assert "192.0.2.1:502/1" in result.output
     assert "configuration is valid" in result.output
+
+
+def test_the_readmes_sample_is_a_right_configuration() -> None:
+    text = (REPOSITORY / "edge-agent" / "README.md").read_text()
+    sample = text.partition("```toml\n")[2].partition("```")[0]
+    check_schema(tomllib.loads(sample), "edge.schema.json", "README.md")
+    defaults = tomllib.loads("\n".join(re.findall(r"^# (\w+ = [\d]+)$", sample, re.MULTILINE)))
+    assert defaults.items() <= DEFAULTS.items()
+    assert len(defaults) == 4
+
+
+def test_the_drivers_sample_names_a_profile_and_its_fields() -> None:
+    sample = tomllib.loads((Path(modbus_tcp.__path__[0]) / "sample.toml").read_text())
+    profile = load_profile(sample["profile"])
+    assert [profile.field_point(field).field for field in sample["fields"]] == sample["fields"]
