@@ -143,6 +143,8 @@ class EmbeddedPostgres:
         data = folder / "data"
         if not (data / "PG_VERSION").exists():
             self._create(install, folder, user)
+        if user is not None and data.stat().st_uid != user.uid:  # made before an account took it
+            service.hand_over(folder, user)
         self._sockets = self._sockets or _socket_folder(folder, user)
         program = [str(install / "bin/postgres"), "-D", str(data), "-k", str(self._sockets)]
         deadline = time.monotonic() + START_S_MAX
