@@ -35,7 +35,7 @@ from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import DAY_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.ingest import topics
-from tanzheng.ingest.decide import Message
+from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.enrolment import read_gateways
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.writer import Writer
@@ -76,11 +76,12 @@ def ingest(database_url: str, tmp_path: Path, batches: Sequence[SignedBatch]) ->
     (tmp_path / "gw1.pem").write_bytes(KEY.public.to_pem())
     gateways = tmp_path / "gateways.toml"
     gateways.write_text(GATEWAYS)
-    writer = Writer(database_url, read_gateways(gateways))
+    enrolled = read_gateways(gateways)
+    writer = Writer(database_url, enrolled)
     pack = zstandard.ZstdCompressor().compress
     for batch in batches:
-        outcome = writer.write([Message(topics.batch_topic("gw1"), pack(batch.raw), END_MS * 2)])
-        assert outcome.accepted == 1
+        message = Message(topics.batch_topic("gw1"), pack(batch.raw), END_MS * 2)
+        assert writer.write([examine(message, enrolled)]).accepted == 1
     writer.close()
 
 

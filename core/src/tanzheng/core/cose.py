@@ -88,8 +88,8 @@ def decode1(
         raise EncodingError(f"{what}: expected an empty unprotected header")
     if detached_payload is not None and payload is not None:
         raise EncodingError(f"{what}: expected a detached payload, got one inside")
-    body = payload if detached_payload is None else detached_payload
-    closed.typed(body, bytes, f"{what} payload")
+    carried = payload if detached_payload is None else detached_payload
+    body = closed.typed(carried, bytes, f"{what} payload")
     if len(closed.typed(signature, bytes, f"{what} signature")) != SIGNATURE_BYTES:
         raise EncodingError(f"{what}: expected a signature of 64 bytes, got {len(signature)}")
     return Sign1(protected_bytes, protected, unprotected, body, signature)
