@@ -47,7 +47,7 @@ lock: $(PYTHON_STAMP)
 
 # Everything that set-up and tools made. The TimescaleDB tree stays: `rm -rf .parts` takes it.
 clean:
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv tanzheng-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf contracts/node_modules contracts/cache contracts/out dist build
 	find . -name __pycache__ -type d -not -path './.parts/*' -prune -exec rm -rf {} +
 
