@@ -31,6 +31,7 @@ def demo(
     from tanzheng.demo.live import run_live
     from tanzheng.demo.rehearsal import Rehearsal
     from tanzheng.demo.servers import Replay
+    from tanzheng.demo.tables import show
 
     console = Console()
     source = Replay(replay.resolve() if replay else None, unit, month, live)
@@ -41,5 +42,5 @@ def demo(
         return
     console.print("[bold]Tanzheng 碳证[/bold] · one month, from a meter's register to a receipt\n")
     summary = Rehearsal(folder, source, hours.month, console).run()
-    summary.show(console)
+    show(summary, console)
     raise typer.Exit(0 if summary.holds else 1)
