@@ -173,7 +173,7 @@ def test_a_reader_sees_a_wrong_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_reader_sees_a_wrong_output(tmp_path: Path) -> None:
-    Reader(tmp_path).do(shown("echo 17 apples from 0xab12", "3 apples from 0xff01"))
+    Reader(tmp_path).do(shown("echo 17 apples at 09:41:07Z", "3 apples at 10:00:00Z"))
     with pytest.raises(DocumentWrong, match="in this place"):
         Reader(tmp_path).do(shown("echo 17 apples", "17 pears"))
 
