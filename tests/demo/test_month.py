@@ -88,12 +88,12 @@ def test_bad_replay_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert "99/OTHER" in done.stderr
 
 
-def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
+def test_a_folder_with_a_file_of_someone_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "package").write_text("mine")
     done = subprocess.run(
         [TANZHENG, "demo", "--dir", str(tmp_path)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert "expected an empty folder" in done.stderr.replace("\n", " ")
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert "expected a folder without 'package'" in " ".join(done.stderr.split())
+    assert (tmp_path / "package").read_text() == "mine"

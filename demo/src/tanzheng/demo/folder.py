@@ -7,6 +7,11 @@ from pathlib import Path
 from tanzheng.core.errors import BadInput
 
 MARK = ".tanzheng-demo"
+OUR_NAMES = (
+    "TRUST.json", "anchor", "attacks", "broker", "chain", "database", "edge", "gateways.toml",
+    "keys", "logs", "month.png", "package", "package.secret", "plant", "receipt.cbor",
+    "summary.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +22,22 @@ class RunFolder:
 
     @classmethod
     def fresh(cls, root: Path) -> "RunFolder":
-        """An empty folder; an earlier rehearsal is removed, anything else is left and refused."""
-        if root.exists() and any(root.iterdir()):
-            if not (root / MARK).exists():
-                raise BadInput(
-                    f"{root}: expected an empty folder or one of an earlier rehearsal, "
-                    "got a folder with other files"
-                )
-            shutil.rmtree(root)
+        """The folder made anew: what an earlier rehearsal left is removed, other files stay.
+
+        `BadInput` where a file that is not of a rehearsal has the name of one of ours.
+        """
         folder = cls(root.resolve())
-        for path in (
-            folder.root,
-            folder.keys,
-            folder.logs,
-            folder.plant,
-            folder.edge,
-            folder.attacks,
-        ):
+        ours = [folder.root / name for name in OUR_NAMES]
+        taken = [path for path in ours if path.exists()]
+        if taken and not (folder.root / MARK).exists():
+            raise BadInput(
+                f"{root}: expected a folder without {taken[0].name!r} or one of an earlier "
+                "rehearsal, got a folder with such a file"
+            )
+        for path in taken:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in (folder.root, folder.keys, folder.logs, folder.plant, folder.edge,
+                     folder.attacks):  # fmt: skip
             path.mkdir(parents=True, exist_ok=True)
         folder.keys.chmod(0o700)
         (folder.root / MARK).touch()
@@ -83,6 +87,26 @@ class RunFolder:
     @property
     def trust(self) -> Path:
         return self.root / "TRUST.json"
+
+    @property
+    def picture(self) -> Path:
+        return self.root / "month.png"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "database"
+
+    @property
+    def broker(self) -> Path:
+        return self.root / "broker"
+
+    @property
+    def chain(self) -> Path:
+        return self.root / "chain"
 
     @property
     def attacks(self) -> Path:

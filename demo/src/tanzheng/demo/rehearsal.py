@@ -110,6 +110,6 @@ class Rehearsal:
         with watch.stage("attacks", "five attacks 五种攻击"):
             caught = attacks.run_all(evidence)
         with watch.stage("plot", "the month as a picture 月度图"):
-            plot.draw(folder.package, folder.root / "month.png")
+            plot.draw(folder.package, folder.picture)
         named = (servers.broker.kind, servers.database.version)
         return report.Summary.of(evidence, counted, sealed, verdict, caught, faults.notes, named)

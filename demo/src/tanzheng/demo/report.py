@@ -88,7 +88,7 @@ class Summary:
         """Write summary.json with the time each stage took."""
         self.seconds = dict(seconds)
         text = json.dumps(self.as_json(), indent=2, ensure_ascii=False)
-        (self.evidence.folder.root / "summary.json").write_text(text + "\n")
+        self.evidence.folder.summary.write_text(text + "\n")
 
     def as_json(self) -> dict[str, Any]:
         """The machine form; names as in the field dictionary."""

@@ -79,9 +79,9 @@ class Platform:
         plant = Plant.parse(folder.plant_file.read_bytes())
         gateway = plant.gateways[0].id
         servers = Servers(
-            stack.enter_context(EmbeddedPostgres(folder.root / "database")),
-            stack.enter_context(Broker(folder.root / "broker")),
-            stack.enter_context(Anvil(folder.root / "chain")),
+            stack.enter_context(EmbeddedPostgres(folder.database)),
+            stack.enter_context(Broker(folder.broker)),
+            stack.enter_context(Anvil(folder.chain)),
         )
         keys = enrol(folder, gateway)
         write_edge_configuration(
