@@ -25,6 +25,7 @@ from rich.table import Table
 from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, sign
 from tanzheng.core.calendar import PlantZone
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.topics import batch_topic
 from tanzheng.ingest import rows
 from tanzheng.ingest.audit import audit
 from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX, QUEUE_MESSAGES_MAX
@@ -32,7 +33,6 @@ from tanzheng.ingest.decide import Checked, Message, Refused, examine
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.migrate import migrate
-from tanzheng.ingest.topics import batch_topic
 from tanzheng.ingest.writer import Writer
 
 GW = "gw1"

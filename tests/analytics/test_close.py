@@ -31,10 +31,10 @@ from tanzheng.analytics.errors import (
     PackageExists,
 )
 from tanzheng.analytics.series import PointGap, Series
+from tanzheng.core import topics
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import DAY_MS
 from tanzheng.core.errors import BadInput
-from tanzheng.ingest import topics
 from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.enrolment import read_gateways
 from tanzheng.ingest.migrate import migrate

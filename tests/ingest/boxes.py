@@ -12,9 +12,9 @@ import zstandard
 from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, Event, Gap, SignedBatch, sign
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.plant import Plant
+from tanzheng.core.topics import batch_topic
 from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.enrolment import Gateway
-from tanzheng.ingest.topics import batch_topic
 from tanzheng.ingest.writer import Outcome, Writer
 
 PLATFORM = SigningKey.from_seed(b"platform".ljust(32, b"."))

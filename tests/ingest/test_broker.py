@@ -12,10 +12,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from parts import server_folder
 from tanzheng.core.errors import BadInput
+from tanzheng.core.topics import ack_topic, batch_topic
 from tanzheng.ingest import broker as module
 from tanzheng.ingest.broker import Broker, takes_login
 from tanzheng.ingest.service import ServiceFailed
-from tanzheng.ingest.topics import ack_topic, batch_topic
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])

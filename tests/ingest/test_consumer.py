@@ -20,10 +20,10 @@ from ingest.boxes import PLATFORM, Box, wire, write_files
 from parts import server_folder
 from tanzheng.core.ack import Ack, open_ack
 from tanzheng.core.batch import SignedBatch
+from tanzheng.core.topics import ack_topic, batch_topic
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.migrate import migrate
-from tanzheng.ingest.topics import ack_topic, batch_topic
 
 WAIT_S_MAX = 40.0
 RESEND_AFTER_S = 2.0

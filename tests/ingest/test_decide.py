@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ingest.boxes import NOW_MS, Box, enrolled, message, second_box
 from ingest.zoo import ZOO, Flawed
 from tanzheng.core.batch import ChainHead
+from tanzheng.core.topics import batch_topic
 from tanzheng.ingest.decide import (
     Accept,
     Checked,
@@ -19,7 +20,6 @@ from tanzheng.ingest.decide import (
     decide_repeated,
     examine,
 )
-from tanzheng.ingest.topics import batch_topic
 
 
 def checked(box: Box, signed: object) -> Checked:

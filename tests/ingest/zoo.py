@@ -10,8 +10,8 @@ from ingest.boxes import INTERVAL_MS, NOW_MS, Box, message, wire
 from tanzheng.core import cbor, cose
 from tanzheng.core.batch import BATCH_BYTES_MAX, CONTENT_TYPE, Column, Event, Gap, encode, sign
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.topics import batch_topic
 from tanzheng.ingest.decide import AHEAD_MS_MAX, Message, Reason
-from tanzheng.ingest.topics import batch_topic
 
 Flawed = Callable[[Box], Message]
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from tanzheng.core.topics import ack_topic, batch_topic
 from tanzheng.edge import log
 from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.backoff import Backoff
@@ -46,7 +47,6 @@ class Uplink:
         """
         self._gateway, self._broker, self._spool = gateway, broker, spool
         self._desk, self._counters, self._now_ms = desk, counters, now_ms
-        self._topic = f"tanzheng/v1/{gateway}"
         self._session = Session(WINDOW_BATCHES, WINDOW_BYTES, resend_after_s)
         self._link: MqttLink | None = None
         if spool.acked is not None:
@@ -95,7 +95,7 @@ class Uplink:
                 return
             head, wire = found
             try:
-                message_id = self._link.publish(f"{self._topic}/batch", wire)
+                message_id = self._link.publish(batch_topic(self._gateway), wire)
             except LinkDown:
                 return
             place = (head.epoch, head.seq)
@@ -106,7 +106,7 @@ class Uplink:
         self._link = MqttLink(
             self._broker, f"tanzheng-{self._gateway}", self._ack_arrived, self._session.confirmed
         )
-        await self._link.open(f"{self._topic}/ack")
+        await self._link.open(ack_topic(self._gateway))
         self._counters.connections += 1
         log.info("broker_connected", broker=self._link.where)
 

@@ -27,9 +27,10 @@ from tanzheng.core.ack import Ack, sign_ack
 from tanzheng.core.batch import ChainHead
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.topics import ack_topic
 from tanzheng.ingest.decide import Checked, Message, Refused, examine, fault
 from tanzheng.ingest.enrolment import Gateway
-from tanzheng.ingest.topics import ALL_BATCHES, ack_topic
+from tanzheng.ingest.topics import ALL_BATCHES
 from tanzheng.ingest.writer import Outcome, Writer
 
 LOG = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ from tanzheng.core.errors import (
     SequenceSkipped,
     SignatureInvalid,
 )
+from tanzheng.core.topics import gateway_of
 from tanzheng.ingest.enrolment import Gateway
-from tanzheng.ingest.topics import gateway_of
 
 # How far a gateway's clock may run ahead of ours. Behind is no fault: a spool may be months old.
 AHEAD_MS_MAX = 5 * 60_000

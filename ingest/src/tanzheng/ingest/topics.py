@@ -1,13 +1,9 @@
-"""MQTT topics between gateways and platform, and who may use them.
-
-tanzheng/v1/<gateway>/batch   gateway → platform   zstd of a signed batch (COSE_Sign1)
-tanzheng/v1/<gateway>/ack     platform → gateway   signed ack, retained
-"""
+"""Who may use which MQTT topic: the broker's users and their rights."""
 
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import identifier
+from tanzheng.core.topics import ROOT, ack_topic, batch_topic
 
-ROOT = "tanzheng/v1"
 ALL_BATCHES = f"{ROOT}/+/batch"
 PLATFORM_USER = "platform"
 
@@ -17,24 +13,6 @@ def gateway_identifier(name: object) -> str:
     if name == PLATFORM_USER:
         raise BadInput(f"gateway: expected any id but {PLATFORM_USER!r}, the platform's own user")
     return identifier(name, "gateway")
-
-
-def ack_topic(gateway: str) -> str:
-    """Where the platform answers `gateway`."""
-    return f"{ROOT}/{gateway}/ack"
-
-
-def batch_topic(gateway: str) -> str:
-    """Where `gateway` publishes."""
-    return f"{ROOT}/{gateway}/batch"
-
-
-def gateway_of(topic: str) -> str | None:
-    """The gateway whose batch topic this is, else None."""
-    parts = topic.split("/")
-    if len(parts) == 4 and parts[:2] == ROOT.split("/") and parts[3] == "batch":
-        return parts[2]
-    return None
 
 
 def may_publish(user: str, topic: str) -> bool:
