@@ -14,7 +14,7 @@ import numpy as np
 from tanzheng.analytics.accounting.rounding import exact
 from tanzheng.analytics.errors import CounterBoundaryMissing
 from tanzheng.analytics.series import Series
-from tanzheng.core.calendar import HOUR_MS, MINUTE_MS
+from tanzheng.core.calendar import HOUR_MS, MINUTE_MS, PlantZone
 
 BOUNDARY_TOLERANCE_MS = HOUR_MS
 
@@ -85,9 +85,13 @@ def _nearest(point: str, usable: Series, wanted_ms: int) -> Boundary:
     distance = np.abs(usable.t_ms - wanted_ms)
     best = int(np.argmin(distance)) if len(usable) else 0
     if not len(usable) or distance[best] > BOUNDARY_TOLERANCE_MS:
-        found = f"the nearest at {usable.t_ms[best]} ms" if len(usable) else "none in the month"
+        found = f"the nearest at {_utc(usable.t_ms[best])}" if len(usable) else "none in the month"
         raise CounterBoundaryMissing(
             f"counter {point}: expected a valid reading within "
-            f"{BOUNDARY_TOLERANCE_MS // MINUTE_MS} minutes of {wanted_ms} ms, got {found}"
+            f"{BOUNDARY_TOLERANCE_MS // MINUTE_MS} minutes of {_utc(wanted_ms)}, got {found}"
         )
     return Boundary(wanted_ms, int(usable.t_ms[best]), exact(usable.value[best]))
+
+
+def _utc(t_ms: int) -> str:
+    return PlantZone(0).datetime(int(t_ms)).isoformat()

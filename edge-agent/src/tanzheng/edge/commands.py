@@ -71,10 +71,10 @@ def status(
     """Show what the spool holds and what the platform signed for · 缓存状态."""
     from rich.console import Console
 
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.config import spool_of
     from tanzheng.edge.status import read_status
 
-    found = read_status(Path(load_config(config).spool_path))
+    found = read_status(spool_of(config)[0])
     if as_json:
         typer.echo(json.dumps(asdict(found)))
     else:
@@ -85,12 +85,12 @@ def status(
 def fsck(config: ConfigFile) -> None:
     """Read the whole spool: entries, signatures, hash chain; exit 3 if wrong · 校验缓存."""
     from tanzheng.core.keys import SigningKey
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.config import spool_of
     from tanzheng.edge.spool.fsck import check_spool
 
-    plan = load_config(config)
-    key = SigningKey.from_pem(Path(plan.key_path).read_bytes(), plan.key_path)
-    contents = check_spool(Path(plan.spool_path), key.public)
+    spool, key_path = spool_of(config)
+    key = SigningKey.from_pem(key_path.read_bytes(), str(key_path))
+    contents = check_spool(spool, key.public)
     typer.echo(
         f"spool is whole 缓存完好: {len(contents.batches)} batches, "
         f"{len(contents.entries)} entries, {contents.orphans} orphans"

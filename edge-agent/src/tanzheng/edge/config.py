@@ -63,6 +63,12 @@ def load_config(path: Path) -> Plan:
     )
 
 
+def spool_of(path: Path) -> tuple[Path, Path]:
+    """Folder of the spool and private key: all that looking into a spool needs of EDGE.toml."""
+    config = _Config(path)
+    return config.path("spool"), _checked_key(config.path("key"))
+
+
 class _Config:
     """The checked table of EDGE.toml; paths are relative to its folder."""
 
