@@ -89,7 +89,9 @@ def test_a_contract_of_another_log(chain: Deployed, keys: Path) -> None:
 def test_no_node(keys: Path, chain: Deployed) -> None:
     wanted = anchors(chain, keys)
     with pytest.raises(NodeFault):
-        run("http://127.0.0.1:9", wanted, keys / "TRUST.json", confirmations=0, once=True)
+        run(
+            "http://127.0.0.1:9", wanted, keys / "TRUST.json", confirmations=0, once=True, say=print
+        )
     with pytest.raises(BadInput, match="http"):
         Node("file:///etc/passwd")
 

@@ -201,7 +201,7 @@ LABELS = {
     "chain_id": "chain id 链标识",
     "contract": "contract 合约",
     "log_id": "log id 日志标识",
-    "block_number": "block 区块",
+    "block_number": "mined in block 区块",
     "block_hash": "block hash 区块哈希",
     "subject": "subject 主体",
     "statement_seq": "statement 声明序号",
@@ -231,7 +231,9 @@ def _show(fields: dict[str, Any], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, border_style="dim")
+    table.add_column()
+    table.add_column(overflow="fold")  # a digest is for copying: never cut
     for key, value in fields.items():
         shown = "\n".join(value) if isinstance(value, list) else str(value)
         table.add_row(LABELS[key], shown if value is not None else "–")
-    Console(soft_wrap=True).print(table)
+    Console().print(table)

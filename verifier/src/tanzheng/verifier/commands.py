@@ -84,4 +84,4 @@ def observe(
     from tanzheng.verifier import observer
 
     anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key)
-    observer.run(rpc, anchors, out, confirmations, once)
+    observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,20 +68,36 @@ def read_anchors(
     )
 
 
-def run(rpc: str, anchors: Anchors, out: Path, confirmations: int, once: bool) -> None:
+def run(
+    rpc: str,
+    anchors: Anchors,
+    out: Path,
+    confirmations: int,
+    once: bool,
+    say: Callable[[str], object],
+) -> None:
     """Write the trust file now and after every advance, until SIGTERM or Ctrl-C.
 
     A node that is away is asked again; one that contradicts itself ends it with `NodeLied`.
+    `say` is told of each write and of each outage.
     """
     signal.signal(signal.SIGTERM, _stop)
     observer = Observer(Node(rpc), anchors, confirmations)
+    away = False
     while True:
         try:
             if observer.advance() or not out.exists():
-                write(out, observer.trust().encode())
-        except NodeFault:
+                trust = observer.trust()
+                write(out, trust.encode())
+                blocks = ", ".join(str(block.number) for block in trust.blocks)
+                say(f"{out}: blocks {blocks or 'none yet'}")
+            away = False
+        except NodeFault as fault:
             if once:
                 raise
+            if not away:
+                say(f"waiting 等待: {fault}")
+            away = True
             time.sleep(RETRY_S)
         if once:
             return
@@ -105,7 +121,7 @@ class Node:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 reply = json.loads(answer.read(ANSWER_BYTES_MAX))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise NodeFault(f"{self.url}: {method}: expected an answer, got {error}") from error
         if not isinstance(reply, dict) or reply.get("result") is None:
             raise NodeFault(f"{self.url}: {method}: expected a result, got {str(reply)[:200]}")
