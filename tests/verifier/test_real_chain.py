@@ -37,7 +37,7 @@ def test_sealed_observed_verified(anvil: Anvil, tmp_path: Path) -> None:
         [tmp_path / "gateway.pem"],
         [tmp_path / "operator.pem"],
     )
-    run(anvil.url, anchors, trust, confirmations=0, once=True)
+    run(anvil.url, anchors, trust, confirmations=0, once=True, say=print)
     anvil.stop()  # nothing is asked of the chain any more
     command = ["verify", str(receipt), "--package", str(bag), "--trust", str(trust), "--json"]
     done = subprocess.run(
