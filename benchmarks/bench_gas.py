@@ -12,10 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eth_account import Account
-from rich.console import Console
-from rich.table import Table
 from web3 import Web3
 
+from measure import Measured
 from tanzheng.anchor.contract import CheckpointLog, deploy, mined_in, send
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.anchor.node import Node
@@ -33,7 +32,7 @@ FLOOR_RUNTIME = bytes.fromhex("5f35435500")
 FLOOR_CREATION = bytes.fromhex("64" + FLOOR_RUNTIME.hex() + "5f526005601bf3")
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Measured]:
     """One row: median gas a statement, and its ratio to the median of the floor."""
     with Anvil() as anvil:
         node = Node(anvil.url)
@@ -42,13 +41,7 @@ def run() -> list[dict[str, Any]]:
         floor = _median(_floor(node, key))
         sealed = _median(_sealed(node, key))
     return [
-        {
-            "name": "gas per statement",
-            "value": sealed,
-            "unit": "gas",
-            "against": f"one storage slot, {floor:,.0f} gas",
-            "ratio": sealed / floor,
-        }
+        Measured("gas per statement", sealed, "gas", "one storage slot", floor),
     ]
 
 
@@ -94,16 +87,3 @@ def _gas_used(node: Node, raw: bytes, transaction: bytes) -> int:
     if not mined.succeeded:
         raise RuntimeError(f"expected the call to succeed, got block {mined.block_number}")
     return mined.gas_used
-
-
-def main() -> None:
-    """Print the rows."""
-    table = Table("what", "value", "unit", "against", "ratio")
-    for row in run():
-        ratio = f"{row['ratio']:.3f}"
-        table.add_row(row["name"], f"{row['value']:,.0f}", row["unit"], row["against"], ratio)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import psycopg
 import zstandard
-from rich.console import Console
-from rich.table import Table
 
+from measure import Measured
 from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, sign
 from tanzheng.core.calendar import PlantZone
 from tanzheng.core.keys import SigningKey
@@ -45,7 +44,7 @@ KEY = SigningKey.generate()
 GATEWAYS = {GW: Gateway(GW, KEY.public, POINTS, PlantZone(0))}
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Measured]:
     """Rows: ingest and audit of a month of 580,320 readings, best of the rounds each."""
     messages = _month()
     with (
@@ -58,20 +57,16 @@ def run() -> list[dict[str, Any]]:
     count = BATCHES * SLOTS * len(POINTS)
     ingested, copied, audited, read = (min(times) for times in zip(*rounds, strict=True))
     return [
-        {
-            "name": f"ingest, {BATCHES} batches of {SLOTS * len(POINTS)}",
-            "value": count / ingested,
-            "unit": "rows/s",
-            "against": f"bare COPY, {count / copied:,.0f}/s",
-            "ratio": copied / ingested,
-        },
-        {
-            "name": "audit of these rows",
-            "value": count / audited,
-            "unit": "rows/s",
-            "against": f"COPY out in order, {count / read:,.0f}/s",
-            "ratio": read / audited,
-        },
+        Measured(
+            f"ingest, {BATCHES} batches of {SLOTS * len(POINTS)}",
+            count / ingested,
+            "rows/s",
+            "bare binary COPY of the rows",
+            count / copied,
+        ),
+        Measured(
+            "audit of these rows", count / audited, "rows/s", "COPY out in order", count / read
+        ),
     ]
 
 
@@ -170,16 +165,3 @@ def _read(url: str) -> None:
 
 def _audit(url: str) -> None:
     assert audit(url, GATEWAYS).difference is None
-
-
-def main() -> None:
-    """Print the rows."""
-    table = Table("what", "measured", "unit", "against", "ratio", title="ingest · 接入")
-    for row in run():
-        value, ratio = f"{row['value']:,.0f}", f"{row['ratio']:.2f}"
-        table.add_row(row["name"], value, row["unit"], row["against"], ratio)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

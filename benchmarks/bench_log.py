@@ -7,11 +7,8 @@ length, and keeps nothing. What is above 1 is the tree: concatenating, keeping, 
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from measure import Measured
 from tanzheng.core.merkle import Tree, leaf_hash, verify_inclusion
 
 LEAVES = 200_000
@@ -20,7 +17,7 @@ PROOFS = 20_000
 ROUNDS = 5
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Measured]:
     """Rows: build and proof, each held against hashlib in the same rounds."""
     leaf = bytes(LEAF_BYTES)
     leaves = [leaf] * LEAVES
@@ -30,20 +27,20 @@ def run() -> list[dict[str, Any]]:
     depth = len(tree.inclusion(0))
     proved, pathed = _best(lambda: _prove(tree, leaf), lambda: _hash_paths(depth))
     return [
-        {
-            "name": f"log build, {LEAVES:,} leaves",
-            "value": LEAVES / built,
-            "unit": "leaves/s",
-            "against": f"hashlib alone, {LEAVES / floor:,.0f}/s",
-            "ratio": built / floor,
-        },
-        {
-            "name": f"inclusion made and verified, {depth} nodes",
-            "value": PROOFS / proved,
-            "unit": "proofs/s",
-            "against": f"hashlib alone, {PROOFS / pathed:,.0f}/s",
-            "ratio": proved / pathed,
-        },
+        Measured(
+            f"log build, {LEAVES:,} leaves",
+            LEAVES / built,
+            "leaves/s",
+            "hashlib alone",
+            LEAVES / floor,
+        ),
+        Measured(
+            f"inclusion made and verified, {depth} nodes",
+            PROOFS / proved,
+            "proofs/s",
+            "hashlib alone",
+            PROOFS / pathed,
+        ),
     ]
 
 
@@ -85,16 +82,3 @@ def _hash_paths(depth: int) -> None:
     sha256, node = hashlib.sha256, bytes(65)
     for _ in range(PROOFS * depth):
         sha256(node).digest()
-
-
-def main() -> None:
-    """Print the rows."""
-    table = Table("what", "measured", "unit", "against", "ratio", border_style="dim")
-    for row in run():
-        measured, ratio = f"{row['value']:,.0f}", f"{row['ratio']:.2f}"
-        table.add_row(row["name"], measured, row["unit"], row["against"], ratio)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

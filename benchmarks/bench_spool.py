@@ -11,11 +11,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from measure import Measured
 from tanzheng.core.batch import ClockState
 from tanzheng.core.keys import SigningKey
 from tanzheng.edge.sealer import SealPolicy
@@ -29,19 +26,19 @@ BATCHES = 40
 INTERVAL_MS = 60_000
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Measured]:
     """Rows: the spool against the plain file, and against one whose blocks exist already."""
     with tempfile.TemporaryDirectory(prefix="bench-spool-", dir=Path.cwd()) as folder:
         spool_s, grown_s, preallocated_s = _turns(Path(folder))
     slots = SLOTS * BATCHES
     return [
-        {
-            "name": f"spool + sign, {slots:,} slots, one fsync each",
-            "value": slots / spool_s,
-            "unit": "slots/s",
-            "against": f"{what}, {slots / seconds:,.0f}/s",
-            "ratio": seconds / spool_s,
-        }
+        Measured(
+            f"spool + sign, {slots:,} slots, one fsync each",
+            slots / spool_s,
+            "slots/s",
+            what,
+            slots / seconds,
+        )
         for what, seconds in (
             ("append + fdatasync", grown_s),
             ("the same, preallocated", preallocated_s),
@@ -106,16 +103,3 @@ def _seconds(work: Callable[[], None]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def main() -> None:
-    """Print the rows."""
-    table = Table("what", "measured", "unit", "against", "ratio", border_style="dim")
-    for row in run():
-        measured, ratio = f"{row['value']:,.0f}", f"{row['ratio']:.2f}"
-        table.add_row(row["name"], measured, row["unit"], row["against"], ratio)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()
