@@ -43,6 +43,7 @@ def plain(flaw: str) -> None:
         raise CheckFailed("the seal does not hold")
     if flaw == "ours":
         raise ZeroDivisionError("our own fault")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     os.kill(os.getpid(), signal.SIGINT)
 """
 
