@@ -43,14 +43,11 @@ def run_live(folder: RunFolder, replay: Replay, console: Console) -> None:
 
 def _table(connection: "psycopg.Connection[tuple[object, ...]]") -> Table:
     batches, readings = connection.execute(TOTALS).fetchone() or (0, 0)
-    table = Table(
-        title=f"{batches:,} signed batches, {readings:,} readings stored",
-        title_justify="left",
-        border_style="dim",
-    )
-    for column in ("point 测点", "量", "value 值", "unit 单位", "sampled 采样时间"):
-        table.add_column(column, justify="right" if column.startswith("value") else "left")
+    table = Table.grid(padding=(0, 2))
+    for column in ("point", "value", "unit", "sampled"):
+        table.add_column(no_wrap=True, justify="right" if column == "value" else "left")
+    table.add_row(f"[bold]{batches:,} signed batches 批次 · {readings:,} readings 读数")
     for name, value, sampled in connection.execute(LATEST):
         item = point_field(str(name))
-        table.add_row(str(name), item.zh, f"{value:,.3f}", item.unit, f"{sampled:%H:%M:%S}")
+        table.add_row(str(name), f"{value:,.3f}", item.unit, f"{sampled:%H:%M:%S}")
     return table
