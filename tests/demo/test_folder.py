@@ -10,8 +10,9 @@ from tanzheng.demo.folder import MARK, OUR_NAMES, RunFolder
 
 def test_every_path_of_a_run_is_one_that_is_cleared(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    paths = [getattr(folder, name) for name in vars(RunFolder) if name not in ("root", "fresh")]
-    own = {p.relative_to(tmp_path).parts[0] for p in paths if isinstance(p, Path)}
+    names = [name for name, item in vars(RunFolder).items() if isinstance(item, property)]
+    own = {getattr(folder, name).relative_to(tmp_path).parts[0] for name in names}
+    assert own
     assert own <= set(OUR_NAMES)
 
 
