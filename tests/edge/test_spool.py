@@ -60,6 +60,17 @@ def test_what_is_committed_is_there_when_opened_again(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """kill −9 leaves the page cache alone, so only the setting tells what a power cut would do."""
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    settings = [
+        spool._db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    ]
+    spool.close()
+    assert settings == ["wal", 2]
+
+
 def test_heads_and_the_newest_slot_outlive_the_batches(tmp_path: Path) -> None:
     spool = Spool(tmp_path, GATEWAY, POINTS)
     for number in range(1, 15):

@@ -12,7 +12,7 @@ from ingest.boxes import POINTS, Box, enrolled, message, put, second_box
 from tanzheng.core.batch import sign
 from tanzheng.core.calendar import Month
 from tanzheng.core.keys import SigningKey
-from tanzheng.ingest.audit import Report, audit
+from tanzheng.ingest.audit import GROUP_BATCHES, Report, audit
 from tanzheng.ingest.compare import Difference
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.writer import Writer
@@ -203,3 +203,23 @@ def test_a_month_alone(plant: Plant) -> None:
     august = plant.audit(Month(2018, 8))
     assert (august.difference, august.readings, august.batches) == (None, 0, 44)
     assert plant.audit(Month(2018, 7)).difference is not None
+
+
+@pytest.mark.timeout(60)
+def test_a_difference_at_the_start_of_many_rows_ends_the_audit(database_url: str) -> None:
+    """More rows behind the first group than a block and the socket hold: the COPY is under way."""
+    box = Box()
+    gateways = enrolled(box, second_box())
+    migrate(database_url)
+    with closing(Writer(database_url, gateways)) as writer:
+        chain = [*box.chain(GROUP_BATCHES, slots=2), *box.chain(20, slots=4000)]
+        put(writer, [message(item) for item in chain])
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE reading SET value = value + 1 WHERE (point_id, t) ="
+            " (SELECT point_id, t FROM reading ORDER BY batch_id, point_id, t LIMIT 1)"
+        )
+    found = audit(database_url, gateways).difference
+    assert found is not None
+    assert found.kind == "row changed"
+    assert found.seq == 1
