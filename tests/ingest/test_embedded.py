@@ -73,7 +73,23 @@ def test_behind_a_closed_folder_the_data_live_elsewhere(tmp_path: Path) -> None:
     elsewhere = (tmp_path / "db/elsewhere").resolve()
     assert (elsewhere / "data/PG_VERSION").exists()
     assert tmp_path.parent.stat().st_mode == before
-    subprocess.run(["rm", "-r", str(elsewhere)], check=True)
+    service.remove_folder(tmp_path / "db")
+    assert not elsewhere.exists()
+    assert not (tmp_path / "db").exists()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has folders closed to its own servers")
+def test_a_folder_made_anew_does_not_find_the_data_of_a_removed_one(tmp_path: Path) -> None:
+    for number in range(2):
+        with EmbeddedPostgres(tmp_path / "db") as server:
+            psycopg.connect(server.url()).close()
+        elsewhere = (tmp_path / "db/elsewhere").resolve()
+        if number == 0:
+            shutil.rmtree(tmp_path / "db")  # as somebody would who does not know of elsewhere
+            left = elsewhere
+    assert left != elsewhere
+    shutil.rmtree(left)
+    service.remove_folder(tmp_path / "db")
 
 
 @pytest.mark.skipif(not ROOT, reason="only root starts servers that may not read its venv")

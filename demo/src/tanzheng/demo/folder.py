@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tanzheng.core.errors import BadInput
+from tanzheng.ingest import service
 
 MARK = ".tanzheng-demo"
 OUR_NAMES = (
@@ -34,8 +35,13 @@ class RunFolder:
                 f"{root}: expected a folder without {taken[0].name!r} or one of an earlier "
                 "rehearsal, got a folder with such a file"
             )
-        for path in taken:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for server in (folder.database, folder.broker):
+            service.remove_folder(server)
+        for path in ours:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         for path in (folder.root, folder.keys, folder.logs, folder.plant, folder.edge,
                      folder.attacks):  # fmt: skip
             path.mkdir(parents=True, exist_ok=True)

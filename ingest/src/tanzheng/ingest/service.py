@@ -5,13 +5,13 @@ user id of its own that no account has; nothing outside the server's own folder 
 rights. A server never outlives the process that started it.
 """
 
-import hashlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +65,20 @@ def service_folder(directory: Path, user: ServiceUser | None) -> Path:
     directory.chmod(directory.stat().st_mode | 0o011)
     if may_enter(directory / "server"):
         return _own(directory / "server", user)
-    name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
-    elsewhere = SHARED_STATE / name
-    SHARED_STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
     link = directory / "elsewhere"
     if not link.is_symlink():
-        link.symlink_to(elsewhere)
-    return _own(elsewhere, user)
+        SHARED_STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # A name of its own: a folder made anew must not find the data of one that was removed.
+        link.symlink_to(tempfile.mkdtemp(prefix=f"{directory.name}-", dir=SHARED_STATE))
+    return _own(link.resolve(), user)
+
+
+def remove_folder(directory: Path) -> None:
+    """Remove a stopped server's `directory` with what lies elsewhere for it."""
+    elsewhere = (directory / "elsewhere").resolve()
+    if elsewhere.parent == SHARED_STATE:
+        shutil.rmtree(elsewhere, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _own(folder: Path, user: ServiceUser | None) -> Path:
