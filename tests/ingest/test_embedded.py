@@ -80,15 +80,15 @@ def test_behind_a_closed_folder_the_data_live_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not ROOT, reason="only root has folders closed to its own servers")
 def test_a_folder_made_anew_does_not_find_the_data_of_a_removed_one(tmp_path: Path) -> None:
-    for number in range(2):
+    def used() -> Path:
         with EmbeddedPostgres(tmp_path / "db") as server:
             psycopg.connect(server.url()).close()
-        elsewhere = (tmp_path / "db/elsewhere").resolve()
-        if number == 0:
-            shutil.rmtree(tmp_path / "db")  # as somebody would who does not know of elsewhere
-            left = elsewhere
-    assert left != elsewhere
-    shutil.rmtree(left)
+        return (tmp_path / "db/elsewhere").resolve()
+
+    first = used()
+    shutil.rmtree(tmp_path / "db")  # as somebody would who does not know of elsewhere
+    assert used() != first
+    shutil.rmtree(first)
     service.remove_folder(tmp_path / "db")
 
 
