@@ -17,7 +17,6 @@ from tanzheng.core.merkle import ProofInvalid
 HEADS_SLOT = 3
 """Storage position of the mapping seq → head in contracts/src/CheckpointLog.sol."""
 
-ADDRESS_BYTES = 20
 HEADER_BYTES_MAX = 4096
 PROOF_NODES_MAX = 64
 NODE_BYTES_MAX = 1024  # a branch of 16 hashes takes 532

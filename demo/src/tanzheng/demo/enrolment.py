@@ -4,12 +4,12 @@ In a plant each key is made by its owner and only the public half is handed over
 makes all three, but each part is given just the private key that is its own.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tanzheng.core.keys import SigningKey
 from tanzheng.demo.folder import RunFolder
+from tanzheng.ingest import service
 
 BATCH_SLOTS_MAX = 60
 BATCH_AGE_S_MAX = 10
@@ -30,13 +30,6 @@ class Enrolment:
     gateway: KeyPair
     platform: KeyPair
     operator: KeyPair
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a secret with mode 0600 from its first byte."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def enrol(folder: RunFolder, gateway: str) -> Enrolment:
@@ -66,12 +59,12 @@ resend_after_s = 5
 """
     if plant_time:
         text += 'plant_time_socket = "../plant/plant-time.sock"\n'
-    write_private(folder.edge_file, text.encode())
+    service.write_private(folder.edge_file, text)
 
 
 def _pair(keys: Path, name: str) -> KeyPair:
     key = SigningKey.generate()
     pair = KeyPair(keys / f"{name}.pem", keys / f"{name}.pub.pem")
-    write_private(pair.private, key.to_pem())
+    service.write_private(pair.private, key.to_pem().decode())
     pair.public.write_bytes(key.public.to_pem())
     return pair
