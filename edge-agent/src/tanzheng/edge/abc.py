@@ -1,33 +1,135 @@
-"""What the agent asks of a driver and of a clock, whatever the protocol."""
+"""What the agent asks of the parts that read, and what it offers them, whatever the protocol.
 
-from collections.abc import Sequence
-from typing import Protocol
+A *line* owns one endpoint: a TCP address, a serial port, a listening socket, a broker. Everything
+behind it is read through it and by nobody else. At each slot the acquisition starts a round on
+every line that is idle; a line that is still busy misses that slot for its own points only.
+Points are indices into `Plan.points`, which are the columns of every batch.
+"""
 
-from tanzheng.core.batch import ClockState
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-Outcome = float | str
-"""One point at one slot: a finite value in the dictionary's unit, or why there is none."""
+from tanzheng.core.batch import ClockState, Event
 
 
-class Driver(Protocol):
-    """One device. `read` never raises for what a device or a network does: it gives reasons."""
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Values of some points that were sampled at one instant, equally long.
+
+    `t_ms` (UTC) is the moment the reply arrived, or the device's own time stamp. `values` are
+    finite, in the dictionary's unit; `quality` has a `core.quality.Quality` code for each.
+    """
+
+    t_ms: int
+    points: tuple[int, ...]
+    values: "array[float]"
+    quality: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Points that gave no value for a slot, and why (an identifier: `comms_timeout` …)."""
+
+    points: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of one line at one slot: each due point is in one take or in one miss."""
+
+    takes: Sequence[Take] = ()
+    misses: Sequence[Miss] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One device of the plan, and the index of its first point; `fields[i]` is point `first + i`.
+
+    `link` is checked against the `link.schema.json` of the driver that its `protocol` names,
+    `profile` is `Profile.to_plan()`.
+    """
+
+    id: str
+    link: Mapping[str, Any]
+    profile: Mapping[str, Any]
+    fields: tuple[str, ...]
+    first: int
+    interval_ms: int
+
+
+class Line(Protocol):
+    """One endpoint with the devices behind it. Nothing here raises for what a peer does."""
 
     @property
-    def device_id(self) -> str:
-        """The identifier that the plant file gives the device."""
+    def name(self) -> str:
+        """The endpoint, for logs and metrics: `192.0.2.1:502`, `/dev/ttyS1`, `hj212 :9212`."""
         ...
 
-    async def read(self) -> Sequence[Outcome]:
-        """One outcome for each point of the device, in the plan's order, from a read made now."""
+    def due(self, slot_ms: int) -> tuple[int, ...]:
+        """The points that this slot is for: all of them, but for slow poll classes."""
+        ...
+
+    def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
+        """Begin a round. `finished` is called exactly once, in the event loop, perhaps at once.
+
+        Called again only after that.
+        """
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """For people: per device, is it answering, last reason, successes and failures so far."""
         ...
 
     def close(self) -> None:
-        """Give connections back. The driver is not used afterwards."""
+        """Let the endpoint go. The line is not used afterwards."""
         ...
+
+
+class Sink(Protocol):
+    """Where a line puts what arrives by itself, outside of any round."""
+
+    async def commit(self, takes: Sequence[Take], events: Sequence[Event] = ()) -> None:
+        """Return when all of it is durable; only then may the sender be told so.
+
+        `SpoolFull` where there is no room: say nothing to the sender, it keeps what it has.
+        """
+        ...
+
+
+class Source(Line, Protocol):
+    """A line whose devices send by themselves. Its rounds have misses only."""
+
+    async def run(self, sink: Sink) -> None:
+        """Receive until cancelled; a peer that fails is tried again, never raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the agent gives to every line.
+
+    `now_ms` is plant time; `note` puts an event into the next entry of the spool; `suspect` says
+    of a counter's value (point, value, t_ms) whether it steps back or leaps, so that it should be
+    read again before it is believed; `interval_ms` and `phase_ms` are the gateway's grid.
+    """
+
+    now_ms: Callable[[], int]
+    note: Callable[[Event], None]
+    suspect: Callable[[int, float, int], bool]
+    interval_ms: int
+    phase_ms: int
 
 
 class Clock(Protocol):
     """Where slots come from. Time-outs, retries and keep-alives never use it: they are real."""
+
+    @property
+    def waits(self) -> bool:
+        """True where time stands still until a slot is done: then no slot has a deadline."""
+        ...
 
     async def start(self, durable_ms: int | None) -> int:
         """Begin; the instant (UTC ms) after which the first slot may lie is returned.
