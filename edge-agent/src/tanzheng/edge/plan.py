@@ -1,8 +1,8 @@
 """What the lean process needs to know, as plain JSON: written by `config.py`, read by `agent.py`.
 
 The lean process loads no schema and no TOML library, so everything is resolved before: absolute
-paths, addresses, the profiles of the devices. The plan holds the paths of keys, never a key; it
-may hold the broker's password, so its file is for its owner only.
+paths, links, the profiles of the devices. The plan holds the paths of keys, never a key; it may
+hold the passwords of the broker and of links, so its file is for its owner only.
 """
 
 import json
@@ -14,37 +14,52 @@ from pathlib import Path
 from typing import Any
 
 from tanzheng.core.errors import BadInput
+from tanzheng.edge.abc import Placed
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+SECRET_KEYS = frozenset({"password"})
+"""Link settings that are secrets; `url` may hold one before its @."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """One device: where it is and which fields of its profile are read, in column order."""
+    """One device: how it is reached and which fields of its profile are read, in column order.
+
+    `link` has a `protocol` and what the `link.schema.json` of that protocol's driver allows, every
+    file in it as an absolute path; `profile` is `Profile.to_plan()`.
+    """
 
     id: str
-    host: str
-    port: int
-    unit: int
-    timeout_ms: int
-    profile: Mapping[str, Any]
+    link: Mapping[str, Any] = field(repr=False)
+    profile: Mapping[str, Any] = field(repr=False)
     fields: tuple[str, ...]
+    interval_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerPlan:
-    """Where batches go; `ca_path` given = TLS, the broker's certificate checked against it."""
+    """Where batches go; `ca_path` given = TLS, the broker's certificate checked against it.
+
+    `cert_path` and `key_path` are the gateway's own certificate and its key, both or none.
+    """
 
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_path: str | None = None
+    cert_path: str | None = None
+    key_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of an agent's settings. `plant_time_socket` None = the machine's clock."""
+    """All of an agent's settings. `plant_time_socket` None = the machine's clock.
+
+    `spool_full_policy` is "keep_oldest" (new slots become gaps) or "keep_newest" (the oldest
+    unacknowledged are dropped, counted and recorded as a gap). `ntp_server` None = the machine's
+    own time service is asked; `metrics_port` None = no metrics, else on 127.0.0.1.
+    """
 
     gateway: str
     interval_ms: int
@@ -54,22 +69,43 @@ class Plan:
     platform_key_path: str
     spool_path: str
     spool_bytes_max: int
+    spool_age_s_max: int
+    spool_full_policy: str
     disk_free_bytes_min: int
     broker: BrokerPlan
     batch_slots_max: int
     batch_age_s_max: float
     resend_after_s: float
     plant_time_socket: str | None
+    ntp_server: str | None
+    metrics_port: int | None
+    clock_offset_ms_max: int
 
     @property
     def points(self) -> tuple[str, ...]:
         """Point names `device/field`: the columns of every batch."""
         return tuple(f"{device.id}/{name}" for device in self.devices for name in device.fields)
 
+    def placed(self) -> tuple[Placed, ...]:
+        """The devices with the columns of their points, for `make_lines` of the drivers."""
+        placed: list[Placed] = []
+        first = 0
+        for device in self.devices:
+            placed.append(
+                Placed(
+                    device.id, device.link, device.profile, device.fields, first, device.interval_ms
+                )
+            )
+            first += len(device.fields)
+        return tuple(placed)
+
     @property
     def acquisition_digest(self) -> bytes:
-        """SHA-256 over what decides which values are read, and how: devices, profiles, grid."""
-        devices = [asdict(device) for device in self.devices]
+        """SHA-256 over what decides which values are read, and how: links, profiles, grid.
+
+        Passwords are left out: the digest is published, and a new password reads the same values.
+        """
+        devices = [{**asdict(each), "link": without_secrets(each.link)} for each in self.devices]
         body = [self.gateway, self.interval_ms, self.phase_ms, devices]
         return sha256(json.dumps(body, sort_keys=True).encode()).digest()
 
@@ -92,6 +128,15 @@ class Plan:
             return cls(devices=devices, broker=BrokerPlan(**body.pop("broker")), **body)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"expected a plan, got {error!r}, at {where}") from error
+
+
+def without_secrets(link: Mapping[str, Any]) -> dict[str, Any]:
+    """`link` as it may be shown and published: no password, no user and password in its URL."""
+    shown = {key: value for key, value in link.items() if key not in SECRET_KEYS}
+    if "url" in shown:
+        head, at, tail = str(shown["url"]).rpartition("@")
+        shown["url"] = f"{head.partition('://')[0]}://{tail}" if at else tail
+    return shown
 
 
 def save_plan(plan: Plan, path: Path) -> None:
