@@ -155,9 +155,15 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def devices_json(ports: Iterable[tuple[Device, str, int]]) -> str:
-    """Device id → profile, host, port, unit id."""
+    """Device id → profile, and the link as the edge agent takes it."""
     table: dict[str, Any] = {
-        device.id: {"profile": device.profile, "host": host, "port": port, "unit_id": 1}
+        device.id: {
+            "profile": device.profile,
+            "protocol": "modbus_tcp",
+            "host": host,
+            "port": port,
+            "unit_id": 1,
+        }
         for device, host, port in ports
     }
     return json.dumps(table, indent=2) + "\n"
