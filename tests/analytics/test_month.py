@@ -56,6 +56,17 @@ def codes(result: MonthResult) -> set[str]:
     return {finding.code for finding in result.findings}
 
 
+def test_the_moment_of_a_reply_within_its_slot_changes_no_figure() -> None:
+    on_time = record(TWO_RUNS)
+    chance = np.random.default_rng(7)
+    late = {
+        name: Series(each.t_ms + chance.integers(0, MINUTE, len(each)), each.value, each.quality)
+        for name, each in on_time.items()
+    }
+    assert month_of(late).values() == month_of(on_time).values()
+    assert month_of(late).findings == month_of(on_time).findings
+
+
 def test_a_month_computed_by_hand() -> None:
     values = {name: str(value) for name, value in month_of(record(TWO_RUNS)).values().items()}
     assert values == {

@@ -50,10 +50,29 @@ def test_the_order_of_batches_does_not_matter() -> None:
             )
 
 
-def test_a_reading_in_two_batches_is_refused() -> None:
+def test_an_equal_reading_in_two_batches_counts_once() -> None:
     batches = [signed.batch for signed in sign_chain(DATA)]
+    once, twice = from_batches(batches, PLANT), from_batches([*batches, batches[3]], PLANT)
+    assert {name: len(each) for name, each in twice.series.items()} == {
+        name: len(each) for name, each in once.series.items()
+    }
+
+
+def test_two_values_of_one_instant_are_refused() -> None:
+    batches = [signed.batch for signed in sign_chain(DATA)]
+    other = {name: Series(each.t_ms, each.value + 1, each.quality) for name, each in DATA.items()}
+    second = [signed.batch for signed in sign_chain(other)]
     with pytest.raises(SeriesInvalid, match=f"point {CO2}"):
-        from_batches([*batches, batches[3]], PLANT)
+        from_batches([*batches, second[3]], PLANT)
+
+
+def test_on_a_grid_the_first_reading_of_a_slot_stands_at_its_instant() -> None:
+    readings = series(np.array([1_007, 1_999, 2_000, 4_500]), np.array([1.0, 2.0, 3.0, 4.0]))
+    gridded = readings.on_grid(1_000, 0)
+    assert gridded.t_ms.tolist() == [1_000, 2_000, 4_000]
+    assert gridded.value.tolist() == [1.0, 3.0, 4.0]
+    assert readings.on_grid(1_000, 500).t_ms.tolist() == [500, 1_500, 4_500]
+    assert len(series(np.empty(0, np.int64), np.empty(0)).on_grid(1_000, 0)) == 0
 
 
 def test_a_gateway_speaks_only_for_its_own_points() -> None:

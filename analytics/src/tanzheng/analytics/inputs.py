@@ -20,7 +20,7 @@ class MonthInputs:
     """The month [start_ms, end_ms) of one unit, closing slot at `end_ms` included.
 
     `series` and `intervals_ms` have an entry for each point of the unit's devices, an empty series
-    where nothing was read.
+    where nothing was read. Readings stand at the instants of their slots (`Series.on_grid`).
     """
 
     unit: Unit
@@ -65,7 +65,12 @@ class MonthInputs:
             end_ms,
             points,
             intervals_ms,
-            {name: series.get(name, EMPTY).between(start_ms, end_ms) for name in intervals_ms},
+            {
+                name: series.get(name, EMPTY)
+                .on_grid(interval_ms, start_ms)
+                .between(start_ms, end_ms)
+                for name, interval_ms in intervals_ms.items()
+            },
             tuple(
                 sorted(
                     gap

@@ -67,8 +67,31 @@ class Series:
         low, high = np.searchsorted(self.t_ms, [first_ms, last_ms + 1])
         return Series(self.t_ms[low:high], self.value[low:high], self.quality[low:high])
 
+    def on_grid(self, interval_ms: int, phase_ms: int) -> "Series":
+        """The first reading of each slot, at the slot's instant: phase + a multiple of interval.
+
+        A reading carries the moment of its reply, some milliseconds into its slot; months are
+        computed on the grid, where the points of a slot stand side by side.
+        """
+        slots = self.t_ms - (self.t_ms - phase_ms) % interval_ms
+        first = np.diff(slots, prepend=-1) > 0
+        return Series(slots[first], self.value[first], self.quality[first])
+
 
 EMPTY = Series(np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.uint8))
+
+
+def merged(t_ms: Int64, value: Float64, quality: UInt8) -> Series:
+    """The readings in the order of time. A reading that comes twice, equal in all, counts once:
+    a gateway whose spool was set back sends in its new epoch what its old one had sent.
+
+    `SeriesInvalid` where two readings of one instant differ.
+    """
+    order = np.argsort(t_ms, kind="stable")
+    t_ms, value, quality = t_ms[order], value[order], quality[order]
+    repeated = (np.diff(t_ms) == 0) & (np.diff(value) == 0) & (quality[1:] == quality[:-1])
+    keep = np.concatenate(([True], ~repeated)) if len(t_ms) else np.empty(0, np.bool_)
+    return Series(t_ms[keep], value[keep], quality[keep])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,8 +157,7 @@ def _point_gaps(batch: Batch) -> Iterator[PointGap]:
 
 def _joined(point: str, parts: Sequence[tuple[Int64, Float64, UInt8]]) -> Series:
     t_ms, value, quality = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(t_ms, kind="stable")
     try:
-        return Series(t_ms[order], value[order], quality[order])
+        return merged(t_ms, value, quality)
     except SeriesInvalid as error:
         raise SeriesInvalid(f"point {point}: {error}") from None

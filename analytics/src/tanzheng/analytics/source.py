@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tanzheng.analytics.errors import DatabaseFault, NothingRecorded, SeriesInvalid
-from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series
+from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series, merged
 from tanzheng.core.batch import SignedBatch, open_signed
 
 if TYPE_CHECKING:
@@ -79,21 +79,23 @@ class Stored:
 
 
 def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> Stored:
-    """Rows and batches of a unit's month, closing slot included.
+    """Rows and batches of a unit's month, closing slot included to its last millisecond.
 
     `NothingRecorded` where no batch touches the month, `DatabaseFault` for the server's troubles.
     """
+    used = plant.gateways_of_unit(unit_id)
+    gateways = [gateway.id for gateway in used]
     start_ms, end_ms = month.bounds_ms(plant.zone)
-    gateways = [gateway.id for gateway in plant.gateways_of_unit(unit_id)]
+    last_ms = end_ms + max(gateway.interval_ms for gateway in used) - 1
     with _snapshot(database_url) as connection:
         series = {
-            point.name: _series(connection, device.gateway, point.name, start_ms, end_ms)
+            point.name: _series(connection, device.gateway, point.name, start_ms, last_ms)
             for device in plant.devices
             if device.unit == unit_id
             for point in device.points
         }
-        gaps = connection.execute(GAPS, (gateways, end_ms, start_ms)).fetchall()
-        batches = connection.execute(BATCHES, (gateways, end_ms, start_ms)).fetchall()
+        gaps = connection.execute(GAPS, (gateways, last_ms, start_ms)).fetchall()
+        batches = connection.execute(BATCHES, (gateways, last_ms, start_ms)).fetchall()
     if not batches:
         raise NothingRecorded(
             f"expected signed batches of {', '.join(gateways)} for {month}, got none"
@@ -105,15 +107,18 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
     return Stored(Recorded(series, tuple(sorted(PointGap(*row) for row in gaps))), chains)
 
 
-def _series(connection: Connection[Any], gw: str, point: str, start_ms: int, end_ms: int) -> Series:
-    with connection.cursor() as cursor, cursor.copy(READINGS, (gw, point, start_ms, end_ms)) as out:
+def _series(
+    connection: Connection[Any], gw: str, point: str, start_ms: int, last_ms: int
+) -> Series:
+    parameters = (gw, point, start_ms, last_ms)
+    with connection.cursor() as cursor, cursor.copy(READINGS, parameters) as out:
         raw = b"".join(out)
     body = raw[COPY_HEADER_BYTES : len(raw) - COPY_TRAILER_BYTES]
     if not body:
         return EMPTY
     rows = np.frombuffer(body, dtype=COPY_ROW)
     try:
-        return Series(
+        return merged(
             rows["t_us"].astype(np.int64) // 1000 + POSTGRES_EPOCH_MS,
             rows["value"].astype(np.float64),
             rows["quality"].astype(np.uint8),
