@@ -14,7 +14,9 @@ from typing import Any, Protocol
 from tanzheng.core.batch import ClockState, Event
 
 
-@dataclass(frozen=True, slots=True)
+# Takes and rounds are made tens of thousands of times a second: a frozen dataclass costs 1.2 µs
+# more each (measured), an eighth of a request. Nobody changes one.
+@dataclass(slots=True)
 class Take:
     """Values of some points that were sampled at one instant, equally long.
 
@@ -36,7 +38,7 @@ class Miss:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Round:
     """What came of one line at one slot: each due point is in one take or in one miss."""
 
