@@ -1,174 +1,267 @@
 """EDGE.toml → plan. Loaded in the command's process only: TOML, schema, YAML, then forgotten.
 
-Nothing here opens a connection: `tanzheng edge check` says what is wrong in the files, with file,
-key, what was expected and what is there.
+Nothing here opens a connection: `tanzheng edge check` says what is wrong in the files, all of it,
+with file, line, key, what was expected and what is there.
 """
 
-import json
-import tomllib
-from collections.abc import Mapping
-from importlib import resources
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tanzheng.core.errors import BadInput
+from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
-from tanzheng.core.plant import Device, Plant
+from tanzheng.core.plant import Device, GatewayPlan, Plant
+from tanzheng.edge.documents import (
+    ConfigError,
+    Document,
+    Problems,
+    check_schema,
+    own_schema,
+    read_bytes,
+    shown,
+)
+from tanzheng.edge.drivers import PROTOCOLS
+from tanzheng.edge.links import checked_link
+from tanzheng.edge.locate import Key
 from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
 from tanzheng.hardware.loader import load_profile
+from tanzheng.hardware.profile import Profile
+
+__all__ = ["DEFAULTS", "ConfigError", "Loaded", "Placement", "load", "load_config", "spool_of"]
 
 DEFAULTS: Mapping[str, Any] = {
-    "device_timeout_ms": 1000,
     "spool_bytes_max": 4 << 30,
+    "spool_age_s_max": 90 * 86_400,
+    "spool_full_policy": "keep_oldest",
     "disk_free_bytes_min": 256 << 20,
     "batch_slots_max": 60,
     "batch_age_s_max": 10,
     "resend_after_s": 5,
+    "clock_offset_ms_max": 1000,
 }
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
-_BROKER_FORM = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT]"
+_BROKER_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_BROKER_FORM: Final = "mqtt[s]://[USER:PASSWORD@]HOST[:PORT]"
 
 
-class ConfigError(BadInput):
-    """A configuration file that must be mended: file, key, expected, got."""
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A device of the plan with what a person wants to know of it: where its link is written."""
+
+    device: Device
+    plan: DevicePlan
+    profile: Profile
+    document: Document
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the files say: the plan, and where each device of it came from."""
+
+    plan: Plan
+    edge: Document
+    plant: Document
+    placements: tuple[Placement, ...]
 
 
 def load_config(path: Path) -> Plan:
     """The plan that EDGE.toml at `path` and the files it names describe; `ConfigError` if wrong."""
+    return load(path).plan
+
+
+def load(path: Path) -> Loaded:
+    """As `load_config`, with the places in the files; every error is in the one `ConfigError`."""
     config = _Config(path)
-    plant_path = config.path("plant")
-    plant = Plant.parse(_read(plant_path), str(plant_path))
-    gateway = plant.gateway(config.text("gateway"))
-    addresses = _load_addresses(config.path("devices"))
-    devices = tuple(_device(device, addresses, config) for device in plant.devices_of(gateway.id))
-    if not devices:
-        raise ConfigError(f"{plant_path}: device: expected one of gateway {gateway.id}, got none")
+    plant_document, plant = config.plant()
+    gateway = config.gateway(plant)
+    placements = tuple(_placements(config, plant_document, plant, gateway))
+    broker = _broker(config)
+    keys = [config.checked("key", _checked_key), config.checked("platform_key", _checked_public)]
+    config.problems.raise_any()
     socket = config.path("plant_time_socket") if config.has("plant_time_socket") else None
-    return Plan(
+    plan = Plan(
         gateway=gateway.id,
         interval_ms=gateway.interval_ms,
         phase_ms=-plant.zone.offset_minutes * 60_000 % gateway.interval_ms,
-        devices=devices,
-        key_path=str(_checked_key(config.path("key"))),
-        platform_key_path=str(_checked_platform_key(config.path("platform_key"))),
-        spool_path=str(config.path("spool")),
-        spool_bytes_max=config.number("spool_bytes_max"),
-        disk_free_bytes_min=config.number("disk_free_bytes_min"),
-        broker=_broker(config),
-        batch_slots_max=config.number("batch_slots_max"),
-        batch_age_s_max=config.number("batch_age_s_max"),
-        resend_after_s=config.number("resend_after_s"),
-        plant_time_socket=str(socket) if socket else None,
+        devices=tuple(each.plan for each in placements),
+        key_path=keys[0],
+        platform_key_path=keys[1],
+        spool_path=config.path("spool"),
+        broker=broker,
+        plant_time_socket=socket,
+        ntp_server=config.table.get("ntp_server"),
+        metrics_port=config.table.get("metrics_port"),
+        **{key: config.table.get(key, default) for key, default in DEFAULTS.items()},
     )
+    return Loaded(plan, config.document, plant_document, placements)
 
 
 def spool_of(path: Path) -> tuple[Path, Path]:
     """Folder of the spool and private key: all that looking into a spool needs of EDGE.toml."""
     config = _Config(path)
-    return config.path("spool"), _checked_key(config.path("key"))
+    key = config.checked("key", _checked_key)
+    config.problems.raise_any()
+    return Path(config.path("spool")), Path(key)
 
 
 class _Config:
-    """The checked table of EDGE.toml; paths are relative to its folder."""
+    """EDGE.toml after its schema; paths are relative to its folder."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path
-        try:
-            self._table = tomllib.loads(_read(path).decode("utf-8"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: expected TOML, got {error}") from error
-        check_schema(self._table, "edge.schema.json", str(path))
+        self.document = Document.toml(path)
+        self.table = self.document.body
+        self.problems = Problems()
+        check_schema(self.table, own_schema("edge.schema.json"), self.document, (), self.problems)
+        if ("devices" in self.table) == ("device" in self.table):
+            what = "expected either a file of links or [[device]] tables"
+            self.problems.add(self.document, ("devices",), what)
+        self.problems.raise_any()
 
     def has(self, key: str) -> bool:
-        return key in self._table
+        return key in self.table
 
-    def text(self, key: str) -> str:
-        return str(self._table[key])
+    def path(self, key: str) -> str:
+        return str(self.document.resolved(self.table[key]))
 
-    def number(self, key: str) -> Any:
-        return self._table.get(key, DEFAULTS[key])
+    def checked(self, key: str, check: Callable[[Path], object]) -> str:
+        """The path at `key` after `check`, whose error becomes one of this line."""
+        path = self.path(key)
+        try:
+            check(Path(path))
+        except TanzhengError as error:
+            self.problems.add(self.document, (key,), str(error))
+        return path
 
-    def path(self, key: str) -> Path:
-        return (self.file.parent / self.text(key)).absolute()
+    def plant(self) -> tuple[Document, Plant]:
+        """The plant file, and its lines; its first error ends all, for nothing follows from it."""
+        path = Path(self.path("plant"))
+        document = Document.toml(path)
+        try:
+            return document, Plant.parse(read_bytes(path), str(path))
+        except ConfigError:
+            raise
+        except BadInput as error:
+            raise ConfigError(_with_line(str(error), document)) from error
 
+    def gateway(self, plant: Plant) -> GatewayPlan:
+        try:
+            return plant.gateway(self.table["gateway"])
+        except BadInput as error:
+            self.problems.add(self.document, ("gateway",), str(error))
+            self.problems.raise_any()
+            raise
 
-def check_schema(document: Any, schema_name: str, where: str) -> None:
-    """`document` against a schema of this package; `ConfigError` names the first wrong key."""
-    from jsonschema import Draft202012Validator
-
-    schema = json.loads((resources.files("tanzheng.edge") / schema_name).read_text("utf-8"))
-    errors = sorted(Draft202012Validator(schema).iter_errors(document), key=lambda e: e.json_path)
-    if errors:
-        raise ConfigError(f"{where}: {_explain(errors[0])}")
-
-
-def _explain(error: Any) -> str:
-    key = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
-        return f"{_join(key, missing)}: expected a value, got none"
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        unknown = next(name for name in sorted(error.instance) if name not in known)
-        return f"{_join(key, unknown)}: expected one of {', '.join(known)}, got {unknown!r}"
-    expected = error.schema.get("description", error.message)
-    return f"{key or 'file'}: expected {expected}, got {error.instance!r}"
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
-
-
-def _load_addresses(path: Path) -> dict[str, Any]:
-    try:
-        addresses = json.loads(_read(path))
-    except ValueError as error:
-        raise ConfigError(f"{path}: expected JSON, got {error}") from error
-    check_schema(addresses, "devices.schema.json", str(path))
-    assert isinstance(addresses, dict)
-    return addresses
-
-
-def _device(device: Device, addresses: Mapping[str, Any], config: _Config) -> DevicePlan:
-    where = config.path("devices")
-    address = addresses.get(device.id)
-    if address is None:
-        raise ConfigError(f"{where}: {device.id}: expected an address, got none")
-    if address["profile"] != device.profile:
-        raise ConfigError(
-            f"{where}: {device.id}.profile: expected {device.profile!r} as in the plant file, "
-            f"got {address['profile']!r}"
+    def links(self) -> tuple[Document, Mapping[str, tuple[Key, Mapping[str, Any]]]]:
+        """The file with the links, and for each device id the key and the table of its link."""
+        if "device" in self.table:
+            tables = self.table["device"]
+            for index, table in enumerate(tables):
+                if table["id"] in [each["id"] for each in tables[:index]]:
+                    what = f"expected each id once, got {shown(table['id'])} again"
+                    self.problems.add(self.document, ("device", index, "id"), what)
+            return self.document, {t["id"]: (("device", i), t) for i, t in enumerate(tables)}
+        document = Document.json(Path(self.path("devices")))
+        good = check_schema(
+            document.body, own_schema("devices.schema.json"), document, (), self.problems
         )
-    profile = load_profile(device.profile)
-    for point in device.points:
-        profile.field_point(point.field)
-    return DevicePlan(
-        id=device.id,
-        host=address["host"],
-        port=address["port"],
-        unit=address["unit_id"],
-        timeout_ms=config.number("device_timeout_ms"),
-        profile=profile.to_plan(),
-        fields=tuple(point.field for point in device.points),
-    )
+        if not good:
+            self.problems.raise_any()
+        return document, {name: ((name,), table) for name, table in document.body.items()}
+
+
+def _placements(
+    config: _Config, plant_document: Document, plant: Plant, gateway: GatewayPlan
+) -> Iterator[Placement]:
+    """The gateway's devices in plant order; where one is wrong it is told and left out."""
+    document, links = config.links()
+    devices = plant.devices_of(gateway.id)
+    if not devices:
+        what = f"expected a device of gateway {gateway.id}, got none"
+        config.problems.add(plant_document, ("device",), what)
+    for name in sorted(links.keys() - {device.id for device in plant.devices}):
+        what = f"expected a device of the plant file, got {shown(name)}"
+        config.problems.add(document, links[name][0], what)
+    for device in devices:
+        profile = _profile(device, config, plant_document, plant)
+        if device.id not in links:
+            place: Key = ("device",) if config.has("device") else (device.id,)
+            config.problems.add(document, place, f"expected a link of device {device.id}, got none")
+            continue
+        key, table = links[device.id]
+        link = _link(device, table, document, key, profile, config.problems)
+        if profile is not None:
+            fields = tuple(point.field for point in device.points)
+            plan = DevicePlan(device.id, link, profile.to_plan(), fields, gateway.interval_ms)
+            yield Placement(device, plan, profile, document, key)
+
+
+def _link(
+    device: Device,
+    table: Mapping[str, Any],
+    document: Document,
+    key: Key,
+    profile: Profile | None,
+    problems: Problems,
+) -> dict[str, Any]:
+    named = table.get("profile", device.profile)
+    if named != device.profile:
+        what = f"expected {device.profile!r} as in the plant file, got {named!r}"
+        problems.add(document, (*key, "profile"), what)
+    link = checked_link(table, document, key, problems)
+    if profile is not None and PROTOCOLS[link["protocol"]] != profile.protocol:
+        what = f"expected a protocol of profile {profile.id} ({profile.protocol}), got "
+        problems.add(document, (*key, "protocol"), what + shown(link["protocol"]))
+    return link
+
+
+def _profile(device: Device, config: _Config, document: Document, plant: Plant) -> Profile | None:
+    """The profile of a device, with its fields looked for; None where an error was added."""
+    key: Key = ("device", plant.devices.index(device))
+    folders = (Path(config.path("profiles")),) if config.has("profiles") else ()
+    try:
+        profile = load_profile(device.profile, folders=folders)
+    except TanzhengError as error:
+        config.problems.add(document, (*key, "profile"), str(error))
+        return None
+    wrong = len(config.problems.errors)
+    for index, point in enumerate(device.points):
+        try:
+            profile.field_point(point.field)
+        except TanzhengError as error:
+            config.problems.add(document, (*key, "point", index, "field"), str(error))
+    return profile if len(config.problems.errors) == wrong else None
 
 
 def _broker(config: _Config) -> BrokerPlan:
-    text = config.text("broker")
-    where = f"{config.file}: broker"
+    text = str(config.table["broker"])
+    wrong = f"expected {_BROKER_FORM}, got "
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError as error:
-        raise ConfigError(f"{where}: expected {_BROKER_FORM}, got {error}") from error
-    if url.scheme not in _PORTS or not host or url.path or url.query:
-        raise ConfigError(f"{where}: expected {_BROKER_FORM}, got {_without_secret(text)}")
-    if (url.scheme == "mqtts") != config.has("broker_ca"):
-        raise ConfigError(f"{config.file}: broker_ca: expected with mqtts:// and only there")
-    ca_path = str(config.path("broker_ca")) if config.has("broker_ca") else None
+        config.problems.add(config.document, ("broker",), wrong + str(error))
+        return BrokerPlan("", 0)
+    if url.scheme not in _BROKER_PORTS or not host or url.path or url.query:
+        config.problems.add(config.document, ("broker",), wrong + _without_secret(text))
     user, password = (unquote(part) if part else None for part in (url.username, url.password))
-    return BrokerPlan(host, port or _PORTS[url.scheme], user, password, ca_path)
+    port = port or _BROKER_PORTS.get(url.scheme, 0)
+    return BrokerPlan(host or "", port, user, password, *_broker_files(config, url.scheme))
+
+
+def _broker_files(config: _Config, scheme: str) -> list[str | None]:
+    """Paths of CA, certificate and its key; each None where it is not set."""
+    add = config.problems.add
+    if (scheme == "mqtts") != config.has("broker_ca"):
+        add(config.document, ("broker_ca",), "expected with mqtts:// and only there")
+    if config.has("broker_cert") != config.has("broker_key"):
+        add(config.document, ("broker_cert",), "expected together with broker_key")
+    if config.has("broker_cert") and scheme != "mqtts":
+        add(config.document, ("broker_cert",), "expected with mqtts:// only")
+    checks = (("broker_ca", read_bytes), ("broker_cert", read_bytes), ("broker_key", _checked_mode))
+    return [config.checked(key, check) if config.has(key) else None for key, check in checks]
 
 
 def _without_secret(url: str) -> str:
@@ -176,21 +269,28 @@ def _without_secret(url: str) -> str:
     return f"{head.partition('://')[0]}://…@{tail}" if at else url
 
 
-def _checked_key(path: Path) -> Path:
-    mode = path.stat().st_mode if path.exists() else 0
-    SigningKey.from_pem(_read(path), str(path))
+def _checked_key(path: Path) -> None:
+    SigningKey.from_pem(read_bytes(path), str(path))
+    _checked_mode(path)
+
+
+def _checked_public(path: Path) -> None:
+    VerifyKey.from_pem(read_bytes(path), str(path))
+
+
+def _checked_mode(path: Path) -> None:
+    """A private key is for its owner only."""
+    read_bytes(path)
+    mode = path.stat().st_mode
     if mode & 0o077:
         raise ConfigError(f"{path}: expected mode 0600, got {mode & 0o777:04o}: run chmod 600")
-    return path
 
 
-def _checked_platform_key(path: Path) -> Path:
-    VerifyKey.from_pem(_read(path), str(path))
-    return path
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file, got {error.strerror}") from error
+def _with_line(message: str, document: Document) -> str:
+    """A message of the plant parser (`FILE: device[0]: point[1]: role: …`) with its line."""
+    rest = message.removeprefix(f"{document.path}: ")
+    key: list[str | int] = []
+    while found := re.match(r"(\w+)(?:\[(\d+)\])?: ", rest):
+        key += [found[1], int(found[2])] if found[2] else [found[1]]
+        rest = rest[found.end() :]
+    return f"{document.where(*key)}: {rest}"
