@@ -48,7 +48,7 @@ _KEYS = frozenset(
 _GAP_KEYS = frozenset({"points", "from", "to", "every", "reason"})
 _EVENT_KEYS = frozenset({"t", "kind", "detail"})
 _CLOCK_KEYS = frozenset({"source", "synced", "offset_us"})
-_QUALITIES = frozenset(int(code) for code in Quality)
+_QUALITIES = bytes(Quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Column:
     """The readings of one point, equally long.
 
     `t_ms` (int64, rising), `value` (float64, finite, in the field's unit), `quality` (uint8).
+    Points that were read together share one array of instants: it is never changed.
     """
 
     t_ms: "array[int]"
@@ -219,10 +220,6 @@ def encode(batch: Batch) -> bytes:
     last = max((column.t_ms[-1] for column in batch.columns if len(column)), default=0)
     if last - t0 > SPAN_MS_MAX:
         raise EncodingError(f"batch: expected a span up to {SPAN_MS_MAX} ms, got {last - t0}")
-    offsets = array("I", [t - t0 for column in batch.columns for t in column.t_ms])
-    values = array("d")
-    for column in batch.columns:
-        values.extend(column.value)
     body = {
         "v": VERSION,
         "gw": batch.gw,
@@ -238,8 +235,10 @@ def encode(batch: Batch) -> bytes:
         "points": list(batch.points),
         "n": [len(column) for column in batch.columns],
         "t0": t0,
-        "t": cbor.Tag(_UINT32_LE, _little(offsets).tobytes()),
-        "x": cbor.Tag(_FLOAT64_LE, _little(values).tobytes()),
+        "t": cbor.Tag(_UINT32_LE, _offset_bytes(batch.columns, t0)),
+        "x": cbor.Tag(
+            _FLOAT64_LE, b"".join(_little(column.value).tobytes() for column in batch.columns)
+        ),
         "q": cbor.Tag(_UINT8, b"".join(column.quality for column in batch.columns)),
         "gaps": [_encode_gap(gap) for gap in batch.gaps],
         "events": [
@@ -285,24 +284,55 @@ def _columns(body: Mapping[str, Any], points: int) -> tuple[Column, ...]:
             f"batch n: expected {points} counts with a sum up to {READINGS_MAX}, "
             f"got {len(counts)} with {total}"
         )
-    offsets = _little(array("I", _typed_array(body["t"], _UINT32_LE, 4 * total, "t")))
-    values = _little(array("d", _typed_array(body["x"], _FLOAT64_LE, 8 * total, "x")))
+    offsets = _typed_array(body["t"], _UINT32_LE, 4 * total, "t")
+    data = _typed_array(body["x"], _FLOAT64_LE, 8 * total, "x")
     quality = _typed_array(body["q"], _UINT8, total, "q")
     t0 = _number(body["t0"], "t0")
-    if not all(map(math.isfinite, values)):
+    values = _little(array("d", data))
+    if not _all_finite(data, values):
         raise EncodingError("batch x: expected finite values, got NaN or infinity")
-    if not _QUALITIES.issuperset(quality):
+    if quality.translate(None, _QUALITIES):  # what is left when the known codes are taken out
         raise EncodingError("batch q: expected known quality codes")
     columns, start = [], 0
+    chunk, times, starts = b"", array("q"), set[int]()
     for count in counts:
-        times = array("q", map(t0.__add__, offsets[start : start + count]))
-        if any(map(le, times[1:], times)):  # later <= earlier, without a Python step a reading
-            raise EncodingError("batch t: expected rising instants in each column")
-        columns.append(Column(times, values[start : start + count], quality[start : start + count]))
-        start += count
-    if (min(offsets) if total else t0) != 0:
+        end = start + count
+        if offsets[4 * start : 4 * end] != chunk:  # else read together with the point before
+            chunk = offsets[4 * start : 4 * end]
+            times = _instants(chunk, t0)
+            starts.update(times[:1])
+        columns.append(Column(times, values[start:end], quality[start:end]))
+        start = end
+    if t0 != min(starts, default=0):
         raise EncodingError("batch t0: expected the first instant (0 where there is no reading)")
     return tuple(columns)
+
+
+def _offset_bytes(columns: Sequence[Column], t0: int) -> bytes:
+    """Instants as uint32 after `t0`; an array that columns share is computed once."""
+    known: dict[int, bytes] = {}
+    for column in columns:
+        if id(column.t_ms) not in known:
+            offsets = array("I", [t - t0 for t in column.t_ms])
+            known[id(column.t_ms)] = _little(offsets).tobytes()
+    return b"".join(known[id(column.t_ms)] for column in columns)
+
+
+def _instants(offsets: bytes, t0: int) -> "array[int]":
+    times = array("q", map(t0.__add__, _little(array("I", offsets))))
+    if any(map(le, times[1:], times)):  # later <= earlier, without a Python step a reading
+        raise EncodingError("batch t: expected rising instants in each column")
+    return times
+
+
+def _all_finite(data: bytes, values: "array[float]") -> bool:
+    """Whether no float64 in `data` (little-endian; `values` are the same) is NaN or infinite.
+
+    Their first byte is 0x7f or 0xff. Of finite ones only those beyond 1e304 begin so: in nearly
+    every batch no value needs a look.
+    """
+    high = data[7::8]
+    return (b"\x7f" not in high and b"\xff" not in high) or all(map(math.isfinite, values))
 
 
 def _typed_array(value: Any, tag: int, size: int, name: str) -> bytes:
