@@ -1,4 +1,4 @@
-"""`tanzheng edge run | check | status | fsck`. Everything heavy stays in this process.
+"""`tanzheng edge …`. Everything heavy stays in this process.
 
 `run` resolves the configuration into a plan, then becomes the lean process by exec: what Typer,
 Rich, YAML and the schema library took is given back, and the process id stays the one that a
@@ -10,28 +10,23 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from tanzheng.edge.status import SpoolStatus
 
 app = typer.Typer(
     name="edge", no_args_is_help=True, help="Acquire, keep, sign and send readings · 边缘采集"
 )
-PLAN_NAME = "plan.json"
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="EDGE.toml", help="Agent settings · 配置文件")]
+Json = Annotated[bool, typer.Option("--json", help="For machines · 机器可读")]
 
 
 @app.command()
 def run(config: ConfigFile) -> None:
     """Run the agent until SIGTERM · 运行采集程序."""
     from tanzheng.edge.config import load_config
-    from tanzheng.edge.plan import save_plan
+    from tanzheng.edge.plan import PLAN_NAME, save_plan
 
     plan = load_config(config)
     spool = Path(plan.spool_path)
@@ -45,31 +40,76 @@ def run(config: ConfigFile) -> None:
 def check(config: ConfigFile) -> None:
     """Check the configuration without opening a connection · 检查配置（不联网）."""
     from rich.console import Console
-    from rich.table import Table
 
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.config import load
+    from tanzheng.edge.lint import warnings_of
+    from tanzheng.edge.views import check_view
 
-    plan = load_config(config)
-    table = Table(title=f"{plan.gateway}: {plan.interval_ms // 1000} s", title_justify="left")
-    for heading in ("device 设备", "profile 型号", "address 地址", "fields 量"):
-        table.add_column(heading)
-    for device in plan.devices:
-        address = f"{device.host}:{device.port}/{device.unit}"
-        table.add_row(device.id, str(device.profile["id"]), address, "\n".join(device.fields))
-    console = Console()
-    console.print(table)
-    clock = "plant time 电厂时间" if plan.plant_time_socket else "machine clock 本机时钟"
-    console.print(f"broker {plan.broker.host}:{plan.broker.port} · clock: {clock}")
-    console.print("[green]configuration is valid 配置有效[/green]")
+    loaded = load(config)
+    Console().print(check_view(loaded, warnings_of(loaded)), highlight=False)
+
+
+@app.command("read-once")
+def read_once(
+    config: ConfigFile,
+    device: Annotated[str | None, typer.Option(help="Only this device · 仅此设备")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Patience with what sends by itself · 等待秒数")
+    ] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Read every point of the devices once and show it; exit 1 if one failed · 读一次."""
+    from tanzheng.edge.config import load
+    from tanzheng.edge.read_once import read_all, reading_view
+
+    readings = read_all(load(config), device, seconds)
+    if as_json:
+        typer.echo(json.dumps([each.to_json() for each in readings], ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        Console().print(reading_view(readings), highlight=False)
+    if any(each.failure for each in readings):
+        raise typer.Exit(1)
 
 
 @app.command()
-def status(
-    config: ConfigFile,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines · 机器可读")] = False,
+def scan(
+    host: Annotated[str | None, typer.Option(help="Modbus TCP gateway · 网关地址")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port · 端口")] = 502,
+    serial: Annotated[str | None, typer.Option(help="Serial port · 串口")] = None,
+    baud: Annotated[int, typer.Option(min=300, max=4_000_000, help="波特率")] = 9600,
+    parity: Annotated[str, typer.Option(help="N, E or O · 校验")] = "N",
+    stop: Annotated[int, typer.Option(min=1, max=2, help="Stop bits · 停止位")] = 1,
+    units: Annotated[str, typer.Option(help="Unit ids, 1-247 or 1,5,7-9 · 站号")] = "1-247",
+    profile: Annotated[str | None, typer.Option(help="Ask as this profile does · 型号")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="modbus, modbus_rtu_over_tcp or dlt645 · 协议")
+    ] = "modbus",
+    timeout_ms: Annotated[int, typer.Option(min=20, max=10_000, help="超时（毫秒）")] = 300,
+    as_json: Json = False,
 ) -> None:
-    """Show what the spool holds and what the platform signed for · 缓存状态."""
-    from rich.console import Console
+    """Find the devices that answer, by reads only · 扫描站号（只读）."""
+    from tanzheng.edge.scan import ScanTarget, found_view, scan_units
+
+    target = ScanTarget(
+        host, port, serial, baud, parity, stop, units, profile, protocol, timeout_ms
+    )
+    found = scan_units(target)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        Console().print(found_view(found), highlight=False)
+    if not found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(config: ConfigFile, as_json: Json = False) -> None:
+    """Show the spool, the devices' health and what the platform signed for · 状态."""
+    from time import time_ns
 
     from tanzheng.edge.config import spool_of
     from tanzheng.edge.status import read_status
@@ -77,8 +117,49 @@ def status(
     found = read_status(spool_of(config)[0])
     if as_json:
         typer.echo(json.dumps(asdict(found)))
-    else:
-        Console().print(_status_table(found))
+        return
+    from rich.console import Console
+
+    from tanzheng.edge.views import status_view
+
+    Console().print(status_view(found, time_ns() // 1_000_000), highlight=False)
+
+
+@app.command()
+def reload(config: ConfigFile) -> None:
+    """Give the running agent the changed settings, without losing a sample · 重新加载配置."""
+    from tanzheng.edge.config import load_config
+    from tanzheng.edge.reload import hand_over
+
+    hand_over(load_config(config))
+    typer.echo("the agent runs with the new configuration 新配置已生效")
+
+
+@app.command()
+def swap(
+    config: ConfigFile,
+    device: Annotated[str, typer.Option(help="Device whose meter was changed · 设备")],
+    field: Annotated[str, typer.Option(help="Counter field · 计数量")],
+    final: Annotated[float, typer.Option(help="Last reading of the old meter · 旧表止码")],
+    initial: Annotated[float, typer.Option(help="First reading of the new meter · 新表起码")],
+    reason: Annotated[str, typer.Option(help="Why · 原因")],
+    by: Annotated[str, typer.Option(help="Who changed it · 操作人")],
+) -> None:
+    """Record that a meter was changed, in the signed chain · 换表记录."""
+    from tanzheng.edge.config import load_config
+    from tanzheng.edge.swap import write_swap
+
+    path = write_swap(load_config(config), device, field, final, initial, reason, by)
+    typer.echo(f"recorded, the agent takes it at its next slot 已记录: {path}")
+
+
+@app.command()
+def unit(config: ConfigFile) -> None:
+    """Print the systemd unit of this installation · 输出 systemd 单元."""
+    from tanzheng.edge.config import load_config
+    from tanzheng.edge.units import unit_text
+
+    typer.echo(unit_text(load_config(config), config), nl=False)
 
 
 @app.command()
@@ -95,45 +176,3 @@ def fsck(config: ConfigFile) -> None:
         f"spool is whole 缓存完好: {len(contents.batches)} batches, "
         f"{len(contents.entries)} entries, {contents.orphans} orphans"
     )
-
-
-def _status_table(found: "SpoolStatus") -> "Table":
-    from rich.table import Table
-
-    table = Table(title=f"spool of {found.gateway} 缓存", title_justify="left", show_header=False)
-    rows = {
-        "batches not yet acknowledged 未确认批次": str(found.batches),
-        "readings in them 其中读数": str(found.readings),
-        "entries not yet sealed 未签名记录": str(found.unsealed),
-        "bytes 占用字节": f"{found.bytes_used:,}",
-        "oldest not acknowledged 最早未确认时刻": _instant(found.oldest_ms),
-        "newest durable slot 最新落盘时刻": _instant(found.durable_ms),
-        "last sealed batch 最新批次 (epoch, seq)": str(found.head or "–"),
-        "acknowledged up to 平台已确认至 (epoch, seq)": str(found.acked or "–"),
-    }
-    if found.orphans:
-        rows["[red]batches of a lost chain end 孤立批次[/red]"] = str(found.orphans)
-    for name, value in (*rows.items(), *_agent_rows(found)):
-        table.add_row(name, value)
-    return table
-
-
-def _agent_rows(found: "SpoolStatus") -> list[tuple[str, str]]:
-    if not found.agent:
-        return []
-    counters = found.agent["counters"]
-    refused = counters["ack_forged"] + counters["ack_conflict"] + counters["ack_malformed"]
-    rows = [("broker connected 已连接", "yes 是" if found.agent["connected"] else "no 否")]
-    if refused:
-        rows.append(("[red]refused acks 被拒绝的回执[/red]", str(refused)))
-    if found.agent["spool_full"]:
-        rows.append(("[red]spool full: readings refused 缓存已满[/red]", "yes 是"))
-    return rows
-
-
-def _instant(t_ms: int | None) -> str:
-    from datetime import UTC, datetime
-
-    if t_ms is None:
-        return "–"
-    return datetime.fromtimestamp(t_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")

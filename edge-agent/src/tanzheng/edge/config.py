@@ -5,7 +5,7 @@ with file, line, key, what was expected and what is there.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from tanzheng.edge.documents import (
     shown,
 )
 from tanzheng.edge.drivers import PROTOCOLS
-from tanzheng.edge.links import checked_link
+from tanzheng.edge.links import checked_link, endpoint
 from tanzheng.edge.locate import Key
 from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
 from tanzheng.hardware.loader import load_profile
@@ -78,6 +78,7 @@ def load(path: Path) -> Loaded:
     plant_document, plant = config.plant()
     gateway = config.gateway(plant)
     placements = tuple(_placements(config, plant_document, plant, gateway))
+    _one_owner(placements, config.problems)
     broker = _broker(config)
     keys = [config.checked("key", _checked_key), config.checked("platform_key", _checked_public)]
     config.problems.raise_any()
@@ -215,6 +216,18 @@ def _link(
         what = f"expected a protocol of profile {profile.id} ({profile.protocol}), got "
         problems.add(document, (*key, "protocol"), what + shown(link["protocol"]))
     return link
+
+
+def _one_owner(placements: Sequence[Placement], problems: Problems) -> None:
+    """An endpoint has one owner: an error where devices there have other drivers or framings."""
+    firsts: dict[str, Placement] = {}
+    for each in placements:
+        first = firsts.setdefault(endpoint(each.plan.link), each)
+        mine, theirs = each.plan.link["protocol"], first.plan.link["protocol"]
+        if mine != theirs:
+            where = endpoint(each.plan.link)
+            what = f"expected {theirs} as for {first.device.id} at {where}, got {mine}"
+            problems.add(each.document, (*each.key, "protocol"), what)
 
 
 def _profile(device: Device, config: _Config, document: Document, plant: Plant) -> Profile | None:

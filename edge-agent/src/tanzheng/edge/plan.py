@@ -17,6 +17,8 @@ from tanzheng.core.errors import BadInput
 from tanzheng.edge.abc import Placed
 
 PLAN_VERSION = 2
+PLAN_NAME = "plan.json"
+"""The plan's file, in the folder of the spool."""
 SECRET_KEYS = frozenset({"password"})
 """Link settings that are secrets; `url` may hold one before its @."""
 
@@ -108,6 +110,12 @@ class Plan:
         devices = [{**asdict(each), "link": without_secrets(each.link)} for each in self.devices]
         body = [self.gateway, self.interval_ms, self.phase_ms, devices]
         return sha256(json.dumps(body, sort_keys=True).encode()).digest()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the whole plan. The status file shows it as `plan_digest`, so that
+        `tanzheng edge reload` sees that the agent took the new one."""
+        return sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """The plan as JSON; `from_json` is its inverse."""

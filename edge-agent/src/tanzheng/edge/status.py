@@ -69,11 +69,12 @@ def _read(db: sqlite3.Connection, folder: Path) -> SpoolStatus:
         durable_ms=max(meta.get("durable_ms", 0), newest or 0) or None,
         head=heads.get("head"),
         acked=heads.get("acked"),
-        agent=_agent(folder),
+        agent=agent_status(folder),
     )
 
 
-def _agent(folder: Path) -> dict[str, Any]:
+def agent_status(folder: Path) -> dict[str, Any]:
+    """What the agent of the spool in `folder` last said of itself; empty where it never did."""
     try:
         body = json.loads((folder / STATUS_NAME).read_text("utf-8"))
     except (OSError, ValueError):

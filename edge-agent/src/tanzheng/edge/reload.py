@@ -1,0 +1,51 @@
+"""A new plan for the agent that runs: the file, SIGHUP, and a wait until its status says so."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tanzheng.core.errors import TanzhengError
+from tanzheng.edge.plan import PLAN_NAME, Plan, save_plan
+from tanzheng.edge.status import agent_status
+
+TAKEN_S_MAX: Final = 30.0
+POLL_S: Final = 0.1
+
+
+class ReloadError(TanzhengError):
+    """The running agent did not take a new plan."""
+
+
+def hand_over(plan: Plan, seconds: float = TAKEN_S_MAX) -> None:
+    """Return when the agent of the plan's spool says that it runs with `plan`; `ReloadError`."""
+    spool = Path(plan.spool_path)
+    pid = _running(spool)
+    before = agent_status(spool).get("reload_error")
+    save_plan(plan, spool / PLAN_NAME)
+    os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + seconds
+    while (found := agent_status(spool)).get("plan_digest") != plan.digest:
+        refused = found.get("reload_error")
+        if refused and refused != before:
+            raise ReloadError(f"expected the agent to take the plan, got: {refused}")
+        if time.monotonic() > deadline or not _is_agent(pid):
+            raise ReloadError(f"expected the agent {pid} to take the plan within {seconds:.0f} s")
+        time.sleep(POLL_S)
+
+
+def _running(spool: Path) -> int:
+    """The process id in the status file, if it is an agent's: no stranger gets a signal."""
+    found: Any = agent_status(spool).get("pid")
+    if not isinstance(found, int) or not _is_agent(found):
+        raise ReloadError(f"expected a running agent, got none, for the spool {spool}")
+    return found
+
+
+def _is_agent(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"tanzheng.edge.agent" in words
