@@ -9,7 +9,7 @@ DEBIAN_STAMP := .parts/.debian
 MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint format bench lock clean
+.PHONY: setup demo test lint format bench bench-edge fuzz lock clean
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -37,6 +37,14 @@ format: setup
 
 bench: setup
 	python benchmarks $(ARGS)
+
+# The edge agent beside its peers; they are installed into .parts/peers. ARGS: number of rounds.
+bench-edge: setup
+	PYTHONPATH=benchmarks python -m peers $(ARGS)
+
+# ARGS: seconds for each parser.
+fuzz: setup
+	tools/fuzz $(ARGS)
 
 # Newest versions that the members allow, with the hash of every file; no index address.
 lock: $(PYTHON_STAMP)
