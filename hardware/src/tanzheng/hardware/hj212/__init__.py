@@ -1,0 +1,1 @@
+"""HJ 212: frames as a data logger builds them, and a simulated logger."""
