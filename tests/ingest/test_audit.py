@@ -148,11 +148,16 @@ def test_a_changed_signed_batch_is_named(plant: Plant) -> None:
     flipped = bytearray(twelfth.raw)
     flipped[len(flipped) // 2] ^= 1
     edited = sign(twelfth.batch, SigningKey.generate()).raw  # an operator with a key of its own
-    for raw in (bytes(flipped), edited, thirteenth.raw):
+    refused = "signed batch refused (SignatureInvalid)"
+    for raw, kind in (
+        (bytes(flipped), "signed batch refused"),
+        (edited, refused),
+        (thirteenth.raw, "ledger seq changed"),
+    ):
         plant.do("UPDATE batch SET raw = %s WHERE gw = 'gw1' AND seq = 12", values=(raw,))
         found = plant.difference()
         assert (found.gw, found.seq) == ("gw1", 12)
-        assert found.kind.startswith("signed batch refused")
+        assert found.kind.startswith(kind)
 
 
 def test_a_removed_batch_is_named(plant: Plant) -> None:
@@ -162,7 +167,15 @@ def test_a_removed_batch_is_named(plant: Plant) -> None:
         "DELETE FROM batch WHERE gw = 'gw1' AND seq = 12",
     )
     found = plant.difference()
-    assert (found.kind, found.seq) == ("signed batch refused (SequenceSkipped)", 13)
+    assert (found.kind, found.seq) == ("batch missing", 13)
+
+
+def test_a_removed_batch_is_named_also_at_the_end_of_the_chain(plant: Plant) -> None:
+    plant.do("DELETE FROM gap", "DELETE FROM event", "DELETE FROM batch WHERE seq = 41")
+    plant.do("DELETE FROM reading WHERE batch_id NOT IN (SELECT batch_id FROM batch)")
+    found = plant.audit().difference
+    assert found is not None
+    assert (found.kind, found.gw, found.seq) == ("ledger head changed", "gw1", 41)
 
 
 def test_a_changed_ledger_row_is_named(plant: Plant) -> None:

@@ -1,7 +1,9 @@
 """The platform's signed acknowledgement: the only thing that lets a gateway free space.
 
 It names the highest contiguous sequence that is committed to the database and the hash of that
-batch. A forged one fails its signature, a replayed one names what is acknowledged already.
+batch. A forged one fails its signature, a replayed one names what is acknowledged already. `top`
+tells of batches that came early, ahead of a hole: it frees nothing, but a gateway whose spool ends
+below it knows that its spool is a copy from before, and signs nothing into places that are taken.
 """
 
 from dataclasses import dataclass
@@ -13,18 +15,22 @@ from tanzheng.core.keys import SigningKey, VerifyKey
 
 CONTENT_TYPE = "application/vnd.tanzheng.ack+cbor"
 ACK_BYTES_MAX = 1024
-_KEYS = frozenset({"v", "gw", "epoch", "seq", "head", "t"})
+_KEYS = frozenset({"v", "gw", "epoch", "seq", "head", "t", "top"})
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Committed up to (`epoch`, `seq`), whose signed batch hashes to `head`, at `t_ms`."""
+    """Committed up to (`epoch`, `seq`), whose signed batch hashes to `head`, at `t_ms`.
+
+    `top`: the highest sequence of this epoch that is committed ahead of a hole; 0 without one.
+    """
 
     gw: str
     epoch: int
     seq: int
     head: bytes
     t_ms: int
+    top: int = 0
 
 
 def sign_ack(ack: Ack, key: SigningKey) -> bytes:
@@ -36,6 +42,7 @@ def sign_ack(ack: Ack, key: SigningKey) -> bytes:
         "seq": ack.seq,
         "head": ack.head,
         "t": ack.t_ms,
+        "top": ack.top,
     }
     return cose.sign1(cbor.dumps(body), key, CONTENT_TYPE)
 
@@ -52,8 +59,9 @@ def open_ack(raw: bytes, platform: VerifyKey) -> Ack:
     body = closed.record(cbor.loads(message.payload, "ack"), _KEYS, "ack")
     if body["v"] != 1:
         raise EncodingError(f"ack: expected version 1, got {body['v']!r}")
-    numbers = [closed.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t")]
+    numbers = [closed.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t", "top")]
     head = closed.typed(body["head"], bytes, "ack head")
     if min(numbers) < 0 or len(head) != 32:
         raise EncodingError("ack: expected numbers from 0 and a head of 32 bytes")
-    return Ack(identifier(body["gw"], "ack gw"), numbers[0], numbers[1], head, numbers[2])
+    epoch, seq, t_ms, top = numbers
+    return Ack(identifier(body["gw"], "ack gw"), epoch, seq, head, t_ms, top)

@@ -2,10 +2,11 @@
 
 The signed batches are read from the same database, but they need not be trusted: signature and
 hash chain are checked with the enrolled keys. Rows and rebuilt rows are two streams in the order
-(batch, point, time), compared in groups of batches, so that memory stays bounded.
+(batch, point, time), compared in groups of batches, so that memory stays bounded. Batches come in
+the order in which they were stored; one that came early waits until the chain has reached it.
 
-What it cannot see: the last batches of a chain removed together with their rows. That shows
-against the gateway's spool, its last signed ack or a sealed statement.
+What it cannot see: the last batches of a chain removed together with their rows, and the ledger's
+head put back. That shows against the gateway's spool, its last signed ack or a sealed statement.
 """
 
 from collections import Counter
@@ -18,10 +19,11 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from tanzheng.core.batch import ChainHead, SignedBatch, check_successor, open_signed
+from tanzheng.core.batch import Batch, ChainHead, SignedBatch, check_successor, open_signed
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import TanzhengError
 from tanzheng.ingest import ledger, rows
+from tanzheng.ingest.chain import EARLY_BATCHES_MAX
 from tanzheng.ingest.compare import (
     Difference,
     DifferenceFound,
@@ -45,6 +47,8 @@ class Report:
     """What was compared, and the first difference, if any."""
 
     batches: int = 0
+    early: int = 0
+    """Of these, batches ahead of their chain: the ones in between have not come."""
     readings: int = 0
     gaps: int = 0
     heads: dict[str, ChainHead] = field(default_factory=dict)
@@ -54,6 +58,7 @@ class Report:
         """For machines."""
         return {
             "batches": self.batches,
+            "early": self.early,
             "readings": self.readings,
             "gaps": self.gaps,
             "heads": {
@@ -121,31 +126,81 @@ def _audit_gateway(
 def _verified(
     connection: psycopg.Connection, gateway: Gateway, report: Report
 ) -> Iterator[tuple[Stored, SignedBatch]]:
-    """The gateway's batches in chain order, each checked against its key and its predecessor."""
+    """The gateway's batches as they were stored, each checked against its key and its neighbours.
+
+    At the end the chain must have come to the head that the ledger names.
+    """
+    walk = _Walk()
     with connection.cursor("audited batches", binary=True) as cursor:
         cursor.itersize = GROUP_BATCHES
         cursor.execute(
             "SELECT batch_id, gw, epoch, seq, digest, prev, made_ms, first_ms, last_ms, readings,"
-            " raw FROM batch WHERE gw = %s ORDER BY epoch, seq",
+            " raw FROM batch WHERE gw = %s ORDER BY batch_id",
             (gateway.gw,),
         )
-        batch_id = 0
         for row in cursor:
             stored = Stored(*row)
             try:
                 signed = open_signed(stored.raw)
                 signed.verify(gateway.key)
-                check_successor(report.heads.get(gateway.gw), signed.batch)
+                walk.step(stored, signed.batch, signed.head)
             except TanzhengError as error:
                 kind = f"signed batch refused ({type(error).__name__})"
                 raise differs(stored, kind, "the next of the chain", error) from error
             compare_ledger(stored, signed)
-            if stored.batch_id <= batch_id:
-                raise differs(stored, "ledger batch_id changed", f"> {batch_id}", stored.batch_id)
-            batch_id = stored.batch_id
-            report.heads[gateway.gw] = signed.head
             report.batches += 1
             yield stored, signed
+    _compare_head(connection, gateway.gw, walk)
+    report.early += len(walk.early)
+    if walk.head is not None:
+        report.heads[gateway.gw] = walk.head
+
+
+class _Walk:
+    """A chain as it grew: its head, and what was stored ahead of it."""
+
+    def __init__(self) -> None:
+        self.head: ChainHead | None = None
+        self.early: dict[int, tuple[Stored, bytes, ChainHead]] = {}
+
+    def step(self, stored: Stored, batch: Batch, found: ChainHead) -> None:
+        """The next stored batch; a `SequenceError` where it can have no place."""
+        head = self.head
+        ahead = head is not None and batch.epoch == head.epoch and batch.seq > head.seq + 1
+        if ahead and len(self.early) < EARLY_BATCHES_MAX and batch.seq not in self.early:
+            self.early[batch.seq] = (stored, batch.prev, found)
+            return
+        check_successor(head, batch)
+        if head is not None and found.epoch > head.epoch and self.early:
+            raise self.missing()
+        self.head = found
+        while waiting := self.early.pop(self.head.seq + 1, None):
+            stored, prev, found = waiting
+            if prev != self.head.digest:
+                raise differs(stored, "chain broken", self.head.digest, prev)
+            self.head = found
+
+    def missing(self) -> DifferenceFound:
+        """The exception for a hole in what should be without one."""
+        first = self.early[min(self.early)][0]
+        expected = f"seq {self.head.seq + 1 if self.head else 1} before it"
+        return differs(first, "batch missing", expected, "none")
+
+
+def _compare_head(connection: psycopg.Connection, gw: str, walk: _Walk) -> None:
+    """What the ledger names as the end of the gapless chain against the batches themselves."""
+    row = connection.execute(
+        "SELECT head_epoch, head_seq, head_digest FROM gateway WHERE gw = %s", (gw,)
+    ).fetchone()
+    named = ChainHead(row[0], row[1], bytes(row[2])) if row and row[2] is not None else None
+    if named == walk.head:
+        return
+    if walk.early and named is not None:
+        raise walk.missing()
+    place = (named.epoch, named.seq) if named else (0, 0)
+    raise DifferenceFound(
+        Difference("ledger head changed", gw, *place, "", "", str(walk.head), str(named))
+    )
 
 
 def _expected(group: Group, ids: Mapping[str, int], span_ms: tuple[int, int]) -> rows.Readings:

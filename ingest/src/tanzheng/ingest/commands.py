@@ -97,6 +97,8 @@ def audit(
             f"{report.readings} readings and {report.gaps} gap records equal the "
             f"{report.batches} signed batches · 一致"
         )
+        if report.early:
+            typer.echo(f"{report.early} of them wait for batches before them · 待前序批次")
     else:
         typer.secho(f"{report.difference} · 不一致", fg="red", err=True)
     if report.difference is not None:

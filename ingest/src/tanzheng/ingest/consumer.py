@@ -24,7 +24,6 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tanzheng.core.ack import Ack, sign_ack
-from tanzheng.core.batch import ChainHead
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import ack_topic
@@ -108,7 +107,7 @@ class Consumer:
 
     def run(self) -> None:
         """Serve until `stop`. Raises what cannot mend itself: wrong schema, changed key."""
-        if not self._with_database(lambda writer: writer.heads()):
+        if not self._with_database(lambda writer: writer.standing()):
             return
         self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
         self._client.loop_start()
@@ -126,7 +125,7 @@ class Consumer:
         while not self._stopping.is_set():
             if self._greet.is_set():
                 self._greet.clear()
-                self._with_database(lambda writer: self._acknowledge(writer.heads()))
+                self._with_database(lambda writer: self._acknowledge(writer.standing()))
             group = self._next_group()
             if group:
                 self._process(group)
@@ -152,7 +151,7 @@ class Consumer:
 
         def write(writer: Writer) -> None:
             outcome = writer.write(examined)
-            self._acknowledge(outcome.heads)
+            self._acknowledge(outcome)
             self._count(outcome)
 
         if self._with_database(write):
@@ -181,16 +180,18 @@ class Consumer:
             self._writer.close()
             self._writer = None
 
-    def _acknowledge(self, heads: Mapping[str, ChainHead]) -> None:
+    def _acknowledge(self, outcome: Outcome) -> None:
         """Tell gateways what is committed. Retained: a gateway that comes later sees it, too."""
         if not self._client.is_connected():
             return  # the next login acknowledges all heads
-        for gw, head in heads.items():
-            ack = Ack(gw, head.epoch, head.seq, head.digest, self._now_ms())
+        for gw, head in outcome.heads.items():
+            top = outcome.tops.get(gw, 0)
+            ack = Ack(gw, head.epoch, head.seq, head.digest, self._now_ms(), top)
             self._client.publish(ack_topic(gw), sign_ack(ack, self._key), qos=1, retain=True)
 
     def _count(self, outcome: Outcome) -> None:
         self._totals["accepted"] += outcome.accepted
+        self._totals["early"] += outcome.early
         self._totals["readings"] += outcome.readings
         self._totals["duplicates"] += outcome.duplicates
         for reason, number in outcome.refused.items():

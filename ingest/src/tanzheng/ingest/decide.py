@@ -1,14 +1,14 @@
-"""What to do with a message from a gateway: a pure function of bytes, head and time.
+"""What a message from a gateway is, and what can be said of it without knowing its history.
 
-Two steps, because the first costs the time and needs no database:
-`examine` unpacks the message and checks form, signer, points and time; `decide` puts the batch
-against the head of its chain. What cannot be accepted goes to quarantine with a `Reason`.
+`examine` unpacks the message and checks form, signer, points and time: it costs the time and
+needs no database. `chain.decide` then puts the batch into its place. What cannot be accepted goes
+to quarantine with a `Reason`.
 
-    message ─examine─▶ Refused                   → quarantine
-                     └▶ Checked ─decide─▶ Accept → stored, acknowledged
-                                        ├▶ Refused → quarantine
-                                        └▶ Repeated ─decide_repeated─▶ Duplicate → acknowledged
-                                                                     └▶ Refused → quarantine
+    message ─examine─▶ Refused                       → quarantine
+                     └▶ Checked ─decide─▶ Accept     → stored, acknowledged
+                                        ├▶ Early     → stored, acknowledged with its predecessors
+                                        ├▶ Duplicate → acknowledged
+                                        └▶ Refused   → quarantine
 """
 
 from collections.abc import Mapping
@@ -18,21 +18,8 @@ from hashlib import sha256
 
 import zstandard
 
-from tanzheng.core.batch import (
-    BATCH_BYTES_MAX,
-    ChainHead,
-    SignedBatch,
-    check_successor,
-    open_signed,
-)
-from tanzheng.core.errors import (
-    BadInput,
-    ChainBroken,
-    EpochInvalid,
-    SequenceRepeated,
-    SequenceSkipped,
-    SignatureInvalid,
-)
+from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch, open_signed
+from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.topics import gateway_of
 from tanzheng.ingest.enrolment import Gateway
 
@@ -90,27 +77,6 @@ class Refused:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The batch is the next of its chain: store it; then it is the head."""
-
-    checked: Checked
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """The batch is stored already: acknowledge the head again."""
-
-    checked: Checked
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Not after the head: `decide_repeated` tells by the ledger's digest what it is."""
-
-    checked: Checked
-
-
 def examine(message: Message, gateways: Mapping[str, Gateway]) -> Checked | Refused:
     """Everything that can be said about a message without knowing the gateway's history."""
     gw = gateway_of(message.topic)
@@ -134,44 +100,8 @@ def fault(message: Message, error: Exception) -> Refused:
     return Refused(message, None, sha256(message.payload).digest(), Reason.FAULT, detail)
 
 
-def decide(
-    head: ChainHead | None, suspended: bool, checked: Checked
-) -> Accept | Repeated | Refused:
-    """The place of a checked batch in its chain, whose last stored batch is `head`."""
-    batch = checked.signed.batch
-    if suspended:
-        return _refuse(checked, Reason.SUSPENDED, "the gateway is suspended until re-enrolled")
-    try:
-        check_successor(head, batch)
-    except SequenceRepeated:
-        return Repeated(checked)
-    except SequenceSkipped as error:
-        return _refuse(checked, Reason.SKIPPED, str(error))
-    except ChainBroken as error:
-        return _refuse(checked, Reason.CHAIN, str(error))
-    except EpochInvalid as error:
-        return _refuse(checked, Reason.EPOCH, str(error))
-    return Accept(checked)
-
-
-def decide_repeated(checked: Checked, stored_digest: bytes | None) -> Duplicate | Refused:
-    """A batch at or before the head, against what the ledger holds in its place.
-
-    Other bytes in a place that is taken are a fork: the gateway's key signed two histories. No
-    batch in that place means that a later epoch has closed its epoch before it came.
-    """
-    batch = checked.signed.batch
-    place = f"{batch.gw} epoch {batch.epoch} seq {batch.seq}"
-    if stored_digest is None:
-        detail = f"{place}: expected a batch before the epoch was closed, got one after it"
-        return _refuse(checked, Reason.CLOSED, detail)
-    if stored_digest == checked.digest:
-        return Duplicate(checked)
-    detail = f"{place}: expected batch {stored_digest.hex()}, got {checked.digest.hex()}"
-    return _refuse(checked, Reason.FORK, detail)
-
-
-def _refuse(checked: Checked, reason: Reason, detail: str) -> Refused:
+def refuse(checked: Checked, reason: Reason, detail: str) -> Refused:
+    """The refusal of a batch that is well made but has no place."""
     return Refused(checked.message, checked.signed.batch.gw, checked.digest, reason, detail)
 
 

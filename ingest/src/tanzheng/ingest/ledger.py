@@ -4,15 +4,17 @@ Functions on an open connection; the caller holds the transaction.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 
 from tanzheng.core.batch import Batch, ChainHead
 from tanzheng.core.errors import BadInput
+from tanzheng.core.topics import batch_topic
 from tanzheng.ingest import rows
-from tanzheng.ingest.decide import Checked, Refused
+from tanzheng.ingest.chain import Chain, Link
+from tanzheng.ingest.decide import Checked, Reason, Refused
 from tanzheng.ingest.enrolment import Gateway
 
 Place = tuple[str, int, int]
@@ -21,6 +23,7 @@ Place = tuple[str, int, int]
 # Open entries of one gateway. Beyond it a message is counted and logged only: a mad gateway must
 # not fill the disk of all others. It keeps its data, because nothing of it is acknowledged.
 QUARANTINE_OPEN_MAX = 10_000
+FOLLOWING_PAGE = 1000
 
 
 def enrol(
@@ -60,42 +63,109 @@ def point_ids(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
     return ids
 
 
-def lock_gateways(connection: psycopg.Connection, gateways: Iterable[str]) -> dict[str, bool]:
-    """Keep other workers from these gateways until the transaction ends; gateway → suspended."""
+def lock_chains(connection: psycopg.Connection, gateways: Iterable[str]) -> dict[str, Chain]:
+    """The chains of these gateways; other workers are kept from them until the transaction ends."""
+    names = list(gateways)
     found = connection.execute(
-        "SELECT gw, state = 'suspended' FROM gateway WHERE gw = ANY(%s) ORDER BY gw FOR UPDATE",
-        (list(gateways),),
+        "SELECT gw, state = 'suspended', head_epoch, head_seq, head_digest FROM gateway "
+        "WHERE gw = ANY(%s) ORDER BY gw FOR UPDATE",
+        (names,),
     )
-    return dict(found.fetchall())
-
-
-def heads(connection: psycopg.Connection, gateways: Iterable[str]) -> dict[str, ChainHead]:
-    """The last stored batch of each gateway that has one. Read after `lock_gateways`."""
-    found = connection.execute(
-        "SELECT g.gw, b.epoch, b.seq, b.digest FROM unnest(%s::text[]) AS g(gw), LATERAL ("
-        "SELECT epoch, seq, digest FROM batch WHERE batch.gw = g.gw "
-        "ORDER BY epoch DESC, seq DESC LIMIT 1) AS b",
-        (list(gateways),),
+    chains = {
+        gw: Chain(None if digest is None else ChainHead(epoch, seq, bytes(digest)), suspended)
+        for gw, suspended, epoch, seq, digest in found
+    }
+    waiting = connection.execute(
+        "SELECT gw, count(*), sum(raw_bytes), max(seq) FROM early_batch WHERE gw = ANY(%s) "
+        "GROUP BY gw",
+        (names,),
     )
-    return {gw: ChainHead(epoch, seq, bytes(digest)) for gw, epoch, seq, digest in found}
+    for gw, early, early_bytes, top in waiting:
+        chain = chains[gw]
+        chain.early, chain.early_bytes, chain.top = early, int(early_bytes), top
+    return chains
 
 
-def digests(connection: psycopg.Connection, places: Sequence[Place]) -> dict[Place, bytes]:
-    """Digest of the stored batch in each place that is taken."""
-    if not places:
+def links(
+    connection: psycopg.Connection, places: Iterable[Place]
+) -> dict[str, dict[tuple[int, int], Link]]:
+    """The stored batches in these places and next to them, by gateway."""
+    wanted = {(gw, epoch, seq + step) for gw, epoch, seq in places for step in (-1, 0, 1)}
+    if not wanted:
         return {}
-    gws, epochs, seqs = map(list, zip(*places, strict=True))
-    found = connection.execute(
-        "SELECT gw, epoch, seq, digest FROM batch JOIN "
+    gws, epochs, seqs = map(list, zip(*wanted, strict=True))
+    rows_found = connection.execute(
+        "SELECT gw, epoch, seq, digest, prev FROM batch JOIN "
         "unnest(%s::text[], %s::bigint[], %s::bigint[]) AS p(gw, epoch, seq) "
         "USING (gw, epoch, seq)",
         (gws, epochs, seqs),
     )
-    return {(gw, epoch, seq): bytes(digest) for gw, epoch, seq, digest in found}
+    found: dict[str, dict[tuple[int, int], Link]] = {}
+    for gw, epoch, seq, digest, prev in rows_found:
+        found.setdefault(gw, {})[epoch, seq] = Link(bytes(digest), bytes(prev))
+    return found
+
+
+def following(
+    connection: psycopg.Connection, gw: str, head: ChainHead
+) -> Iterator[tuple[int, Link]]:
+    """Sequence and link of the stored batches of the head's epoch above it, rising."""
+    after = head.seq
+    while True:
+        page = connection.execute(
+            "SELECT seq, digest, prev FROM batch WHERE gw = %s AND epoch = %s AND seq > %s "
+            "ORDER BY seq LIMIT %s",
+            (gw, head.epoch, after, FOLLOWING_PAGE),
+        ).fetchall()
+        for seq, digest, prev in page:
+            yield seq, Link(bytes(digest), bytes(prev))
+            after = seq
+        if len(page) < FOLLOWING_PAGE:
+            return
+
+
+def set_head(connection: psycopg.Connection, gw: str, head: ChainHead) -> None:
+    """The chain of `gw` is gapless up to `head` from now on."""
+    connection.execute(
+        "UPDATE gateway SET head_epoch = %s, head_seq = %s, head_digest = %s WHERE gw = %s",
+        (head.epoch, head.seq, head.digest, gw),
+    )
+
+
+def strand(connection: psycopg.Connection, gw: str, last: ChainHead) -> int:
+    """Move to quarantine what is early in the epoch that ended with `last`; how many batches.
+
+    It can never join. The signed bytes are kept, the rows made from them go.
+    """
+    place = {"gw": gw, "epoch": last.epoch, "seq": last.seq, "topic": batch_topic(gw)}
+    stranded = "SELECT * FROM batch WHERE gw = %(gw)s AND epoch = %(epoch)s AND seq > %(seq)s"
+    kept = connection.execute(
+        "INSERT INTO quarantine (topic, gw, reason_code, detail, digest, raw, received_at, "  # noqa: S608
+        f"seen_last_at) SELECT %(topic)s, gw, '{Reason.CLOSED}', format('%%s epoch %%s seq %%s: "
+        "stored early, its epoch ended before the batches in between came', gw, epoch, seq), "
+        f"digest, raw, received_at, received_at FROM ({stranded}) AS b "
+        "ON CONFLICT (digest, reason_code, topic) DO NOTHING".encode(),
+        place,
+    )
+    connection.execute(
+        "DELETE FROM reading r USING point p, "  # noqa: S608
+        f"(SELECT min(first_ms) AS first, max(last_ms) AS last FROM ({stranded}) AS b) AS span "
+        "WHERE p.gw = %(gw)s AND r.point_id = p.point_id AND r.t >= to_timestamp(first / 1000.0) "
+        "AND r.t <= to_timestamp(last / 1000.0) "
+        f"AND r.batch_id IN (SELECT batch_id FROM ({stranded}) AS b)".encode(),
+        place,
+    )
+    for table in ("gap", "event", "batch"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE batch_id IN "  # noqa: S608
+            f"(SELECT batch_id FROM ({stranded}) AS b)".encode(),
+            place,
+        )
+    return kept.rowcount
 
 
 def insert_batches(connection: psycopg.Connection, accepted: Sequence[Checked]) -> list[int]:
-    """The ledger rows of accepted batches; their ids in the same order."""
+    """The ledger rows of accepted batches; their ids, rising, in the same order."""
     ids: list[int] = []
     with connection.cursor() as cursor:
         cursor.executemany(

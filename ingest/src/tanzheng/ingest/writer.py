@@ -13,17 +13,8 @@ import psycopg
 
 from tanzheng.core.batch import ChainHead
 from tanzheng.ingest import ledger, migrate, rows
-from tanzheng.ingest.decide import (
-    Accept,
-    Checked,
-    Duplicate,
-    Reason,
-    Refused,
-    Repeated,
-    decide,
-    decide_repeated,
-    fault,
-)
+from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, decide, joined
+from tanzheng.ingest.decide import Checked, Reason, Refused, fault
 from tanzheng.ingest.enrolment import Gateway
 
 LOG = logging.getLogger(__name__)
@@ -33,10 +24,17 @@ IDLE_IN_TRANSACTION_MS_MAX = 60_000
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a group. `heads`: gateways to acknowledge, with what is committed now."""
+    """What became of a group.
+
+    `heads`: gateways to acknowledge, with the last batch of their gapless chain that is committed;
+    `tops`: the highest sequence stored ahead of it, where there is one. `accepted` batches have
+    `readings`; of them `early` were ahead of their chain.
+    """
 
     heads: dict[str, ChainHead] = field(default_factory=dict)
+    tops: dict[str, int] = field(default_factory=dict)
     accepted: int = 0
+    early: int = 0
     readings: int = 0
     duplicates: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
@@ -44,11 +42,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Sorted:
-    """Decisions of one group."""
+    """Decisions of one group; `stored` in the order in which the chains took them."""
 
-    accepted: list[Checked] = field(default_factory=list)
-    repeated: list[Checked] = field(default_factory=list)
+    stored: list[Checked] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    early: int = 0
+    duplicates: int = 0
 
 
 def connect(database_url: str) -> psycopg.Connection:
@@ -86,12 +85,11 @@ class Writer:
         """Close the connection; what is not committed is gone."""
         self._connection.close()
 
-    def heads(self) -> dict[str, ChainHead]:
+    def standing(self) -> Outcome:
         """The committed head of each gateway that has one and is not suspended."""
         with self._connection.transaction():
-            suspended = ledger.lock_gateways(self._connection, self.gateways)
-            heads = ledger.heads(self._connection, self.gateways)
-        return {gw: head for gw, head in heads.items() if not suspended[gw]}
+            chains = ledger.lock_chains(self._connection, self.gateways)
+        return _standing(chains)
 
     def write(self, examined: Sequence[Checked | Refused]) -> Outcome:
         """Decide and store a group in order.
@@ -114,41 +112,48 @@ class Writer:
 
     def _transaction(self, examined: Sequence[Checked | Refused]) -> Outcome:
         connection = self._connection
-        gateways = {item.signed.batch.gw for item in examined if isinstance(item, Checked)}
+        checked = [item for item in examined if isinstance(item, Checked)]
         with connection.transaction():
-            suspended = ledger.lock_gateways(connection, gateways)
-            heads = ledger.heads(connection, gateways)
-            found = _sort(examined, heads, suspended)
-            duplicates = self._resolve_repeated(found, suspended)
-            readings, days = self._store(found.accepted)
+            chains = ledger.lock_chains(connection, {item.signed.batch.gw for item in checked})
+            for gw, links in ledger.links(connection, map(_place, checked)).items():
+                chains[gw].links = links
+            before = {gw: chain.head for gw, chain in chains.items()}
+            found = _sort(examined, chains)
+            self._suspend_forked(found.refused, chains)
+            readings, days = self._store(found.stored)
+            for gw, chain in chains.items():
+                if chain.head is not None and chain.head != before[gw]:
+                    self._move_head(gw, chain, chain.head)
             ledger.quarantine(connection, found.refused)
         self._days.update(days)
-        return Outcome(
-            heads={gw: head for gw, head in heads.items() if not suspended[gw]},
-            accepted=len(found.accepted),
-            readings=readings,
-            duplicates=duplicates,
-            refused=Counter(item.reason for item in found.refused),
-        )
+        outcome = _standing(chains)
+        outcome.accepted, outcome.early = len(found.stored), found.early
+        outcome.readings, outcome.duplicates = readings, found.duplicates
+        outcome.refused = Counter(item.reason for item in found.refused)
+        return outcome
 
-    def _resolve_repeated(self, found: _Sorted, suspended: dict[str, bool]) -> int:
-        """Tell duplicates from forks; a fork suspends its gateway. Number of duplicates."""
-        known = {_place(item): item.digest for item in found.accepted}
-        places = [_place(item) for item in found.repeated]
-        known |= ledger.digests(self._connection, [place for place in places if place not in known])
-        duplicates = 0
-        for item in found.repeated:
-            verdict = decide_repeated(item, known.get(_place(item)))
-            if isinstance(verdict, Duplicate):
-                duplicates += 1
-                continue
-            found.refused.append(verdict)
-            if verdict.reason is Reason.FORK:
-                gw = item.signed.batch.gw
-                suspended[gw] = True
-                ledger.suspend(self._connection, gw, verdict.detail)
-                LOG.error("gateway %s suspended, it signed two histories: %s", gw, verdict.detail)
-        return duplicates
+    def _suspend_forked(self, refused: Iterable[Refused], chains: Mapping[str, Chain]) -> None:
+        for item in refused:
+            if item.reason is Reason.FORK and item.gw is not None:
+                self._suspend(item.gw, chains[item.gw], item.detail)
+
+    def _suspend(self, gw: str, chain: Chain, why: str) -> None:
+        chain.suspended = True
+        ledger.suspend(self._connection, gw, why)
+        LOG.error("gateway %s suspended, it signed two histories: %s", gw, why)
+
+    def _move_head(self, gw: str, chain: Chain, head: ChainHead) -> None:
+        """The chain has grown: early batches that follow without a hole join it, others of an
+        epoch that ended leave."""
+        connection = self._connection
+        for last in chain.closed:
+            if stranded := ledger.strand(connection, gw, last):
+                LOG.warning("%s: %d early batches stranded in epoch %d", gw, stranded, last.epoch)
+        chain.head, misfit = joined(head, ledger.following(connection, gw, head))
+        ledger.set_head(connection, gw, chain.head)
+        if misfit is not None:
+            why = f"{gw} epoch {misfit.epoch} seq {misfit.seq}: does not name the stored one before"
+            self._suspend(gw, chain, why)
 
     def _store(self, accepted: Sequence[Checked]) -> tuple[int, set[int]]:
         """Everything accepted batches hold; the number of readings and the days they lie in."""
@@ -169,27 +174,35 @@ class Writer:
         return len(readings), days
 
 
-def _sort(
-    examined: Iterable[Checked | Refused],
-    heads: dict[str, ChainHead],
-    suspended: Mapping[str, bool],
-) -> _Sorted:
-    """Decide in order of arrival; `heads` moves along with what is accepted."""
+def _sort(examined: Iterable[Checked | Refused], chains: Mapping[str, Chain]) -> _Sorted:
+    """Decide in order of arrival; the chains move along with what is stored.
+
+    A fork stops its gateway at once: nothing behind it in the group is taken.
+    """
     found = _Sorted()
     for item in examined:
         if isinstance(item, Refused):
             found.refused.append(item)
             continue
-        batch = item.signed.batch
-        verdict = decide(heads.get(batch.gw), suspended[batch.gw], item)
-        if isinstance(verdict, Accept):
-            heads[batch.gw] = ChainHead(batch.epoch, batch.seq, item.digest)
-            found.accepted.append(item)
-        elif isinstance(verdict, Repeated):
-            found.repeated.append(item)
+        chain = chains[item.signed.batch.gw]
+        verdict = decide(chain, item)
+        if isinstance(verdict, Accept | Early):
+            chain.take(verdict)
+            found.stored.append(item)
+            found.early += isinstance(verdict, Early)
+        elif isinstance(verdict, Duplicate):
+            found.duplicates += 1
         else:
             found.refused.append(verdict)
+            chain.suspended = chain.suspended or verdict.reason is Reason.FORK
     return found
+
+
+def _standing(chains: Mapping[str, Chain]) -> Outcome:
+    open_ones = {gw: chain for gw, chain in chains.items() if not chain.suspended}
+    heads = {gw: chain.head for gw, chain in open_ones.items() if chain.head is not None}
+    tops = {gw: open_ones[gw].top for gw, head in heads.items() if open_ones[gw].top > head.seq}
+    return Outcome(heads, tops)
 
 
 def _place(item: Checked) -> ledger.Place:
@@ -200,7 +213,9 @@ def _sum(outcomes: Iterable[Outcome]) -> Outcome:
     total = Outcome()
     for outcome in outcomes:
         total.heads |= outcome.heads
+        total.tops |= outcome.tops
         total.accepted += outcome.accepted
+        total.early += outcome.early
         total.readings += outcome.readings
         total.duplicates += outcome.duplicates
         total.refused += outcome.refused
