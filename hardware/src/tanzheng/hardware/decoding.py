@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from tanzheng.core.quality import Quality
 from tanzheng.hardware.addresses import STRING, RegisterAt
 from tanzheng.hardware.errors import ValueOutOfRange
-from tanzheng.hardware.points import ONE, PointSpec
+from tanzheng.hardware.points import ONE, PointSpec, gravest
 from tanzheng.hardware.registers import Raw, raw_of, raw_sentinels, value_of
 
 if TYPE_CHECKING:
@@ -165,14 +165,13 @@ class _PointReader:
 
     def _graded(self, memory: Memory) -> Quality | None:
         """None where a status point was not read: then nobody can say what the value is worth."""
-        worst = Quality.GOOD
+        found: list[Quality] = []
         for at, validity in self._validity:
             raw = memory.get(at)
             if raw is None:
                 return None
-            if worst is Quality.GOOD:
-                worst = validity.quality(int(raw))
-        return worst
+            found.append(validity.quality(int(raw)))
+        return gravest(found)
 
 
 class _Fast(NamedTuple):

@@ -1,6 +1,6 @@
 """One value of a device: where it is, what it means, when it is good. Data only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from fractions import Fraction
@@ -25,11 +25,22 @@ class ScaleRegister:
     factors: Mapping[int, Fraction]
 
 
+_GRAVITY: Final = tuple(
+    Quality[name]
+    for name in "GOOD UNCERTAIN_CLOCK MANUAL OVER_RANGE MAINTENANCE CALIBRATION COMMS FAULT".split()
+)
+
+
+def gravest(qualities: Iterable[Quality]) -> Quality:
+    """The one that says most about what went wrong; GOOD where there is none."""
+    return max(qualities, key=_GRAVITY.index, default=Quality.GOOD)
+
+
 @dataclass(frozen=True, slots=True)
 class Validity:
     """How the raw value of the point `point` sets the quality of another: by bit, by value.
 
-    The lowest listed bit that is set decides, then the raw value; what is not listed is good.
+    The gravest of all that apply decides; what is not listed is good.
     """
 
     point: str
@@ -38,10 +49,8 @@ class Validity:
 
     def quality(self, raw: int) -> Quality:
         """What a reading is worth while the status point shows `raw`."""
-        for bit, quality in self.bits.items():
-            if raw >> bit & 1:
-                return quality
-        return self.values.get(raw, Quality.GOOD)
+        found = [quality for bit, quality in self.bits.items() if raw >> bit & 1]
+        return gravest([*found, self.values.get(raw, Quality.GOOD)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class PointSpec:
     `sentinels` are raw values that mean "no value"; NaN and infinity always do. A counter starts
     again at 0 when its raw value reaches `rollover` (None: at the limit of its type). A value
     outside `expected` (lowest, highest, in `unit`) is a reading of quality OVER_RANGE: kept, shown,
-    never summed. Of several `validity` the first that is not good decides.
+    never summed. Of several `validity` the gravest decides.
     """
 
     id: str
@@ -181,6 +190,4 @@ def _validities(plan: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[
 
 
 def _qualities(table: Mapping[str | int, str]) -> dict[int, Quality]:
-    """In rising order, so that the lowest bit decides."""
-    found = {int(raw): Quality[name.upper()] for raw, name in table.items()}
-    return dict(sorted(found.items()))
+    return {int(raw): Quality[name.upper()] for raw, name in table.items()}
