@@ -89,7 +89,7 @@ def _table(reports: list[tuple[int, "LineReport"]]) -> "Table":
 
     table = Table()
     for heading in ("line 行", "address 地址", "C 控制码", "DI 标识", "value 值", "meaning 含义"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for number, report in reports:
         for record in report.records:
             value = " ".join(filter(None, (record.value, record.unit)))

@@ -43,6 +43,8 @@ def _value(form: Form, data: bytes, where: str) -> Value:
         number = _number(form, data[: form.size], where)
         stamp = _stamp(data[-STAMP_BYTES:], where) if form.stamped else None
         return Value(f"{number:f}", number, stamp)
+    if form.kind == "bits":
+        return Value(data[::-1].hex().upper(), Decimal(int.from_bytes(data, "little")))
     return Value(_TEXTS[form.kind](data, where))
 
 
@@ -68,10 +70,6 @@ def _text(data: bytes, where: str) -> str:
     if any(not 0x20 <= byte < 0x7F for byte in text):
         raise BadBcd(f"expected ASCII, got {text.hex().upper()}, at {where}")
     return text.decode("ascii")
-
-
-def _bits(data: bytes, _where: str) -> str:
-    return data[::-1].hex().upper()
 
 
 def _date(data: bytes, where: str) -> str:
@@ -104,7 +102,6 @@ def _stamp(data: bytes, where: str) -> str | None:
 _TEXTS: dict[str, Callable[[bytes, str], str | None]] = {
     "digits": _digits,
     "text": _text,
-    "bits": _bits,
     "date": _date,
     "time": _time,
     "stamp": _stamp,
