@@ -1,0 +1,35 @@
+"""What a round finds: values that were read, and why others were not."""
+
+from dataclasses import dataclass, field
+
+from tanzheng.edge.abc import Miss, Take
+from tanzheng.hardware.blocks import Decoded
+
+NOT_AVAILABLE = "not_available"
+
+
+@dataclass(slots=True)
+class Found:
+    """So far, of all devices of a line."""
+
+    takes: list[Take] = field(default_factory=list)
+    misses: list[Miss] = field(default_factory=list)
+
+    def take(self, points: tuple[int, ...], decoded: Decoded, t_ms: int) -> None:
+        """What a reply that arrived at `t_ms` says of `points`."""
+        kept = decoded.kept
+        if kept is not None:
+            self.miss(tuple(points[index] for index in decoded.missing), NOT_AVAILABLE)
+            points = tuple(points[index] for index in kept)
+        if points:
+            self.takes.append(Take(t_ms, points, decoded.values, decoded.quality))
+
+    def miss(self, points: tuple[int, ...], reason: str) -> None:
+        """Points without a value, if any."""
+        if points:
+            self.misses.append(Miss(points, reason))
+
+
+def place_of(kept: tuple[int, ...], position: int) -> int | None:
+    """Where in `values` the point at `position` is, None where it has no value."""
+    return kept.index(position) if position in kept else None

@@ -1,0 +1,293 @@
+"""The one owner of an endpoint: asks one thing at a time, for all devices behind it.
+
+Driven by callbacks: the next request is written in the very call that brought the last answer. A
+request costs no task, no future and no timer: one timer a line, rarely set, looks at a deadline.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tanzheng.edge.abc import Miss, Round
+from tanzheng.edge.backoff import Backoff
+from tanzheng.edge.drivers.modbus.device import REOPENED, Device, Steps
+from tanzheng.edge.drivers.modbus.found import Found
+from tanzheng.edge.drivers.modbus.link import BAD_REPLY, Answer, Failure, Link
+from tanzheng.edge.drivers.modbus.opening import AnyLink, Opener, OpenFailed
+
+if TYPE_CHECKING:
+    from tanzheng.edge.drivers.modbus.codec import ReadRequest
+
+GRACE_S = 0.001
+"""An event loop that was held up hears its timers before its sockets: one more turn, then late."""
+SILENT_MAX = 3
+"""So many requests in a row without a byte: an RTU line is opened anew."""
+
+_TIMEOUT = Failure("comms_timeout")
+_LOST = Failure("connection_lost")
+_NOT_SILENT = Failure("line_not_silent", of_line=True)
+
+
+class ModbusLine:
+    """A `Line`: one TCP address or serial port, and the devices behind it.
+
+    After a time-out or anything else than the answer that was asked for, a Modbus TCP connection is
+    closed and opened anew; on RTU some silence must pass before the next request. `generation`
+    counts how often the endpoint went away by itself: something else may have come back.
+    """
+
+    def __init__(self, opener: Opener, devices: Sequence[Device]) -> None:
+        self._opener, self._devices = opener, devices
+        self._paced = opener.by_silence or any(device.settings.pause_s for device in devices)
+        self._connect_pause_s = max(device.settings.connect_pause_s for device in devices)
+        self._link: AnyLink | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._backoff = Backoff()
+        self._reason = ""
+        self.generation = 0
+        self._device = devices[0]
+        self._timeout_s = self._device.settings.timeout_s
+        self._found = Found()
+        self._finished: Callable[[Round], None] | None = None
+        self._steps: Steps | None = None
+        self._request: ReadRequest | None = None
+        self._asked_again = False
+        self._silent = 0
+        # A deadline at infinity is none. The timer may be set for an earlier instant than the
+        # deadline, never for a later one: then it is set again when it fires.
+        self._deadline_s = self._timer_s = self._limit_s = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_grace = False
+        self._pause: asyncio.TimerHandle | None = None
+        self._ready_s = 0.0
+        self._stray_bytes = self._connections = 0
+
+    @property
+    def name(self) -> str:
+        """The endpoint, for logs and metrics."""
+        return self._opener.name
+
+    def due(self, slot_ms: int) -> tuple[int, ...]:
+        """The points that this slot is for."""
+        if len(self._devices) == 1:
+            return self._devices[0].due(slot_ms)
+        return tuple(point for device in self._devices for point in device.due(slot_ms))
+
+    def status(self) -> Mapping[str, Any]:
+        """The endpoint and each device, for people."""
+        return {
+            "endpoint": self.name,
+            "open": self._link is not None,
+            "reason": self._reason,
+            "connections": self._connections,
+            "stray_bytes": self._stray_bytes,
+            "devices": {device.id: device.status() for device in self._devices},
+        }
+
+    def close(self) -> None:
+        """Let the endpoint go."""
+        self._finished = self._steps = self._request = None
+        for handle in (self._timer, self._pause, self._opening):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._pause = self._opening = None
+        self._drop()
+
+    def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
+        """Begin a round; `finished` is called once, with everything that was due."""
+        if self._link is None and not self._backoff.ready(time.monotonic()):
+            finished(Round((), (Miss(self.due(slot_ms), self._reason),)))
+            return
+        self._finished = finished
+        self._found = Found()
+        self._steps = steps = self._round(slot_ms)
+        self._run(steps, None)
+
+    def _round(self, slot_ms: int) -> Steps:
+        for device in self._devices:
+            self._device, self._timeout_s = device, device.settings.timeout_s
+            yield from device.round(slot_ms, self, self._found)
+
+    def answered(self, answer: Answer) -> None:
+        """The link's answer to the request in flight; called for each of them, so kept short."""
+        self._silent = 0
+        if self._paced:
+            self._keep_pace()
+        if answer is BAD_REPLY and not self._opener.by_silence:
+            self._drop()
+        self._go_on(answer)
+
+    def _go_on(self, answer: Answer) -> None:
+        steps, self._request = self._steps, None
+        self._deadline_s = math.inf
+        if steps is not None:
+            self._run(steps, answer)
+
+    def _run(self, steps: Steps, answer: Answer | None) -> None:
+        """Hand an answer to the device and send what it asks next; the round ends with the last.
+
+        A loop, as a refusal to send is an answer, too.
+        """
+        try:
+            while True:
+                # A generator takes None to begin with.
+                self._request = steps.send(answer)  # type: ignore[arg-type]
+                self._asked_again = False
+                self._limit_s = math.inf
+                answer = self._send()
+                if answer is None:
+                    return
+        except StopIteration:
+            self._end()
+
+    def _end(self) -> None:
+        finished, found = self._finished, self._found
+        self._finished = self._steps = self._request = None
+        if finished is not None:
+            finished(Round(found.takes, found.misses))
+
+    def _send(self) -> Failure | None:
+        """Write the request, now or when the line is open and silent; else why never."""
+        link = self._link
+        if link is None:
+            return self._open()
+        now_s = time.monotonic()
+        if self._paced and now_s < self._ready_s:
+            return self._wait(now_s)
+        assert self._request is not None
+        self._set_deadline(now_s + self._timeout_s, now_s)
+        link.ask(self._request)
+        return None
+
+    def _wait(self, now_s: float) -> Failure | None:
+        if self._limit_s == math.inf:
+            self._limit_s = self._ready_s + self._timeout_s
+        if now_s >= self._limit_s:
+            return _NOT_SILENT
+        loop = asyncio.get_running_loop()
+        self._pause = loop.call_later(self._ready_s - now_s, self._resume)
+        return None
+
+    def _resume(self) -> None:
+        self._pause = None
+        refusal = self._send()
+        if refusal is not None:
+            self._go_on(refusal)
+
+    def _keep_pace(self) -> None:
+        self._be_ready_in(self._device.settings.pause_s)
+
+    def _be_ready_in(self, seconds: float) -> None:
+        self._ready_s = max(self._ready_s, time.monotonic() + seconds)
+
+    def _open(self) -> Failure | None:
+        now_s = time.monotonic()
+        if not self._backoff.ready(now_s):
+            return Failure(self._reason, of_line=True)
+        self._set_deadline(now_s + self._timeout_s, now_s)
+        self._opening = asyncio.get_running_loop().create_task(self._connect())
+        return None
+
+    async def _connect(self) -> None:
+        try:
+            link = await self._opener.open(self)
+        except OpenFailed as error:
+            self._not_open(error.reason)
+            return
+        self._opening, self._link, self._reason = None, link, ""
+        self._connections += 1
+        self._backoff.succeeded()
+        self._deadline_s = math.inf
+        if self._connect_pause_s:
+            loop = asyncio.get_running_loop()
+            self._pause = loop.call_later(self._connect_pause_s, self._resume)
+        else:
+            self._resume()
+
+    def _not_open(self, reason: str) -> None:
+        self._opening, self._reason = None, reason
+        self.generation += 1
+        self._backoff.failed(time.monotonic())
+        self._go_on(Failure(reason, of_line=True))
+
+    def lost(self, link: Link) -> None:
+        """The link is closed; a request in flight is asked once more if the link had served.
+
+        A peer may close an idle connection whenever it likes.
+        """
+        if link is not self._link:
+            return
+        self._link = None
+        self.generation += 1
+        if self._request is None or self._pause is not None:
+            return
+        self._deadline_s = math.inf
+        if not link.served or self._asked_again:
+            self._go_on(_LOST)
+        elif self._device.identifies:
+            self._go_on(REOPENED)
+        else:
+            self._asked_again = True
+            self._resume()
+
+    def heard(self, ended: bool) -> None:
+        """Bytes came on an RTU line. `ended`: as many as the answer has, so no more are due."""
+        now_s = time.monotonic()
+        self._ready_s = max(self._ready_s, now_s + self._opener.silence_s)
+        if ended and now_s + self._opener.quiet_s < self._deadline_s:
+            self._set_deadline(now_s + self._opener.quiet_s, now_s)
+
+    def stray(self, count: int) -> None:
+        """So many bytes belonged to no answer."""
+        self._stray_bytes += count
+
+    def _set_deadline(self, deadline_s: float, now_s: float) -> None:
+        self._deadline_s = deadline_s
+        if deadline_s < self._timer_s:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._set_timer(deadline_s - now_s, deadline_s)
+
+    def _set_timer(self, delay_s: float, at_s: float) -> None:
+        self._timer_s = at_s
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer, self._timer_s = None, math.inf
+        if self._deadline_s == math.inf:
+            self._in_grace = False
+            return
+        left_s = self._deadline_s - time.monotonic()
+        if left_s > 0:
+            self._in_grace = False
+            self._set_timer(left_s, self._deadline_s)
+        elif not self._in_grace:
+            self._in_grace = True
+            self._set_timer(GRACE_S, self._deadline_s)
+        else:
+            self._in_grace = False
+            self._expire()
+
+    def _expire(self) -> None:
+        self._deadline_s = math.inf
+        if self._opening is not None:
+            self._opening.cancel()
+            self._not_open("connect_timeout")
+            return
+        link = self._link
+        assert link is not None
+        answer = BAD_REPLY if link.forget() else _TIMEOUT
+        self._silent = 0 if answer is BAD_REPLY else self._silent + 1
+        self._be_ready_in(self._opener.silence_s)
+        if not self._opener.by_silence or self._silent >= SILENT_MAX:
+            self._drop()
+        self._go_on(answer)
+
+    def _drop(self) -> None:
+        """Close by our own will: what is opened next is the same peer."""
+        link, self._link = self._link, None
+        self._silent = 0
+        if link is not None:
+            link.drop()

@@ -1,1 +1,0 @@
-"""Modbus TCP: codec (pure), driver (asyncio), README, sample configuration."""
