@@ -6,7 +6,7 @@ from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.keys import VerifyKey
 from tanzheng.edge import log
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.resend import Verdict, judge
+from tanzheng.edge.resend import NOTHING, Place, Verdict, judge, place_of
 from tanzheng.edge.spool.store import Spool
 
 
@@ -16,6 +16,16 @@ class AckDesk:
     def __init__(self, gateway: str, platform: VerifyKey, spool: Spool, counters: Counters) -> None:
         self._gateway, self._platform = gateway, platform
         self._spool, self._counters = spool, counters
+        self._top: Place = NOTHING
+
+    @property
+    def behind(self) -> bool:
+        """True where the platform holds batches that came early and that this spool never sealed.
+
+        The spool is a copy from before. Nothing may be sealed, for the places are taken, until
+        all it holds is acknowledged; then it goes on in a new epoch.
+        """
+        return not self._spool.opens_epoch and self._top > place_of(self._spool.head)
 
     def receive(self, raw: bytes, now_ms: int) -> Ack | None:
         """The ack in `raw` where the platform signed it for this gateway; None where refused.
@@ -41,6 +51,7 @@ class AckDesk:
 
     def _apply(self, ack: Ack, now_ms: int) -> None:
         spool, head = self._spool, ChainHead(ack.epoch, ack.seq, ack.head)
+        self._top = max(self._top, (ack.epoch, ack.top))
         verdict = judge(ack, spool.acked, spool.head, spool.digest_at(ack.epoch, ack.seq))
         if verdict is Verdict.FREES:
             spool.free(head)
@@ -52,6 +63,8 @@ class AckDesk:
             log.error("ack_conflict", epoch=ack.epoch, seq=ack.seq, head=ack.head.hex())
         else:
             self._continue_after(head, now_ms)
+        if self.behind and spool.acked is not None and spool.acked == spool.head:
+            self._continue_after(spool.acked, now_ms)
 
     def _continue_after(self, platform: ChainHead, now_ms: int) -> None:
         """The platform is ahead: a disk restored from a backup, a box swapped."""
@@ -64,6 +77,7 @@ class AckDesk:
                 "platform_epoch": platform.epoch,
                 "platform_seq": platform.seq,
                 "platform_head": platform.digest.hex(),
+                "platform_top": self._top[1],
                 "own_epoch": own.epoch if own else 0,
                 "own_seq": own.seq if own else 0,
             },

@@ -2,25 +2,42 @@
 
 A paho client keeps its own queue in memory and sends it again by itself after a reconnect. Here
 each connection is a new client, so nothing but `resend.Session` ever decides what is sent.
+
+MQTT 5; a broker that speaks 3.1.1 only refuses it (`VersionRefused`) and is asked again in its
+own version. On any event loop with `add_reader` (asyncio's own, uvloop).
 """
 
 import asyncio
+import fcntl
 import socket
+import ssl
+import struct
+import termios
 from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from tanzheng.core.errors import TanzhengError
+from tanzheng.edge import log
 from tanzheng.edge.plan import BrokerPlan
+from tanzheng.edge.resend import RECEIVE_MAX
 
 KEEPALIVE_S = 15
 CONNECT_S_MAX = 5.0
+UNACKNOWLEDGED_MS_MAX = 20_000
+"""The kernel gives a connection up whose bytes the peer's kernel does not take for so long."""
+HEADER_BYTES_MAX = 32
+"""Of a publication, beside topic and payload."""
 
 
 class LinkDown(TanzhengError):
     """No connection to the broker, or no longer one."""
+
+
+class VersionRefused(LinkDown):
+    """The broker did not take our version of MQTT, or hung up where it should answer."""
 
 
 class MqttLink:
@@ -32,13 +49,22 @@ class MqttLink:
         client_id: str,
         on_message: Callable[[bytes], None],
         on_puback: Callable[[int], None],
+        version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
     ) -> None:
         self.closed = asyncio.Event()
+        self.version = version
+        self.receive_max = RECEIVE_MAX
+        """How many publications without PUBACK the broker takes; known after `open`."""
+        self.refused = 0
+        """Publications that the broker did not take, though it confirmed them (MQTT 5 says so)."""
         self._broker = broker
         self._loop = asyncio.get_running_loop()
         self._on_message, self._on_puback = on_message, on_puback
         self._step = self._loop.create_future()
         self._socket: Any = None
+        self._packet_max: int | None = None
+        self._answered, self._last_error = False, ""
+        self._received: list[bytes] = []
         self._client = self._make_client(client_id)
 
     async def open(self, topic: str) -> None:
@@ -46,6 +72,8 @@ class MqttLink:
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 broker = self._broker
+                if (context := tls_context(broker)) is not None:
+                    self._client.tls_set_context(context)
                 await asyncio.to_thread(
                     self._client.connect, broker.host, broker.port, keepalive=KEEPALIVE_S
                 )
@@ -68,8 +96,27 @@ class MqttLink:
         """`host:port` of the broker."""
         return f"{self._broker.host}:{self._broker.port}"
 
+    @property
+    def unsent(self) -> tuple[bool, int]:
+        """What is on its way: whether packets wait for the kernel, bytes the peer has not taken.
+
+        Two equal answers with something in them: nothing moved in between.
+        """
+        if self._socket is None or self._socket.fileno() < 0:
+            return False, 0
+        answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        return self._client.want_write(), int(struct.unpack("i", answer)[0])
+
     def publish(self, topic: str, payload: bytes) -> int:
         """Send with QoS 1; the message id that its PUBACK will name."""
+        if self._packet_max is not None:
+            size = len(topic) + len(payload) + HEADER_BYTES_MAX
+            if size > self._packet_max:
+                self.close()
+                raise LinkDown(
+                    f"expected a broker that takes a packet of {size} bytes, got the limit "
+                    f"{self._packet_max}, at {self.where}"
+                )
         sent = self._client.publish(topic, payload, qos=1)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.close()
@@ -96,14 +143,15 @@ class MqttLink:
 
     def _make_client(self, client_id: str) -> mqtt.Client:
         client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=self.version,
+            reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_S_MAX
         client.max_inflight_messages_set(0)  # the window is Session's
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
-        if self._broker.ca_path is not None:
-            client.tls_set(ca_certs=self._broker.ca_path)
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
         client.on_socket_register_write = self._want_write
@@ -111,14 +159,16 @@ class MqttLink:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
-        client.on_message = lambda _c, _u, message: self._on_message(bytes(message.payload))
-        client.on_publish = lambda _c, _u, mid, _r, _p: self._on_puback(mid)
+        client.on_message = lambda _c, _u, message: self._received.append(bytes(message.payload))
+        client.on_publish = self._published
+        client.on_log = self._logged
         return client
 
     # Socket callbacks may come from the thread that connects.
 
     def _socket_opened(self, _client: object, _userdata: object, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
         self._loop.call_soon_threadsafe(self._watch, sock)
 
     def _socket_closing(self, _client: object, _userdata: object, sock: Any) -> None:
@@ -136,7 +186,7 @@ class MqttLink:
             sock.close()
             return
         self._socket = sock
-        self._loop.add_reader(sock, self._client.loop_read)
+        self._loop.add_reader(sock, self._read)
 
     def _add_writer(self, sock: Any) -> None:
         if sock is self._socket and sock.fileno() >= 0:
@@ -151,12 +201,32 @@ class MqttLink:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
 
+    def _read(self) -> None:
+        """All that has come. What TLS has decrypted already makes no socket readable again."""
+        try:
+            self._client.loop_read()
+            while isinstance(self._socket, ssl.SSLSocket) and _decrypted(self._socket):
+                self._client.loop_read()
+        except Exception as error:  # noqa: BLE001 - paho on what is no MQTT: whatever struct says
+            self._gone(f"a packet that is none ({type(error).__name__}: {error})")
+            log.warning("broker_malformed", broker=self.where, detail=str(error))
+            self.close()
+            return
+        received, self._received = self._received, []
+        for payload in received:  # outside of paho: an error here is ours, and may end the agent
+            self._on_message(payload)
+
     # Protocol callbacks come from loop_read, loop_write and loop_misc: in the event loop.
 
-    def _connected(self, _c: object, _u: object, _f: object, reason: Any, _p: object) -> None:
+    def _connected(self, _c: object, _u: object, _f: object, reason: Any, properties: Any) -> None:
+        self._answered = True
         if reason.is_failure:
-            self._gone(f"the broker refused: {reason}")
-        elif not self._step.done():
+            refused = VersionRefused if reason.getName().startswith("Unsupported") else LinkDown
+            self._gone(f"the broker refused: {reason}", refused)
+            return
+        self.receive_max = getattr(properties, "ReceiveMaximum", RECEIVE_MAX)
+        self._packet_max = getattr(properties, "MaximumPacketSize", None)
+        if not self._step.done():
             self._step.set_result(None)
 
     def _subscribed(self, _c: object, _u: object, _m: int, reasons: Any, _p: object) -> None:
@@ -165,12 +235,54 @@ class MqttLink:
         elif not self._step.done():
             self._step.set_result(None)
 
+    def _published(self, _c: object, _u: object, mid: int, reason: Any, _p: object) -> None:
+        if reason.is_failure:
+            self.refused += 1
+            if self.refused.bit_count() == 1:  # 1, 2, 4 …
+                log.error("publication_refused", reason=str(reason), count=self.refused)
+        self._on_puback(mid)
+
     def _disconnected(self, _c: object, _u: object, _f: object, reason: Any, _p: object) -> None:
         self._unwatch()
-        self._gone(str(reason))
+        # Before CONNACK an older broker hangs up on a version it cannot read.
+        early = not self._answered and self.version == MQTTProtocolVersion.MQTTv5
+        why = f"{reason} ({self._last_error})" if self._last_error else str(reason)
+        self._gone(why, VersionRefused if early else LinkDown)
 
-    def _gone(self, why: str) -> None:
+    def _logged(self, _c: object, _u: object, level: int, text: str) -> None:
+        if level in (mqtt.MQTT_LOG_ERR, mqtt.MQTT_LOG_WARNING):
+            self._last_error = text
+
+    def _gone(self, why: str, kind: type[LinkDown] = LinkDown) -> None:
         self.closed.set()
         if not self._step.done():
-            self._step.set_exception(LinkDown(f"expected a connection, got: {why}"))
+            self._step.set_exception(kind(f"expected a connection, got: {why}, at {self.where}"))
             self._step.exception()  # noted even where nobody waits
+
+
+def tls_context(broker: BrokerPlan) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer that trusts the plan's authority alone and checks the broker's name.
+
+    None where the plan has no authority: plain TCP. Read anew for each connection, so that a
+    renewed certificate is used without a restart.
+    """
+    if broker.ca_path is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(broker.ca_path)
+    except (OSError, ValueError) as error:
+        raise LinkDown(f"expected an authority, got {error}, at {broker.ca_path}") from error
+    if broker.cert_path is not None:
+        try:
+            context.load_cert_chain(broker.cert_path, broker.key_path)
+        except (OSError, ValueError) as error:
+            raise LinkDown(
+                f"expected a certificate and its key, got {error}, at {broker.cert_path}"
+            ) from error
+    return context
+
+
+def _decrypted(connection: ssl.SSLSocket) -> int:
+    return connection.pending() if connection.fileno() >= 0 else 0

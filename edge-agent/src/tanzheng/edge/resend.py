@@ -1,5 +1,9 @@
 """What to publish next, and what the platform's ack means: the uplink's session as a pure object.
 
+Live first: where a backlog has gathered, the newest batch goes out at once and each one sealed
+after it, too, while the backlog follows behind, oldest first. The platform keeps what comes early
+and acknowledges it when the backlog has reached it.
+
 PUBACK is the broker's word and frees nothing. It only tells, when the platform is silent, where
 the silence lies: PUBACKs missing too = the connection is dead (a frozen broker, a cut line), so a
 new one is needed; PUBACKs there = the platform is away, so the same batches are offered again, at
@@ -14,6 +18,11 @@ from tanzheng.core.batch import ChainHead
 
 SILENCE_FACTOR_MAX = 16
 """Against a platform that is away the interval of offering again doubles up to this factor."""
+LIVE_BATCHES = 8
+"""What waits beyond this is a backlog. So many live batches may be unconfirmed beside it."""
+RECEIVE_MAX = 65_535
+"""MQTT's own limit of unconfirmed publications, where the broker names none."""
+RECONNECT_DELAY_S_MAX = 30.0
 
 Place = tuple[int, int]
 """(epoch, seq): the order of batches."""
@@ -41,11 +50,19 @@ def judge(
     place = (ack.epoch, ack.seq)
     if acked is not None and place == (acked.epoch, acked.seq):
         return Verdict.STALE if ack.head == acked.digest else Verdict.CONFLICT
-    if place <= _place(acked):
+    if place <= place_of(acked):
         return Verdict.STALE
-    if place > _place(head):
+    if place > place_of(head):
         return Verdict.AHEAD
     return Verdict.FREES if own_digest == ack.head else Verdict.CONFLICT
+
+
+def reconnect_delay_s(failures: int, chance: float) -> float:
+    """How long to wait after so many failures in a row; `chance` is random, from 0 to 1.
+
+    Exponential with full jitter, so that a thousand gateways do not come back as one.
+    """
+    return chance * min(RECONNECT_DELAY_S_MAX, 2.0 ** min(failures - 1, 16)) if failures else 0.0
 
 
 class Silence(Enum):
@@ -56,11 +73,21 @@ class Silence(Enum):
     RECONNECT = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A publication without PUBACK."""
+
+    place: Place
+    live: bool
+
+
 @dataclass(slots=True)
 class Session:
-    """The window of batches that are published and not acknowledged. Times are monotonic seconds.
+    """What is published and not acknowledged. Times are monotonic seconds.
 
-    At most `window_batches` batches and `window_bytes` bytes (one batch may exceed that alone).
+    In order at most `window_batches` batches and `window_bytes` bytes (one batch may exceed that
+    alone). Live batches ahead of them wait for the backlog's acks, so only those without PUBACK
+    count, up to `LIVE_BATCHES`; while the platform is silent they count as the others.
     """
 
     window_batches: int
@@ -68,41 +95,74 @@ class Session:
     resend_after_s: float
     connected: bool = False
     cursor: Place = NOTHING
-    """The last batch published on this connection, or the acknowledged one."""
+    """Up to here all is published on this connection, or acknowledged."""
     acked: Place = NOTHING
+    _ahead: list[tuple[Place, Place]] = field(default_factory=list)
+    """First and last place of each run beyond the cursor that is published, rising."""
     _sizes: dict[Place, int] = field(default_factory=dict)
-    _unconfirmed: dict[int, Place] = field(default_factory=dict)
+    _unconfirmed: dict[int, _Sent] = field(default_factory=dict)
+    _receive_max: int = RECEIVE_MAX
     _progress_s: float = 0.0
+    _broker_s: float = 0.0
     _silences: int = 0
 
-    def connect(self, now_s: float) -> None:
-        """A new connection: what it carries is counted from the ack on."""
+    def connect(self, now_s: float, receive_max: int = RECEIVE_MAX) -> None:
+        """A new connection: what it carries is counted from the ack on.
+
+        The broker takes at most `receive_max` publications without PUBACK.
+        """
         self.connected = True
+        self._receive_max = receive_max
         self._begin_again(now_s)
 
     def disconnect(self) -> None:
         """The connection is gone; nothing more may be published."""
         self.connected = False
-        self._sizes.clear()
-        self._unconfirmed.clear()
+        self.cursor = self.acked
+        self._forget()
 
-    def room(self) -> bool:
-        """True where the next batch after `cursor` may be published."""
-        if not self.connected or len(self._sizes) >= self.window_batches:
-            return False
-        return not self._sizes or sum(self._sizes.values()) < self.window_bytes
+    def next(self, newest: Place) -> Place | None:
+        """The place after which to look for the batch to publish now; None: nothing, or no room.
 
-    def published(self, place: Place, size: int, message_id: int, now_s: float) -> None:
-        """The batch at `place` (`size` bytes) went out as MQTT message `message_id`."""
-        if not self._sizes:
+        `newest` is the last sealed batch.
+        """
+        if not self.connected or newest <= self.cursor:
+            return None
+        last = self._ahead[-1][1] if self._ahead else self.cursor
+        if newest > last and self._behind(newest) and self._live_room():
+            near = bool(self._ahead) and newest[1] - last[1] <= LIVE_BATCHES
+            return last if near else (newest[0], newest[1] - 1)
+        return self.cursor if self._room() else None
+
+    def published(
+        self, after: Place, place: Place, size: int, message_id: int, now_s: float
+    ) -> None:
+        """The batch at `place` (`size` bytes), found after what `next` said, went out as MQTT
+        message `message_id`."""
+        if not self.in_flight:
             self._progress_s = now_s
-        self._sizes[place] = size
-        self._unconfirmed[message_id] = place
-        self.cursor = place
+        if not self._unconfirmed:
+            self._broker_s = now_s
+        live = after != self.cursor
+        self._unconfirmed[message_id] = _Sent(place, live)
+        if not live:
+            self._sizes[place] = size
+            self._move_to(place)
+        elif self._ahead and self._ahead[-1][1] == after:
+            self._ahead[-1] = (self._ahead[-1][0], place)
+        else:
+            self._ahead.append((place, place))
 
-    def confirmed(self, message_id: int) -> None:
+    def confirmed(self, message_id: int, now_s: float) -> None:
         """The broker took that message (PUBACK)."""
-        self._unconfirmed.pop(message_id, None)
+        self._broker_s = now_s
+        sent = self._unconfirmed.pop(message_id, None)
+        if sent is not None and not sent.live:
+            self._progress_s = now_s  # on a slow line the platform's time begins here
+
+    def moving(self, now_s: float) -> None:
+        """Bytes are still on their way to the broker: the line is slow, not dead."""
+        self._broker_s = now_s
 
     def acknowledged(self, place: Place, now_s: float) -> None:
         """The platform signed for everything up to `place`.
@@ -113,18 +173,23 @@ class Session:
         if place <= self.acked:
             return
         self.acked = place
-        self.cursor = max(self.cursor, place)
         self._sizes = {each: size for each, size in self._sizes.items() if each > place}
-        self._unconfirmed = {mid: each for mid, each in self._unconfirmed.items() if each > place}
+        self._unconfirmed = {
+            mid: sent for mid, sent in self._unconfirmed.items() if sent.place > place
+        }
+        self._move_to(max(self.cursor, place))
         self._progress_s = now_s
         self._silences = 0
 
     def silence(self, now_s: float) -> Silence:
         """What is due at `now_s`; after `OFFER_AGAIN` the cursor is back at the ack."""
-        if not self.connected or not self._sizes or now_s < self.deadline_s():
+        if not self.connected or not self.in_flight:
             return Silence.NONE
         if self._unconfirmed:
-            return Silence.RECONNECT
+            dead = now_s - self._broker_s >= self.resend_after_s
+            return Silence.RECONNECT if dead else Silence.NONE
+        if now_s < self.deadline_s():
+            return Silence.NONE
         self._silences += 1
         self._begin_again(now_s)
         return Silence.OFFER_AGAIN
@@ -136,15 +201,52 @@ class Session:
 
     @property
     def in_flight(self) -> int:
-        """Batches published and not acknowledged."""
-        return len(self._sizes)
+        """Batches published on this connection and not acknowledged."""
+        same = self.cursor[0] == self.acked[0]
+        in_order = self.cursor[1] - self.acked[1] if same else len(self._sizes)
+        return in_order + self._live_in_flight()
+
+    def _live_in_flight(self) -> int:
+        return sum(last[1] - first[1] + 1 for first, last in self._ahead)
+
+    def _behind(self, newest: Place) -> bool:
+        """True where a backlog lies before `newest`. Only the acknowledged epoch has one: the first
+        batch of an epoch must be committed before the platform takes others of it."""
+        same = newest[0] == self.cursor[0] == self.acked[0]
+        return same and newest[1] - self.cursor[1] > LIVE_BATCHES
+
+    def _live_room(self) -> bool:
+        if self._silences and self._live_in_flight() >= LIVE_BATCHES:
+            return False
+        live = sum(sent.live for sent in self._unconfirmed.values())
+        return live < LIVE_BATCHES and len(self._unconfirmed) < self._receive_max
+
+    def _room(self) -> bool:
+        """True where the next batch after the cursor may be published."""
+        reserved = min(LIVE_BATCHES, self._receive_max // 4)
+        if len(self._unconfirmed) >= self._receive_max - reserved:
+            return False
+        if len(self._sizes) >= self.window_batches:
+            return False
+        return not self._sizes or sum(self._sizes.values()) < self.window_bytes
+
+    def _move_to(self, place: Place) -> None:
+        """Everything up to `place` is published: take in the runs that follow it."""
+        self.cursor = place
+        while self._ahead and self._ahead[0][0] <= (self.cursor[0], self.cursor[1] + 1):
+            self.cursor = max(self.cursor, self._ahead.pop(0)[1])
 
     def _begin_again(self, now_s: float) -> None:
         self.cursor = self.acked
+        self._forget()
+        self._progress_s = self._broker_s = now_s
+
+    def _forget(self) -> None:
+        self._ahead.clear()
         self._sizes.clear()
         self._unconfirmed.clear()
-        self._progress_s = now_s
 
 
-def _place(head: ChainHead | None) -> Place:
+def place_of(head: ChainHead | None) -> Place:
+    """Where `head` is in the order of batches."""
     return (head.epoch, head.seq) if head else NOTHING

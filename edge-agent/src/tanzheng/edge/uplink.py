@@ -5,17 +5,19 @@ start anew. What to publish is `resend.Session`'s to say, what an ack means `ack
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
+
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from tanzheng.core.topics import ack_topic, batch_topic
 from tanzheng.edge import log
 from tanzheng.edge.acks import AckDesk
-from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.mqtt_link import LinkDown, MqttLink
+from tanzheng.edge.mqtt_link import LinkDown, MqttLink, VersionRefused
 from tanzheng.edge.plan import BrokerPlan
-from tanzheng.edge.resend import Session, Silence
+from tanzheng.edge.resend import Session, Silence, place_of, reconnect_delay_s
 from tanzheng.edge.spool.store import Spool
 
 WINDOW_BATCHES = 32
@@ -40,17 +42,24 @@ class Uplink:
         counters: Counters,
         now_ms: Callable[[], int],
     ) -> None:
-        self.synced = False
-        """True once the spool was compared with the platform's signed head, or there is none.
-
-        Before that nothing may be sealed: a restored spool would sign a fork.
-        """
+        self._compared = False
         self._gateway, self._broker, self._spool = gateway, broker, spool
         self._desk, self._counters, self._now_ms = desk, counters, now_ms
         self._session = Session(WINDOW_BATCHES, WINDOW_BYTES, resend_after_s)
         self._link: MqttLink | None = None
+        self._version = MQTTProtocolVersion.MQTTv5
+        self._unsent = (False, 0)
         if spool.acked is not None:
             self._session.acknowledged((spool.acked.epoch, spool.acked.seq), time.monotonic())
+
+    @property
+    def synced(self) -> bool:
+        """True once the spool was compared with the platform's signed head, or there is none.
+
+        Before that nothing may be sealed: a restored spool would sign a fork. Nor while the
+        platform holds batches of this epoch that the spool does not know.
+        """
+        return self._compared and not self._desk.behind
 
     @property
     def connected(self) -> bool:
@@ -64,23 +73,22 @@ class Uplink:
 
     async def run(self) -> None:
         """Keep a connection until cancelled."""
-        backoff = Backoff(delay_s_max=10.0)
+        failures = 0
         try:
             while True:
-                await asyncio.sleep(max(0.0, backoff.next_try_s - time.monotonic()))
+                await asyncio.sleep(reconnect_delay_s(failures, random.random()))  # noqa: S311
                 try:
                     await self._connect()
                 except LinkDown as error:
-                    backoff.failed(time.monotonic())
-                    if backoff.failures.bit_count() == 1:  # 1, 2, 4 …: a long outage is no flood
-                        log.warning("broker_away", detail=str(error), failures=backoff.failures)
+                    failures += 1
+                    if failures.bit_count() == 1:  # 1, 2, 4 …: a long outage is no flood
+                        log.warning("broker_away", detail=str(error), failures=failures)
                     continue
                 since_s = time.monotonic()
                 await self._serve()
                 self._session.disconnect()
-                if time.monotonic() - since_s >= STEADY_S:
-                    backoff.succeeded()
-                backoff.failed(time.monotonic())
+                steady = time.monotonic() - since_s >= STEADY_S
+                failures = 1 if steady else failures + 1
                 log.warning("broker_lost", in_spool_bytes=self._spool.bytes_used)
         finally:
             self._session.disconnect()
@@ -89,31 +97,50 @@ class Uplink:
 
     def pump(self) -> None:
         """Publish what the window has room for: to be called after sealing."""
-        while self._link is not None and self._session.room():
-            found = self._spool.next_batch(*self._session.cursor)
+        newest = place_of(self._spool.head)
+        while self._link is not None and (after := self._session.next(newest)) is not None:
+            found = self._spool.next_batch(*after)
             if found is None:
                 return
             head, wire = found
             try:
                 message_id = self._link.publish(batch_topic(self._gateway), wire)
-            except LinkDown:
+            except LinkDown as error:
+                log.warning("broker_lost", detail=str(error))
                 return
-            place = (head.epoch, head.seq)
-            self._session.published(place, len(wire), message_id, time.monotonic())
+            self._session.published(after, place_of(head), len(wire), message_id, time.monotonic())
             self._counters.published += 1
 
     async def _connect(self) -> None:
+        """One try; a broker that does not speak MQTT 5 is asked in 3.1.1 at once."""
+        try:
+            await self._open()
+        except VersionRefused:
+            self._version = MQTTProtocolVersion.MQTTv311
+            await self._open()
+
+    async def _open(self) -> None:
         self._link = MqttLink(
-            self._broker, f"tanzheng-{self._gateway}", self._ack_arrived, self._session.confirmed
+            self._broker,
+            f"tanzheng-{self._gateway}",
+            self._ack_arrived,
+            lambda message_id: self._session.confirmed(message_id, time.monotonic()),
+            self._version,
         )
-        await self._link.open(ack_topic(self._gateway))
+        try:
+            await self._link.open(ack_topic(self._gateway))
+        except VersionRefused:
+            raise
+        except LinkDown:
+            self._version = MQTTProtocolVersion.MQTTv5
+            raise
         self._counters.connections += 1
-        log.info("broker_connected", broker=self._link.where)
+        log.info("broker_connected", broker=self._link.where, mqtt=int(self._version))
 
     async def _serve(self) -> None:
         assert self._link is not None
         opened_s = time.monotonic()
-        self._session.connect(opened_s)
+        self._session.connect(opened_s, self._link.receive_max)
         self.pump()
         while not self._link.closed.is_set():
             try:
@@ -125,8 +152,11 @@ class Uplink:
     def _tick(self, opened_s: float) -> None:
         assert self._link is not None
         now_s = time.monotonic()
-        self.synced = self.synced or now_s - opened_s >= RETAINED_ACK_S_MAX
+        self._compared = self._compared or now_s - opened_s >= RETAINED_ACK_S_MAX
         self._link.tick()
+        if (unsent := self._link.unsent) != self._unsent:
+            self._unsent = unsent
+            self._session.moving(now_s)
         silence = self._session.silence(now_s)
         if silence is Silence.RECONNECT:
             log.warning("broker_silent", in_flight=self._session.in_flight)
@@ -139,7 +169,7 @@ class Uplink:
     def _ack_arrived(self, raw: bytes) -> None:
         if self._desk.receive(raw, self._now_ms()) is None:
             return
-        self.synced = True
+        self._compared = True
         acked = self._spool.acked
         if acked is not None:
             self._session.acknowledged((acked.epoch, acked.seq), time.monotonic())
