@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.plant import Device, GatewayPlan, Plant
+from tanzheng.edge.abc import Placed, Surroundings
 from tanzheng.edge.documents import (
     ConfigError,
     Document,
@@ -24,7 +25,7 @@ from tanzheng.edge.documents import (
     shown,
 )
 from tanzheng.edge.drivers import PROTOCOLS
-from tanzheng.edge.links import checked_link, endpoint
+from tanzheng.edge.links import checked_link, driver_of, endpoint
 from tanzheng.edge.locate import Key
 from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
 from tanzheng.hardware.loader import load_profile
@@ -56,6 +57,12 @@ class Placement:
     document: Document
     key: Key
 
+    @property
+    def placed(self) -> Placed:
+        """The device as its driver takes it, alone."""
+        plan = self.plan
+        return Placed(plan.id, plan.link, plan.profile, plan.fields, 0, plan.interval_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -79,6 +86,8 @@ def load(path: Path) -> Loaded:
     gateway = config.gateway(plant)
     placements = tuple(_placements(config, plant_document, plant, gateway))
     _one_owner(placements, config.problems)
+    if not config.problems.errors:
+        _try_drivers(placements, gateway, config.problems)
     broker = _broker(config)
     keys = [config.checked("key", _checked_key), config.checked("platform_key", _checked_public)]
     config.problems.raise_any()
@@ -212,10 +221,17 @@ def _link(
         what = f"expected {device.profile!r} as in the plant file, got {named!r}"
         problems.add(document, (*key, "profile"), what)
     link = checked_link(table, document, key, problems)
-    if profile is not None and PROTOCOLS[link["protocol"]] != profile.protocol:
+    if profile is not None and profile.protocol not in _profile_protocols(link):
         what = f"expected a protocol of profile {profile.id} ({profile.protocol}), got "
         problems.add(document, (*key, "protocol"), what + shown(link["protocol"]))
     return link
+
+
+def _profile_protocols(link: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which profiles fit a link: HJ 212 text may come over MQTT too."""
+    if link["protocol"] == "mqtt" and link.get("format") == "hj212":
+        return ("mqtt", "hj212")
+    return (PROTOCOLS[link["protocol"]],)
 
 
 def _one_owner(placements: Sequence[Placement], problems: Problems) -> None:
@@ -228,6 +244,34 @@ def _one_owner(placements: Sequence[Placement], problems: Problems) -> None:
             where = endpoint(each.plan.link)
             what = f"expected {theirs} as for {first.device.id} at {where}, got {mine}"
             problems.add(each.document, (*each.key, "protocol"), what)
+
+
+def _try_drivers(placements: Sequence[Placement], gateway: GatewayPlan, problems: Problems) -> None:
+    """Let each driver take each device's settings: what only it knows to be wrong is told too.
+
+    Nothing is opened: a line connects when it is started.
+    """
+    around = Surroundings(
+        now_ms=lambda: 0,
+        note=lambda _event: None,
+        suspect=lambda _point, _value, _t_ms: False,
+        interval_ms=gateway.interval_ms,
+        phase_ms=0,
+    )
+    wrong = len(problems.errors)
+    drivers: dict[str, list[Placement]] = {}
+    for each in placements:
+        drivers.setdefault(PROTOCOLS[each.plan.link["protocol"]], []).append(each)
+        _try_driver([each], around, problems)
+    for together in drivers.values() if len(problems.errors) == wrong else ():
+        _try_driver(together, around, problems)
+
+
+def _try_driver(together: Sequence[Placement], around: Surroundings, problems: Problems) -> None:
+    try:
+        driver_of(together[0].plan.link).make_lines([each.placed for each in together], around)
+    except BadInput as error:
+        problems.add(together[0].document, together[0].key, str(error))
 
 
 def _profile(device: Device, config: _Config, document: Document, plant: Plant) -> Profile | None:

@@ -16,6 +16,10 @@ DOCUMENT_BYTES_MAX: Final = 8 << 20
 PROBLEMS_MAX: Final = 20
 """So many are shown: a file with more is likely another file."""
 SHOWN_CHARS_MAX: Final = 60
+_KINDS: Final = {
+    "string": "a text", "integer": "a whole number", "number": "a number",
+    "boolean": "true or false", "object": "a table", "array": "an array",
+}  # fmt: skip
 _SECRETS: Final = frozenset({"password", "broker", "url"})
 
 
@@ -173,8 +177,25 @@ def _explained(error: Any) -> Iterable[tuple[Key, str]]:
 
         if "description" not in schema or key == ():
             return _explained(best_match(error.context))
-    expected = schema.get("description") or error.message
-    return [(key, f"expected {expected}, got {shown(value, key[-1] if key else '')}")]
+    name = key[-1] if key else ""
+    return [(key, f"expected {_expectation(schema, error.message)}, got {shown(value, name)}")]
+
+
+def _expectation(schema: Mapping[str, Any], message: str) -> str:
+    """What a schema asks for: its description where that reads as such, else from its limits."""
+    description = str(schema.get("description", ""))
+    if description and not description.endswith(".") and not description[0].isupper():
+        return description
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    if "const" in schema:
+        return str(schema["const"])
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if "type" not in schema:
+        return f"something else ({message})"
+    limits = f" from {low} to {high}" if low is not None and high is not None else ""
+    form = f" like {schema['pattern']}" if "pattern" in schema else ""
+    return f"{_KINDS.get(schema['type'], schema['type'])}{limits}{form}"
 
 
 def _toml_line(message: str, text: str) -> int:

@@ -5,7 +5,7 @@ An *endpoint* is what one owner holds: an address, a serial port, a listening po
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ PORTS: Final = {
     "modbus_tcp": 502, "modbus_rtu_over_tcp": 502, "mqtt": 1883, "mqtts": 8883,
 }  # fmt: skip
 SCHEMA_NAME: Final = "link.schema.json"
+_DRIVERS: Final = "tanzheng.edge.drivers"
 
 
 def checked_link(
@@ -40,13 +41,12 @@ def checked_link(
 @cache
 def link_schema(protocol: str) -> Mapping[str, Any]:
     """The schema of links of `protocol`, from its driver's folder."""
-    return own_schema(SCHEMA_NAME, f"tanzheng.edge.drivers.{PROTOCOLS[protocol]}")
+    return own_schema(SCHEMA_NAME, f"{_DRIVERS}.{PROTOCOLS[protocol]}")
 
 
-def protocols_with_schema() -> tuple[str, ...]:
-    """Every protocol of this installation."""
-    folder = resources.files("tanzheng.edge.drivers")
-    return tuple(p for p, name in PROTOCOLS.items() if (folder / name / SCHEMA_NAME).is_file())
+def driver_of(link: Mapping[str, Any]) -> Any:
+    """The module of the link's driver: it has `make_lines`."""
+    return import_module(f"{_DRIVERS}.{PROTOCOLS[link['protocol']]}.driver")
 
 
 def endpoint(link: Mapping[str, Any]) -> str:

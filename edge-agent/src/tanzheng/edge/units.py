@@ -25,8 +25,8 @@ def unit_text(plan: Plan, config: Path) -> str:
     return Template(template).substitute(
         gateway=_plain(plan.gateway),
         user=_owner(Path(plan.key_path)),
-        tanzheng=_quoted(str(Path(sys.executable).with_name("tanzheng"))),
-        config=_quoted(str(config)),
+        tanzheng=_argument(str(Path(sys.executable).with_name("tanzheng"))),
+        config=_argument(str(config)),
         config_plain=_plain(str(config)),
         spool=_quoted(plan.spool_path),
         spool_plain=_plain(plan.spool_path),
@@ -56,7 +56,7 @@ def _classes(ports: Iterable[str]) -> set[str]:
     """Names of the drivers of serial ports, as in /proc/devices: ttyS, ttyUSB, ttyACM, ttyAMA."""
     found: set[str] = set()
     for port in ports:
-        name = re.match(r"tty[A-Za-z]+", os.path.basename(os.path.realpath(port)))
+        name = re.match(r"tty[A-Za-z]+", Path(os.path.realpath(port)).name)
         found |= {name[0]} if name else _USB_CLASSES
     return found
 
@@ -68,9 +68,14 @@ def _listens_low(plan: Plan) -> bool:
     )
 
 
+def _argument(text: str) -> str:
+    """A word of a command line, where $ begins a variable."""
+    return _quoted(text.replace("$", "$$"))
+
+
 def _quoted(text: str) -> str:
     """A word of a unit file (systemd.syntax(7)): quoted, with its own signs doubled."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{_plain(escaped)}"'
 
 

@@ -1,0 +1,104 @@
+"""The systemd unit of an installation, by systemd's own check; what the service manager hears."""
+
+import shutil
+import socket
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.world import GATEWAY_KEY
+from tanzheng.edge.notify import Notifier
+from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
+from tanzheng.edge.units import unit_text
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    key = tmp_path / "gateway.pem"
+    key.write_bytes(GATEWAY_KEY.to_pem())
+    spool = tmp_path / 'a spool, 100% "full" $HOME'
+    spool.mkdir()
+    return Plan(
+        gateway="gw1", interval_ms=1000, phase_ms=0, devices=(), key_path=str(key),
+        platform_key_path=str(key), spool_path=str(spool), spool_bytes_max=1, spool_age_s_max=1,
+        spool_full_policy="keep_oldest", disk_free_bytes_min=0, broker=BrokerPlan("b", 1883),
+        batch_slots_max=1, batch_age_s_max=1, resend_after_s=1, plant_time_socket=None,
+        ntp_server=None, metrics_port=None, clock_offset_ms_max=1000,
+    )  # fmt: skip
+
+
+def with_links(plan: Plan, *links: dict[str, object]) -> Plan:
+    devices = (DevicePlan(f"d{n}", link, {}, (), 1000) for n, link in enumerate(links))
+    return replace(plan, devices=tuple(devices))
+
+
+def settings_of(text: str, name: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize("serial", [False, True])
+def test_systemd_finds_nothing_wrong(plan: Plan, tmp_path: Path, serial: bool) -> None:
+    links = ({"serial_port": "/dev/serial/by-id/usb-FTDI"}, {"serial_port": "/dev/ttyS1"})
+    text = unit_text(with_links(plan, *(links if serial else ())), tmp_path / "edge.toml")
+    unit = tmp_path / "tanzheng-edge.service"
+    unit.write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if "tanzheng-edge" in line]
+    assert said == []
+    assert done.returncode == 0
+    assert settings_of(text, "User") == [tmp_path.owner()]
+    assert settings_of(text, "WatchdogSec") == ["60"]
+
+
+def test_words_reach_the_program_as_they_are(plan: Plan, tmp_path: Path) -> None:
+    text = unit_text(plan, tmp_path / "my $edge.toml")
+    (start,) = settings_of(text, "ExecStart")
+    assert start.endswith(f' edge run "{tmp_path}/my $$edge.toml"')
+    (spool,) = settings_of(text, "ReadWritePaths")
+    assert spool.endswith(r'a spool, 100%% \"full\" $HOME"')
+
+
+def test_only_what_the_links_need_is_allowed(plan: Plan, tmp_path: Path) -> None:
+    text = unit_text(plan, tmp_path / "edge.toml")
+    assert settings_of(text, "PrivateDevices") == ["yes"]
+    assert settings_of(text, "CapabilityBoundingSet") == [""]
+    ports = with_links(
+        plan, {"serial_port": "/dev/ttyS1"}, {"serial_port": "/dev/ttyUSB0"},
+        {"mode": "listen", "port": 212},
+    )  # fmt: skip
+    text = unit_text(ports, tmp_path / "edge.toml")
+    assert settings_of(text, "DeviceAllow") == ["char-ttyS rw", "char-ttyUSB rw"]
+    assert settings_of(text, "PrivateDevices") == []
+    assert settings_of(text, "CapabilityBoundingSet") == ["CAP_NET_BIND_SERVICE"]
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_the_service_manager_hears_of_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
+) -> None:
+    name = f"@{tmp_path}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0{name[1:]}" if abstract else name)
+        manager.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        notifier = Notifier()
+        notifier.ready()
+        notifier.alive()
+        notifier.stopping()
+        heard = [manager.recv(100) for _ in range(3)]
+        notifier.close()
+    assert heard == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_without_a_manager_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    Notifier().ready()
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notifier = Notifier()
+    notifier.alive()
+    notifier.close()
