@@ -183,12 +183,26 @@ class Frame:
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Bytes that have the outline of a frame and are none. `offset` counts from the first byte
-    that the parser ever got; `frame` is what it seems to be, never to be believed."""
+    that the parser ever got. What it seems to say is never to be believed."""
 
     offset: int
-    size: int
-    frame: Frame
-    error: Dlt645Error
+    data: bytes
+
+    @property
+    def frame(self) -> Frame:
+        """What it seems to be."""
+        return _frame(self.data[: HEADER_BYTES + self.data[9]])
+
+    @property
+    def error(self) -> Dlt645Error:
+        """What is wrong with it: `CutFrame`, `BadEnd` or `BadChecksum`."""
+        size = HEADER_BYTES + self.data[9] + TRAILER_BYTES
+        if len(self.data) < size:
+            return CutFrame(f"expected {size} bytes, got {len(self.data)}")
+        if self.data[-1] != END:
+            return BadEnd(f"expected 16 at the end, got {self.data[-1]:02X}")
+        expected = checksum(self.data[:-TRAILER_BYTES])
+        return BadChecksum(f"expected checksum {expected:02X}, got {self.data[-2]:02X}")
 
 
 class Parser:
@@ -237,16 +251,18 @@ class Parser:
 
     def _try(self, start: int, ended: bool) -> tuple[Frame | Damage | None, int]:
         """What begins at the 68 at `start`, and where to go on: there again for more bytes."""
-        item: Frame | Damage | None = None
-        size = _outline(self._buffer, start)
-        if size is None or start + size > len(self._buffer):
+        buffer, item = self._buffer, None
+        size = _outline(buffer, start)
+        if size is None or start + size > len(buffer):
             if not ended:
                 return None, start
-            item = _cut_at(self._buffer, start, self._offset) if size else None
+            if size is not None:
+                item = Damage(self._offset + start, bytes(buffer[start:]))
         elif size:
-            item = _frame_at(self._buffer, start, size, self._offset)
-            if isinstance(item, Frame):
-                return item, start + size
+            whole = bytes(buffer[start : start + size])
+            if whole[-1] == END and whole[-2] == checksum(whole[:-TRAILER_BYTES]):
+                return _frame(whole[:-TRAILER_BYTES]), start + size
+            item = Damage(self._offset + start, whole)
         self._skip(start, start + 1)
         return item, start + 1
 
@@ -263,25 +279,6 @@ def _outline(buffer: bytearray, start: int) -> int | None:
         return None
     data = buffer[start + 9]
     return HEADER_BYTES + data + TRAILER_BYTES if data <= LENGTH_MAX else 0
-
-
-def _frame_at(buffer: bytearray, start: int, size: int, offset: int) -> Frame | Damage:
-    whole = bytes(buffer[start : start + size])
-    frame = _frame(whole[:-TRAILER_BYTES])
-    if whole[-1] != END:
-        error: Dlt645Error = BadEnd(f"expected 16 at the end, got {whole[-1]:02X}")
-    elif whole[-2] != (expected := checksum(whole[:-TRAILER_BYTES])):
-        error = BadChecksum(f"expected checksum {expected:02X}, got {whole[-2]:02X}")
-    else:
-        return frame
-    return Damage(offset + start, size, frame, error)
-
-
-def _cut_at(buffer: bytearray, start: int, offset: int) -> Damage:
-    there = bytes(buffer[start:])
-    expected = HEADER_BYTES + there[9] + TRAILER_BYTES
-    error = CutFrame(f"expected {expected} bytes, got {len(there)}")
-    return Damage(offset + start, len(there), _frame(there), error)
 
 
 def _frame(head: bytes) -> Frame:

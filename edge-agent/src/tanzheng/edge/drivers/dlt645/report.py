@@ -97,13 +97,14 @@ def _records(items: list[Frame | Damage]) -> Iterator[Record]:
         if isinstance(item, Frame):
             yield read_frame(item)
         elif item.offset >= end:
-            end = item.offset + item.size
+            end = item.offset + len(item.data)
             yield _damaged(item)
 
 
 def _damaged(item: Damage) -> Record:
     frame = item.frame
-    error = f"{item.error.reason}: {item.error}"
+    problem = item.error
+    error = f"{problem.reason}: {problem}"
     return Record(
         False, frame.address, f"{frame.control:02X}", frame.di, error=error, what=_what(frame)
     )

@@ -78,7 +78,7 @@ class _Question:
         self._loop = asyncio.get_running_loop()
         self._result: asyncio.Future[tuple[Frame, bytes]] = self._loop.create_future()
         self._parser = Parser()
-        self._problem: Dlt645Error | None = None
+        self._damage: Damage | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_s = 0.0
         self.bytes_heard = 0
@@ -115,7 +115,7 @@ class _Question:
     def _judge(self, items: list[Frame | Damage]) -> None:
         for item in items:
             if isinstance(item, Damage):
-                self._problem = item.error
+                self._damage = item
                 continue
             try:
                 data = answer(item, self._request)
@@ -136,7 +136,8 @@ class _Question:
     def _timed_out(self) -> None:
         if not self._result.done():
             self._judge(self._parser.finish())
-        self._fail(self._problem or CommsError("comms_timeout", self._where))
+        silence = CommsError("comms_timeout", self._where)
+        self._fail(self._damage.error if self._damage else silence)
 
     def _lost(self) -> None:
         self._fail(CommsError("connection_lost", self._where))
