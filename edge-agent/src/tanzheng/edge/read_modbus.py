@@ -25,6 +25,8 @@ ORDERS: Final = (("big", False), ("little", False), ("big", True), ("little", Tr
 SILENT_BLOCKS_MAX: Final = 2
 """A device that leaves so many first questions unanswered is not asked the rest."""
 _ORDERED: Final = frozenset({"u32", "i32", "f32"})
+GATEWAY_CODES: Final = frozenset({10, 11})
+"""Said by a gateway whose device behind it is silent (§7)."""
 _ADDRESS_CODES: Final = frozenset({2, 3})
 
 
@@ -86,7 +88,7 @@ class ModbusReader:
                 ReadRequest(self._settings.unit, block.fc, block.addr, block.count)
             )
         except DeviceException as error:
-            self._answers += 1
+            self._answers += error.code not in GATEWAY_CODES
             halves = block.halves() if error.code in _ADDRESS_CODES else ()
             if not halves:
                 self._miss(block, error.reason)

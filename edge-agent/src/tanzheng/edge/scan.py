@@ -19,6 +19,7 @@ from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.edge.asker import AskError, MeterAsker, ModbusAsker, conversation_with
 from tanzheng.edge.drivers.dlt645.codec import ReadAddress
 from tanzheng.edge.drivers.modbus.codec import DeviceException, ReadRequest
+from tanzheng.edge.read_modbus import GATEWAY_CODES
 from tanzheng.edge.views import table_of
 from tanzheng.hardware.loader import load_profile, profile_ids
 from tanzheng.hardware.profile import Identity, Profile
@@ -160,6 +161,8 @@ class _Scanner:
         try:
             data = await self._ask(ReadRequest(unit, function, address, 1))
         except DeviceException as error:
+            if error.code in GATEWAY_CODES:
+                raise AskError(error.reason, str(error)) from error
             return f"exception {error.code}"
         return f"fc {function} address {address}: {data.hex()}"
 
