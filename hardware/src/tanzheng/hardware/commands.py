@@ -61,6 +61,33 @@ def check(replay: Replay = None, unit: Unit = None, month: Month = None) -> None
         console.print(month_table(_read(replay, chosen, month)))
 
 
+@app.command()
+def device(
+    profile: Annotated[str, typer.Argument(help="Profile id, or its YAML file · 设备标识或文件")],
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one · 端口")] = 5020,
+    host: Annotated[str, typer.Option(help="Address to listen on · 地址")] = "127.0.0.1",
+    serial: Annotated[
+        Path | None, typer.Option(help="Serial port instead, in RTU · 串口（RTU）")
+    ] = None,
+    unit_id: Annotated[int, typer.Option(min=1, max=247, help="Unit id · 站号")] = 1,
+    rtu: Annotated[bool, typer.Option("--rtu", help="RTU frames over TCP · RTU over TCP")] = False,
+) -> None:
+    """Serve one Modbus device by its profile, with values that move · 模拟一台设备."""
+    import asyncio
+
+    from tanzheng.hardware.device_simulator import Place, serve_device
+    from tanzheng.hardware.loader import check_profile_file, load_profile
+
+    file = Path(profile)
+    chosen = check_profile_file(file) if file.suffix == ".yaml" else load_profile(profile)
+
+    def say(where: str, answered: int) -> None:
+        typer.echo(f"{chosen.id} at {where}: {answered} reads answered · 已应答 {answered} 次")
+
+    place = Place(host, port, serial, unit_id, "rtu" if rtu else "tcp")
+    asyncio.run(serve_device(chosen, place, say))
+
+
 def shipped_replay() -> Path:
     """The hourly file that ships: Langley Gulch CT1, July 2018."""
     return Path(__file__).parent / "data" / "langley_gulch_ct1_2018-07.csv"

@@ -25,10 +25,10 @@ class ScaleRegister:
     factors: Mapping[int, Fraction]
 
 
-_GRAVITY: Final = tuple(
-    Quality[name]
-    for name in "GOOD UNCERTAIN_CLOCK MANUAL OVER_RANGE MAINTENANCE CALIBRATION COMMS FAULT".split()
-)
+_GRAVITY: Final = (
+    Quality.GOOD, Quality.UNCERTAIN_CLOCK, Quality.MANUAL, Quality.SUBSTITUTED, Quality.OVER_RANGE,
+    Quality.MAINTENANCE, Quality.CALIBRATION, Quality.COMMS, Quality.FAULT,
+)  # fmt: skip
 
 
 def gravest(qualities: Iterable[Quality]) -> Quality:

@@ -1,1 +1,1 @@
-"""A Modbus TCP server for simulated devices: codec (pure), register image (pure), server."""
+"""A Modbus server for simulated devices: codec and register image (pure), faults, server."""
