@@ -16,7 +16,8 @@ Send = Callable[[bytes], None]
 
 class Bus:
     """Meters on one pair of wires. `disturb` may change what is sent (noise); `heard` counts
-    the requests, `functions` has the control codes that were asked so far."""
+    the requests, `functions` has the control codes that were asked so far, `connections` the
+    clients that are there over TCP."""
 
     def __init__(
         self, meters: Sequence[Meter], disturb: Callable[[bytes], bytes] | None = None
@@ -24,7 +25,8 @@ class Bus:
         self.meters = list(meters)
         self.heard = 0
         self.functions: set[int] = set()
-        self._disturb = disturb
+        self.disturb = disturb
+        self.connections: set[asyncio.Transport] = set()
         self._closers: list[Callable[[], None]] = []
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -71,17 +73,15 @@ class Bus:
             self.functions.add(request.function)
             for meter in self.meters:
                 if answer := meter.answer(request):
-                    answer = self._disturb(answer) if self._disturb else answer
+                    answer = self.disturb(answer) if self.disturb else answer
                     loop.call_later(meter.faults.delay_s, send, answer)
 
     def close(self) -> None:
         """End everything that is served."""
         while self._closers:
             self._closers.pop()()
-
-    def at_close(self, closer: Callable[[], None]) -> None:
-        """Have `closer` called at the end."""
-        self._closers.append(closer)
+        for connection in self.connections:
+            connection.abort()
 
 
 class _Connection(asyncio.Protocol):
@@ -93,10 +93,14 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._bus.at_close(transport.abort)
+        self._bus.connections.add(transport)
 
     def data_received(self, data: bytes) -> None:
         self._bus.received(self._buffer, data, self._send)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert self._transport is not None
+        self._bus.connections.discard(self._transport)
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

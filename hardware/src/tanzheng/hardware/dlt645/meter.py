@@ -1,6 +1,5 @@
 """A simulated meter, and the pair of wires that several of them hang on. Pure: bytes in, out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -107,8 +106,3 @@ class Meter:
         meaning = identifier(di)
         assert meaning is not None
         return encode_number(meaning.form, item, self.demand_stamp)
-
-
-def meter_values(numbers: Mapping[str, str | float]) -> dict[str, Values | tuple[Values, ...]]:
-    """{"00010000": "0.26"} → values of a `Meter`."""
-    return {di: Decimal(str(number)) for di, number in numbers.items()}
