@@ -16,18 +16,22 @@ from tanzheng.edge.counters import Counters
 from tanzheng.edge.metrics import Metrics
 
 STATE: dict[str, Any] = {
-    "counters": asdict(Counters()) | {"readings": 77, "ack_forged": 3, "sealed": 5},
-    "missed_by_reason": {"comms_timeout": 4, "not_available": 1},
+    "counters": asdict(Counters()) | {"readings": 77, "ack_forged": 3, "sealed": 5, "dropped": 12}
+    | {"missed_by_reason": {"comms_timeout": 4, "not_available": 1}},
     "lines": {
         "192.0.2.1:502": {
-            "a": {"answering": True, "reason": None, "successes": 9, "failures": 0},
-            'b"\n': {
-                "answering": False, "reason": "refused", "successes": 0, "failures": 6,
-                "backoff_s": 8.0,
+            "open": True,
+            "devices": {
+                "a": {"answering": True, "reason": None, "successes": 9, "failures": 0},
+                'b"\n': {
+                    "answering": False, "reason": "refused", "answers": 0, "failures": 6,
+                    "backoff_s": 8.0,
+                },
             },
-        }
+        },
+        "broken": {"devices": {"x": 3}}, "more": 4,
     },
-    "spool": {"bytes": 4096, "unsealed": 2, "batches": 1, "oldest_ms": 1_000, "dropped": 12},
+    "spool": {"bytes": 4096, "unsealed": 2, "batches": 1, "oldest_ms": 1_000},
     "clock": {"source": "chrony", "synchronised": True, "offset_ms": -20},
     "slot_lateness_ms": 35,
     "connected": True,
@@ -102,7 +106,7 @@ def test_a_scrape_shows_the_state() -> None:
         ("tanzheng_spool_bytes", ()): 4096,
         ("tanzheng_spool_entries", ()): 2,
         ("tanzheng_spool_oldest_age_seconds", ()): 60,
-        ("tanzheng_spool_dropped_total", ()): 12,
+        ("tanzheng_dropped_total", ()): 12,
         ("tanzheng_broker_connected", ()): 1,
         ("tanzheng_spool_full", ()): 0,
         ("tanzheng_clock_synchronised", ()): 1,

@@ -1,7 +1,6 @@
-"""The systemd unit of an installation, by systemd's own check; what the service manager hears."""
+"""The systemd unit of an installation, by systemd's own check."""
 
 import shutil
-import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from edge.world import GATEWAY_KEY
-from tanzheng.edge.notify import Notifier
 from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
 from tanzheng.edge.units import unit_text
 
@@ -75,30 +73,3 @@ def test_only_what_the_links_need_is_allowed(plan: Plan, tmp_path: Path) -> None
     assert settings_of(text, "DeviceAllow") == ["char-ttyS rw", "char-ttyUSB rw"]
     assert settings_of(text, "PrivateDevices") == []
     assert settings_of(text, "CapabilityBoundingSet") == ["CAP_NET_BIND_SERVICE"]
-
-
-@pytest.mark.parametrize("abstract", [False, True])
-def test_the_service_manager_hears_of_the_agent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
-) -> None:
-    name = f"@{tmp_path}" if abstract else str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(f"\0{name[1:]}" if abstract else name)
-        manager.settimeout(5)
-        monkeypatch.setenv("NOTIFY_SOCKET", name)
-        notifier = Notifier()
-        notifier.ready()
-        notifier.alive()
-        notifier.stopping()
-        heard = [manager.recv(100) for _ in range(3)]
-        notifier.close()
-    assert heard == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
-
-
-def test_without_a_manager_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    Notifier().ready()
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    notifier = Notifier()
-    notifier.alive()
-    notifier.close()

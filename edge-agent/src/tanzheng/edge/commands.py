@@ -140,17 +140,23 @@ def swap(
     config: ConfigFile,
     device: Annotated[str, typer.Option(help="Device whose meter was changed · 设备")],
     field: Annotated[str, typer.Option(help="Counter field · 计数量")],
-    final: Annotated[float, typer.Option(help="Last reading of the old meter · 旧表止码")],
-    initial: Annotated[float, typer.Option(help="First reading of the new meter · 新表起码")],
+    final: Annotated[str, typer.Option(help="Last reading of the old meter · 旧表止码")],
+    initial: Annotated[str, typer.Option(help="First reading of the new meter · 新表起码")],
     reason: Annotated[str, typer.Option(help="Why · 原因")],
     by: Annotated[str, typer.Option(help="Who changed it · 操作人")],
+    at: Annotated[str, typer.Option(help="When, ISO 8601 with zone; now · 时刻")] = "",
 ) -> None:
-    """Record that a meter was changed, in the signed chain · 换表记录."""
-    from tanzheng.edge.config import load_config
-    from tanzheng.edge.swap import write_swap
+    """Record that a meter was changed, in the signed chain · 换表记录.
 
-    path = write_swap(load_config(config), device, field, final, initial, reason, by)
-    typer.echo(f"recorded, the agent takes it at its next slot 已记录: {path}")
+    The readings are in the unit of the field.
+    """
+    from tanzheng.edge.config import load_config
+    from tanzheng.edge.inbox import MeterSwap
+    from tanzheng.edge.swap import instant_ms, write_swap
+
+    record = MeterSwap(device, field, instant_ms(at), final, initial, reason, by)
+    path = write_swap(load_config(config), record)
+    typer.echo(f"recorded, the agent takes it with its next slot 已记录: {path}")
 
 
 @app.command()

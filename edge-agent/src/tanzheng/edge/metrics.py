@@ -3,11 +3,9 @@
 Nothing is counted here: at a scrape the agent's state is asked for, the one that is in the status
 file too, and written as families. So a figure exists once. The state is a mapping with
 
-    counters            `dataclasses.asdict(Counters)`
-    missed_by_reason    reason → points not read so far
-    lines               endpoint → `Line.status()`: device → answering, reason, successes,
-                        failures, backoff_s
-    spool               bytes, unsealed, batches, oldest_ms, dropped
+    counters            `dataclasses.asdict(Counters)`, `missed_by_reason` among them
+    lines               endpoint → `Line.status()`: see `health.py`
+    spool               bytes, unsealed, batches, oldest_ms
     clock               source, synchronised, offset_ms
     slot_lateness_ms    from the last slot's instant to its being durable
     connected, in_flight, spool_full, now_ms
@@ -20,7 +18,7 @@ imports), so this module is imported only where a `metrics_port` is set.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
 from prometheus_client.core import (
@@ -33,6 +31,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from tanzheng.edge.health import DeviceHealth, health_of
+
 HOST: Final = "127.0.0.1"
 REQUEST_BYTES_MAX: Final = 8192
 REQUEST_S_MAX: Final = 5.0
@@ -44,8 +44,15 @@ State = Mapping[str, Any]
 
 _COUNTERS: Final = {
     "slots": "Slots made durable",
-    "readings": "Values read and made durable",
+    "readings": "Values read in slots and made durable",
+    "arrived": "Values that devices sent by themselves, made durable",
     "slots_spool_full": "Slots refused because the spool was full",
+    "slots_refused": "Slots that the disk did not take",
+    "dropped": "Readings that made room for newer ones",
+    "events_dropped": "Events for which there was no room",
+    "source_restarts": "Restarts of sources that failed",
+    "reloads": "Configurations taken while running",
+    "reloads_refused": "Configurations refused while running",
     "sealed": "Batches sealed and signed",
     "published": "Batches published, repeats included",
     "offered_again": "Batches published again for want of an acknowledgement",
@@ -124,20 +131,21 @@ class _AgentCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """What Prometheus asks for."""
         state = self._state()
-        yield from _counted(_mapping(state, "counters"), _mapping(state, "missed_by_reason"))
+        yield from _counted(_mapping(state, "counters"))
         for key, (name, text) in _FLAGS.items():
             yield from _gauge(name, text, state.get(key))
         yield from _spool(_mapping(state, "spool"), state.get("now_ms"))
         yield from _clock(_mapping(state, "clock"), state.get("slot_lateness_ms"))
-        yield from _devices(_mapping(state, "lines"))
+        yield from _devices(list(health_of(state.get("lines"))))
 
 
-def _counted(counters: State, missed: State) -> Iterator[Metric]:
+def _counted(counters: State) -> Iterator[Metric]:
     for key, text in _COUNTERS.items():
         if _number(value := counters.get(key)):
             yield CounterMetricFamily(f"tanzheng_{key}", text, value=value)
     acks = [((name,), counters.get(f"ack_{name}")) for name in _ACKS]
     yield from _family("acks_total", "Acknowledgements by what they were", ["outcome"], acks)
+    missed = _mapping(counters, "missed_by_reason")
     reasons = [((str(reason),), count) for reason, count in missed.items()]
     yield from _family("missed_total", "Values not read, by reason", ["reason"], reasons)
 
@@ -145,9 +153,6 @@ def _counted(counters: State, missed: State) -> Iterator[Metric]:
 def _spool(spool: State, now_ms: Any) -> Iterator[Metric]:
     for key, (name, text) in _SPOOL.items():
         yield from _gauge(name, text, spool.get(key))
-    if _number(dropped := spool.get("dropped")):
-        text = "Readings dropped by the policy for a full spool"
-        yield CounterMetricFamily("tanzheng_spool_dropped", text, value=dropped)
     if spool and _number(now_ms):
         oldest_ms = spool.get("oldest_ms")
         age_s = max(0.0, (now_ms - oldest_ms) / 1000) if _number(oldest_ms) else 0.0
@@ -164,23 +169,16 @@ def _clock(clock: State, lateness_ms: Any) -> Iterator[Metric]:
         yield from _gauge("slot_lateness_seconds", text, lateness_ms / 1000)
 
 
-def _devices(lines: State) -> Iterator[Metric]:
-    devices = [
-        (str(line), str(device), told)
-        for line, status in lines.items()
-        if isinstance(status, Mapping)
-        for device, told in status.items()
-        if isinstance(told, Mapping)
-    ]
+def _devices(devices: Sequence[DeviceHealth]) -> Iterator[Metric]:
     for key, name, text in (
         ("answering", "device_up", "1 while the device answers"),
-        ("successes", "device_successes_total", "Reads that gave values"),
-        ("failures", "device_failures_total", "Reads that failed"),
+        ("successes", "device_successes_total", "Reads or messages that gave values"),
+        ("failures", "device_failures_total", "Reads that failed, messages that were refused"),
         ("backoff_s", "device_backoff_seconds", "Pause before the device is tried again"),
     ):
-        values = [((line, device), told.get(key)) for line, device, told in devices]
+        values = [((each.line, each.device), getattr(each, key)) for each in devices]
         yield from _family(name, text, ["line", "device"], values)
-    failing = [((*ids, str(t["reason"])), 1) for *ids, t in devices if t.get("reason")]
+    failing = [((each.line, each.device, each.reason), 1) for each in devices if each.reason]
     text = "The reason of the last failure of a device"
     yield from _family("device_last_error", text, ["line", "device", "reason"], failing)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge.plan import PLAN_NAME, Plan, save_plan
 from tanzheng.edge.status import agent_status
+from tanzheng.edge.swap import as_owner_of
 
 TAKEN_S_MAX: Final = 30.0
 POLL_S: Final = 0.1
@@ -21,6 +22,7 @@ class ReloadError(TanzhengError):
 def hand_over(plan: Plan, seconds: float = TAKEN_S_MAX) -> None:
     """Return when the agent of the plan's spool says that it runs with `plan`; `ReloadError`."""
     spool = Path(plan.spool_path)
+    as_owner_of(spool)
     pid = _running(spool)
     before = agent_status(spool).get("reload_error")
     save_plan(plan, spool / PLAN_NAME)

@@ -1,6 +1,6 @@
 """What the commands show on a terminal. Names are folded, never cut, however narrow it is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tanzheng.edge.config import Loaded, Placement
+from tanzheng.edge.health import DeviceHealth, health_of
 from tanzheng.edge.links import endpoint, serial_settings, station
 from tanzheng.edge.status import SpoolStatus
 from tanzheng.edge.traffic import LineLoad, line_loads, traffic_of
@@ -88,10 +89,8 @@ def status_view(found: SpoolStatus, now_ms: int) -> RenderableType:
     table.add_column(overflow="fold")
     for name, value in (*_spool_rows(found, now_ms), *_agent_rows(found.agent)):
         table.add_row(name, value)
-    lines = found.agent.get("lines")
-    if not isinstance(lines, dict) or not lines:
-        return table
-    return Group(table, _health_table(lines))
+    devices = list(health_of(found.agent.get("lines")))
+    return Group(table, _health_table(devices)) if devices else table
 
 
 def _spool_rows(found: SpoolStatus, now_ms: int) -> list[tuple[str, str]]:
@@ -122,7 +121,7 @@ def _agent_rows(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
         offset = clock.get("offset_ms")
         known = "" if offset is None else f", {offset} ms"
         rows.append(("clock synchronised 时钟同步", _yes(clock.get("synchronised")) + known))
-    if dropped := (agent.get("spool") or {}).get("dropped"):
+    if dropped := counters.get("dropped"):
         rows.append(("[red]readings dropped, spool full 丢弃读数[/red]", str(dropped)))
     if refused:
         rows.append(("[red]refused acks 被拒绝的回执[/red]", str(refused)))
@@ -131,18 +130,15 @@ def _agent_rows(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _health_table(lines: Mapping[str, Any]) -> Table:
+def _health_table(devices: Sequence[DeviceHealth]) -> Table:
     headings = ("device 设备", "endpoint 端点", "answers 应答", "read 成功", "failed 失败")
     table = table_of(headings)
-    for line, devices in lines.items():
-        for device, told in devices.items() if isinstance(devices, dict) else ():
-            if not isinstance(told, dict):
-                continue
-            reason = f"\n{told['reason']}" if told.get("reason") else ""
-            style = "green" if told.get("answering") else "red"
-            answers = Text(_yes(told.get("answering")) + reason, style=style)
-            counts = (str(told.get(key, "–")) for key in ("successes", "failures"))
-            table.add_row(Text(device), Text(line), answers, *counts)
+    for each in devices:
+        reason = f"\n{each.reason}" if each.reason else ""
+        style = "" if each.answering is None else "green" if each.answering else "red"
+        counts = ("–" if count is None else str(count) for count in (each.successes, each.failures))
+        answers = Text(_yes(each.answering) + reason, style=style)
+        table.add_row(Text(each.device), Text(each.line), answers, *counts)
     return table
 
 
