@@ -5,8 +5,8 @@ dead, refusing or wrong without any of that showing in the code that moves the b
 """
 
 import time
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from tanzheng.core.batch import Event
 from tanzheng.edge.abc import Placed, Surroundings
@@ -41,6 +41,13 @@ class Place(Protocol):
     """Where the device is. `generation` changes whenever something else may have come there."""
 
     generation: int
+
+
+class Begin(NamedTuple):
+    """Where a device's part of a round begins."""
+
+    takes: int
+    misses: int
 
 
 class Device:
@@ -79,6 +86,7 @@ class Device:
         self._generation: int | None = None
         self._doubted: ReadBlock | None = None
         self._alive_but_for: tuple[int, int, int] | None = None
+        self._plain = False
         self.reason = ""
         self.answers = self.failures = 0
         self._plan()
@@ -112,30 +120,58 @@ class Device:
             },
         }
 
-    def round(self, slot_ms: int, place: Place, found: Found) -> Steps:
-        """Ask for everything due at `slot_ms`; each due point comes to a take or a miss."""
+    def plain_reads(self, generation: int) -> Sequence[Read] | None:
+        """What to ask while nothing is out of the ordinary: each answer goes to `take`, anything
+        that this does not take to `round`. None: `round` has to ask."""
+        return self._all.reads if self._plain and self._generation == generation else None
+
+    def round(
+        self,
+        slot_ms: int,
+        place: Place,
+        found: Found,
+        begin: Begin | None = None,
+        index: int = 0,
+        answer: Answer | None = None,
+    ) -> Steps:
+        """Ask for everything due at `slot_ms`; each due point comes to a take or a miss.
+
+        With `answer`: go on from there, with what came for the read `index` of `plain_reads` and
+        was not taken; the device's part of `found` starts at `begin`.
+        """
         if self.reason and not self._backoff.ready(self._clock()):
             found.miss(self.due(slot_ms), self.reason)
             return
         slow = self._is_slow(slot_ms)
-        takes, misses = len(found.takes), len(found.misses)
+        begin = begin or Begin(len(found.takes), len(found.misses))
         again = ""
         for _ in range(TRIES_PER_ROUND_MAX):
-            if self._generation != place.generation or self._doubted is not None:
-                failure = yield from self._open(place)
-                if failure is not None:
-                    found.miss(self.due(slot_ms), failure.reason)
-                    return
-            again = yield from self._read_all(slow, found)
+            failure = None if answer else (yield from self._open(place))
+            if failure is not None:
+                found.miss(self.due(slot_ms), failure.reason)
+                return
+            again = yield from self._read_all(slow, found, index, answer)
             if not again:
                 break
             # What was read by the old plan is read again by the new one: nothing comes twice.
-            del found.takes[takes:], found.misses[misses:]
+            del found.takes[begin.takes :], found.misses[begin.misses :]
+            index, answer = 0, None
             self._plan()
         else:
             found.miss(self.due(slot_ms), again)
         if self._pupil.learned.isolated and not self.reason:
             yield from self._try_isolated()
+        self._plain = self._is_plain()
+
+    def _is_plain(self) -> bool:
+        """True where the next round has nothing to do but to read everything."""
+        schedule = self._all
+        return (
+            schedule is self._fast
+            and not (schedule.left_out or self._ratios or self.reason or self._doubted)
+            and not any(read.block.raws for read in schedule.reads)
+            and self._pupil.searched is None
+        )
 
     def _is_slow(self, slot_ms: int) -> bool:
         return (slot_ms - self._around.phase_ms) % self._every_ms == 0
@@ -192,42 +228,59 @@ class Device:
             return None
         return self._fail(Failure(MISMATCH), None)
 
-    def _read_all(self, slow: bool, found: Found) -> Generator[ReadRequest, Answer, str]:
-        """ "", or why all is to be read again: something was learned, the endpoint was changed."""
-        if self._memory:
-            self._forget_raws()
+    def _read_all(
+        self, slow: bool, found: Found, index: int, answer: Answer | None
+    ) -> Generator[ReadRequest, Answer, str]:
+        """ "", or why all is to be read again: something was learned, the endpoint was changed.
+
+        With `answer`: what came for the read `index` and was not taken; go on from there.
+        """
         schedule = self._all if slow else self._fast
-        for reason, places in schedule.left_out.items():
-            found.miss(places, reason)
-        searched = self._pupil.searched
-        for index, read in enumerate(schedule.reads):
-            if (read.lasting or searched) and self._passes_over(read, slow, found):
-                continue
-            answer = yield read.request
-            if isinstance(answer, bytes) and not self._take(read, answer, found):
-                continue
-            again, failure = yield from self._with_care(read, answer, found)
-            if again:
-                return again
-            if failure is not None:
-                for left in schedule.reads[index + 1 :]:
-                    found.miss(left.points, failure.reason)
-                return ""
-        self._all_answered()
-        if searched is None:
+        reads: Sequence[Read] = schedule.reads[index:]
+        again, failure = "", None
+        if answer is None:
+            self._forget_raws()
+            for reason, places in schedule.left_out.items():
+                found.miss(places, reason)
+        else:
+            again, failure = yield from self._with_care(reads[0], answer, found)
+            reads = reads[1:]
+        if not again and failure is None:
+            again, failure, reads = yield from self._read_on(reads, slow, found)
+        if failure is not None:
+            for left in reads:
+                found.miss(left.points, failure.reason)
             return ""
-        again, _ = yield from self._search_on()
+        if not again:
+            self._all_answered()
+            if self._pupil.searched is not None:
+                again, _ = yield from self._search_on()
         return again
 
-    def _take(self, read: Read, data: bytes, found: Found) -> Mapping[int, float]:
+    def _read_on(
+        self, reads: Sequence[Read], slow: bool, found: Found
+    ) -> Generator[ReadRequest, Answer, tuple[str, Failure | None, Sequence[Read]]]:
+        """A verdict, and the reads that were not made for it."""
+        for index, read in enumerate(reads):
+            if self._passes_over(read, slow, found):
+                continue
+            answer = yield read.request
+            if isinstance(answer, bytes) and not self.take(read, answer, found):
+                continue
+            again, failure = yield from self._with_care(read, answer, found)
+            if again or failure is not None:
+                return again, failure, reads[index + 1 :]
+        return "", None, ()
+
+    def take(self, read: Read, data: bytes, found: Found) -> Mapping[int, float]:
         """Believe an answer, but for counters that step back or leap: these are returned, by their
         position in `read.points`, and nothing is taken yet."""
         self.answers += 1
         decoded, t_ms = read.decode(data), self._now_ms()
-        doubtful = self._suspects(read, decoded, t_ms) if read.counters else NOTHING
-        if not doubtful:
-            found.take(read.points, decoded, t_ms)
-        return doubtful
+        if read.counters and (doubtful := self._suspects(read, decoded, t_ms)):
+            return doubtful
+        found.take(read.points, decoded, t_ms)
+        return NOTHING
 
     def _with_care(
         self, read: Read, answer: Answer, found: Found
@@ -235,7 +288,7 @@ class Device:
         """Anything but an answer that is believed."""
         if answer is BAD_REPLY and self._late_possible:
             answer = yield from self._ask_again(read)
-            if isinstance(answer, bytes) and not self._take(read, answer, found):
+            if isinstance(answer, bytes) and not self.take(read, answer, found):
                 return "", None
         if isinstance(answer, bytes):
             return "", (yield from self._read_again(read, answer, found))
@@ -281,7 +334,7 @@ class Device:
         """Position → value of the counters that step back or leap."""
         doubtful: dict[int, float] = {}
         for position in read.counters:
-            at = position if decoded.kept is None else place_of(decoded.kept, position)
+            at = place_of(decoded.kept, position)
             if at is not None:
                 value = decoded.values[at]
                 if self._around.suspect(read.points[position], value, t_ms):
@@ -354,6 +407,7 @@ class Device:
     def _fail(self, failure: Failure, asked: ReadBlock | None) -> Failure:
         """The device is left alone for this round, and for longer each time."""
         self.reason = failure.reason
+        self._plain = False
         self.failures += 1
         self._alive_but_for = None
         if not failure.of_line:

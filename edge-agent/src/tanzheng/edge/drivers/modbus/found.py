@@ -17,12 +17,12 @@ class Found:
 
     def take(self, points: tuple[int, ...], decoded: Decoded, t_ms: int) -> None:
         """What a reply that arrived at `t_ms` says of `points`."""
-        kept = decoded.kept
+        values, quality, kept, missing = decoded
         if kept is not None:
-            self.miss(tuple(points[index] for index in decoded.missing), NOT_AVAILABLE)
+            self.miss(tuple(points[index] for index in missing), NOT_AVAILABLE)
             points = tuple(points[index] for index in kept)
         if points:
-            self.takes.append(Take(t_ms, points, decoded.values, decoded.quality))
+            self.takes.append(Take(t_ms, points, values, quality))
 
     def miss(self, points: tuple[int, ...], reason: str) -> None:
         """Points without a value, if any."""
@@ -30,6 +30,8 @@ class Found:
             self.misses.append(Miss(points, reason))
 
 
-def place_of(kept: tuple[int, ...], position: int) -> int | None:
+def place_of(kept: tuple[int, ...] | None, position: int) -> int | None:
     """Where in `values` the point at `position` is, None where it has no value."""
+    if kept is None:
+        return position
     return kept.index(position) if position in kept else None

@@ -7,12 +7,12 @@ request costs no task, no future and no timer: one timer a line, rarely set, loo
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tanzheng.edge.abc import Miss, Round
 from tanzheng.edge.backoff import Backoff
-from tanzheng.edge.drivers.modbus.device import REOPENED, Device, Steps
+from tanzheng.edge.drivers.modbus.device import REOPENED, Begin, Device
 from tanzheng.edge.drivers.modbus.found import Found
 from tanzheng.edge.drivers.modbus.link import BAD_REPLY, Answer, Failure, Link
 from tanzheng.edge.drivers.modbus.opening import AnyLink, Opener, OpenFailed
@@ -51,9 +51,9 @@ class ModbusLine:
         self._timeout_s = self._device.settings.timeout_s
         self._found = Found()
         self._finished: Callable[[Round], None] | None = None
-        self._steps: Steps | None = None
+        self._slot_ms = 0
+        self._steps = self._rounds()
         self._request: ReadRequest | None = None
-        self._asked_again = False
         self._silent = 0
         # A deadline at infinity is none. The timer may be set for an earlier instant than the
         # deadline, never for a later one: then it is set again when it fires.
@@ -88,7 +88,7 @@ class ModbusLine:
 
     def close(self) -> None:
         """Let the endpoint go."""
-        self._finished = self._steps = self._request = None
+        self._finished = self._request = None
         for handle in (self._timer, self._pause, self._opening):
             if handle is not None:
                 handle.cancel()
@@ -101,54 +101,65 @@ class ModbusLine:
             finished(Round((), (Miss(self.due(slot_ms), self._reason),)))
             return
         self._finished = finished
-        self._found = Found()
-        self._steps = steps = self._round(slot_ms)
-        self._run(steps, None)
+        self._slot_ms = slot_ms
+        self._run(None)
 
-    def _round(self, slot_ms: int) -> Steps:
-        for device in self._devices:
-            self._device, self._timeout_s = device, device.settings.timeout_s
-            yield from device.round(slot_ms, self, self._found)
+    def _rounds(self) -> Generator["ReadRequest | None", Answer, None]:
+        """All rounds there will be: requests, and None at the end of each round.
+
+        One generator for the life of the line, and the way of a device that is well inside it:
+        what is called once a request is a good part of what a request costs.
+        """
+        while True:
+            found = self._found
+            found.takes, found.misses = [], []
+            for device in self._devices:
+                self._device, self._timeout_s = device, device.settings.timeout_s
+                reads = device.plain_reads(self.generation)
+                if reads is None:
+                    yield from device.round(self._slot_ms, self, found)
+                    continue
+                begin = Begin(len(found.takes), len(found.misses))
+                for index, read in enumerate(reads):
+                    answer = yield read.request
+                    if answer.__class__ is not bytes or device.take(read, answer, found):
+                        yield from device.round(self._slot_ms, self, found, begin, index, answer)
+                        break
+            yield None
 
     def answered(self, answer: Answer) -> None:
         """The link's answer to the request in flight; called for each of them, so kept short."""
-        self._silent = 0
         if self._paced:
             self._keep_pace()
-        if answer is BAD_REPLY and not self._opener.by_silence:
-            self._drop()
-        self._go_on(answer)
-
-    def _go_on(self, answer: Answer) -> None:
-        steps, self._request = self._steps, None
         self._deadline_s = math.inf
-        if steps is not None:
-            self._run(steps, answer)
+        if self._finished is not None:
+            self._run(answer)
 
-    def _run(self, steps: Steps, answer: Answer | None) -> None:
+    def spoiled(self) -> None:
+        """The link has no trust in its framing: it is closed, and the same peer asked anew."""
+        self._drop()
+
+    def _run(self, answer: Answer | None) -> None:
         """Hand an answer to the device and send what it asks next; the round ends with the last.
 
         A loop, as a refusal to send is an answer, too.
         """
-        try:
-            while True:
-                # A generator takes None to begin with.
-                self._request = steps.send(answer)  # type: ignore[arg-type]
-                self._asked_again = False
-                self._limit_s = math.inf
-                answer = self._send()
-                if answer is None:
-                    return
-        except StopIteration:
-            self._end()
+        while True:
+            # What begins a round is not looked at, whatever it is.
+            self._request = request = self._steps.send(answer)  # type: ignore[arg-type]
+            if request is None:
+                self._end()
+                return
+            answer = self._send(request)
+            if answer is None:
+                return
 
     def _end(self) -> None:
-        finished, found = self._finished, self._found
-        self._finished = self._steps = self._request = None
+        finished, self._finished = self._finished, None
         if finished is not None:
-            finished(Round(found.takes, found.misses))
+            finished(Round(self._found.takes, self._found.misses))
 
-    def _send(self) -> Failure | None:
+    def _send(self, request: "ReadRequest") -> Failure | None:
         """Write the request, now or when the line is open and silent; else why never."""
         link = self._link
         if link is None:
@@ -156,9 +167,10 @@ class ModbusLine:
         now_s = time.monotonic()
         if self._paced and now_s < self._ready_s:
             return self._wait(now_s)
-        assert self._request is not None
-        self._set_deadline(now_s + self._timeout_s, now_s)
-        link.ask(self._request)
+        self._deadline_s = deadline_s = now_s + self._timeout_s
+        if deadline_s < self._timer_s:
+            self._set_timer(now_s)
+        link.ask(request)
         return None
 
     def _wait(self, now_s: float) -> Failure | None:
@@ -172,11 +184,14 @@ class ModbusLine:
 
     def _resume(self) -> None:
         self._pause = None
-        refusal = self._send()
-        if refusal is not None:
-            self._go_on(refusal)
+        if self._request is not None:
+            refusal = self._send(self._request)
+            if refusal is not None:
+                self.answered(refusal)
 
     def _keep_pace(self) -> None:
+        self._limit_s = math.inf
+        self._silent = 0
         self._be_ready_in(self._device.settings.pause_s)
 
     def _be_ready_in(self, seconds: float) -> None:
@@ -186,7 +201,8 @@ class ModbusLine:
         now_s = time.monotonic()
         if not self._backoff.ready(now_s):
             return Failure(self._reason, of_line=True)
-        self._set_deadline(now_s + self._timeout_s, now_s)
+        self._deadline_s = now_s + self._timeout_s
+        self._set_timer(now_s)
         self._opening = asyncio.get_running_loop().create_task(self._connect())
         return None
 
@@ -210,7 +226,7 @@ class ModbusLine:
         self._opening, self._reason = None, reason
         self.generation += 1
         self._backoff.failed(time.monotonic())
-        self._go_on(Failure(reason, of_line=True))
+        self.answered(Failure(reason, of_line=True))
 
     def lost(self, link: Link) -> None:
         """The link is closed; a request in flight is asked once more if the link had served.
@@ -224,12 +240,11 @@ class ModbusLine:
         if self._request is None or self._pause is not None:
             return
         self._deadline_s = math.inf
-        if not link.served or self._asked_again:
-            self._go_on(_LOST)
+        if not link.served:
+            self.answered(_LOST)
         elif self._device.identifies:
-            self._go_on(REOPENED)
+            self.answered(REOPENED)
         else:
-            self._asked_again = True
             self._resume()
 
     def heard(self, ended: bool) -> None:
@@ -237,35 +252,33 @@ class ModbusLine:
         now_s = time.monotonic()
         self._ready_s = max(self._ready_s, now_s + self._opener.silence_s)
         if ended and now_s + self._opener.quiet_s < self._deadline_s:
-            self._set_deadline(now_s + self._opener.quiet_s, now_s)
+            self._deadline_s = now_s + self._opener.quiet_s
+            self._set_timer(now_s)
 
     def stray(self, count: int) -> None:
         """So many bytes belonged to no answer."""
         self._stray_bytes += count
 
-    def _set_deadline(self, deadline_s: float, now_s: float) -> None:
-        self._deadline_s = deadline_s
-        if deadline_s < self._timer_s:
+    def _set_timer(self, now_s: float) -> None:
+        """Let the timer look at the deadline no later than that is."""
+        if self._deadline_s < self._timer_s:
             if self._timer is not None:
                 self._timer.cancel()
-            self._set_timer(deadline_s - now_s, deadline_s)
-
-    def _set_timer(self, delay_s: float, at_s: float) -> None:
-        self._timer_s = at_s
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+            self._timer_s = self._deadline_s
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._deadline_s - now_s, self._tick)
 
     def _tick(self) -> None:
         self._timer, self._timer_s = None, math.inf
-        if self._deadline_s == math.inf:
+        now_s = time.monotonic()
+        if now_s < self._deadline_s:
             self._in_grace = False
-            return
-        left_s = self._deadline_s - time.monotonic()
-        if left_s > 0:
-            self._in_grace = False
-            self._set_timer(left_s, self._deadline_s)
+            if self._deadline_s != math.inf:
+                self._set_timer(now_s)
         elif not self._in_grace:
             self._in_grace = True
-            self._set_timer(GRACE_S, self._deadline_s)
+            self._timer_s = self._deadline_s
+            self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._tick)
         else:
             self._in_grace = False
             self._expire()
@@ -283,7 +296,7 @@ class ModbusLine:
         self._be_ready_in(self._opener.silence_s)
         if not self._opener.by_silence or self._silent >= SILENT_MAX:
             self._drop()
-        self._go_on(answer)
+        self.answered(answer)
 
     def _drop(self) -> None:
         """Close by our own will: what is opened next is the same peer."""

@@ -64,6 +64,10 @@ class Owner(Protocol):
         """Bytes came on a line whose frames end by silence; `ended`: as many as the answer has."""
         ...
 
+    def spoiled(self) -> None:
+        """The framing is lost: the link is to be dropped."""
+        ...
+
     def stray(self, count: int) -> None:
         """So many bytes belonged to no answer."""
         ...
@@ -146,7 +150,7 @@ class TcpLink(Link):
         request = self._request
         if request is None:  # nobody asked: the next answer could be another's
             self._owner.stray(len(data))
-            self.drop()
+            self._owner.spoiled()
             return
         self._rest += data
         try:
@@ -161,7 +165,7 @@ class TcpLink(Link):
             answer = Failure(error.reason, error.code)
         except ModbusError:
             self._owner.stray(len(self._rest))
-            self.drop()
+            self._owner.spoiled()
             answer = BAD_REPLY
         self._rest = b""
         self._finish(answer)
