@@ -9,6 +9,7 @@ temperature carry the sign in the highest bit of the highest byte; all others us
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 Kind = Literal["number", "digits", "text", "bits", "date", "time", "stamp"]
@@ -166,7 +167,16 @@ def _by_direction() -> Iterator[_Rule]:
             yield _rule(frozen, words, words_zh, unit + "h", energy, block=True)
 
 
-_RULES = (*_by_direction(), *(_rule(*row) for row in _ROWS))
+def _by_group() -> dict[tuple[int, int], list[_Rule]]:
+    """(DI3, DI2) → the rules that cover it."""
+    groups: dict[tuple[int, int], list[_Rule]] = {}
+    for rule in (*_by_direction(), *(_rule(*row) for row in _ROWS)):
+        for group in product(rule.places[0], rule.places[1]):
+            groups.setdefault(group, []).append(rule)
+    return groups
+
+
+_RULES = _by_group()
 
 
 @lru_cache(maxsize=1024)
@@ -178,7 +188,7 @@ def identifier(di: str) -> Identifier | None:
     code = bytes.fromhex(di)
     if code[2] == code[3] == BLOCK:
         return None
-    for rule in _RULES:
+    for rule in _RULES.get((code[0], code[1]), ()):
         if rule.covers(code):
             block = rule.meaning.block or BLOCK in (code[2], code[3])
             return replace(rule.meaning, di=di, name_zh=_detail(code, rule.meaning), block=block)
