@@ -33,6 +33,8 @@ from tanzheng.edge.drivers.hj212.splitter import Piece, Splitter
 
 CONNECTIONS_MAX: Final = 64
 READ_BYTES: Final = 1 << 14
+SEND_BYTES: Final = 1 << 16
+"""Answers that the system holds for a peer that does not take them."""
 FRAME_S_MAX: Final = 15.0
 """A frame that has begun is taken as it is after that time: no peer holds on by a byte a minute."""
 REFUSED_IN_A_ROW_MAX: Final = 50
@@ -195,6 +197,7 @@ class Hj212Line:
         address = writer.get_extra_info("peername") or ("?",)
         link: socket.socket = writer.get_extra_info("socket")
         link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         peer = _Peer(str(address[0]), writer, Splitter(), time.monotonic())
         self._peers.add(peer)
         try:
@@ -241,9 +244,16 @@ class Hj212Line:
         for logger, group in groupby(frames, key=lambda pair: pair[0]):
             answers = await self._store(logger, [frame for _, frame in group])
             if answers:
-                peer.writer.write(b"".join(answers))
-                async with asyncio.timeout(WRITE_S_MAX):
-                    await peer.writer.drain()
+                await self._answer(b"".join(answers), peer)
+
+    async def _answer(self, data: bytes, peer: _Peer) -> None:
+        peer.writer.write(data)
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await peer.writer.drain()
+        except TimeoutError:  # it does not take its answers: nothing piles up for it
+            peer.writer.transport.abort()
+            raise
 
     def _known(self, piece: Piece, peer: _Peer) -> list[tuple[Logger, Frame]]:
         """The frame with its logger where it is to be believed, else nothing: kept aside."""

@@ -41,7 +41,7 @@ class Packets:
         return len(self._open)
 
     def add(self, frame: Frame, now_s: float) -> None:
-        """Note a packet; a frame that is not split, or is the last one missing, leaves nothing open."""
+        """Note a packet; the last one missing closes its upload."""
         if frame.packet is None or frame.packet[0] > PACKETS_MAX:
             return
         total, number = frame.packet
