@@ -18,6 +18,8 @@ from typing import Any
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge import log
@@ -28,6 +30,8 @@ KEEPALIVE_S = 15
 CONNECT_S_MAX = 5.0
 UNACKNOWLEDGED_MS_MAX = 20_000
 """The kernel gives a connection up whose bytes the peer's kernel does not take for so long."""
+RECEIVED_BYTES_MAX = 16_384
+"""An ack has some 200 bytes; the broker is told not to send anything much longer."""
 HEADER_BYTES_MAX = 32
 """Of a publication, beside topic and payload."""
 
@@ -75,7 +79,11 @@ class MqttLink:
                 if (context := tls_context(broker)) is not None:
                     self._client.tls_set_context(context)
                 await asyncio.to_thread(
-                    self._client.connect, broker.host, broker.port, keepalive=KEEPALIVE_S
+                    self._client.connect,
+                    broker.host,
+                    broker.port,
+                    keepalive=KEEPALIVE_S,
+                    properties=self._limits(),
                 )
                 await self._step
                 self._step = self._loop.create_future()
@@ -83,7 +91,8 @@ class MqttLink:
                 await self._step
         except TimeoutError:
             self.close()
-            raise LinkDown("expected an answer of the broker within 5 s, got none") from None
+            kind = VersionRefused if self._maybe_too_new else LinkDown
+            raise kind("expected an answer of the broker within 5 s, got none") from None
         except LinkDown:
             self.close()
             raise
@@ -106,6 +115,11 @@ class MqttLink:
             return False, 0
         answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         return self._client.want_write(), int(struct.unpack("i", answer)[0])
+
+    @property
+    def _maybe_too_new(self) -> bool:
+        """True before CONNACK: on a version it cannot read an old broker hangs up, or is silent."""
+        return not self._answered and self.version == MQTTProtocolVersion.MQTTv5
 
     def publish(self, topic: str, payload: bytes) -> int:
         """Send with QoS 1; the message id that its PUBACK will name."""
@@ -140,6 +154,13 @@ class MqttLink:
             self._socket.close()
             self._socket = None
         self._gone("closed")
+
+    def _limits(self) -> Properties | None:
+        if self.version != MQTTProtocolVersion.MQTTv5:
+            return None
+        limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        limits.MaximumPacketSize = RECEIVED_BYTES_MAX
+        return limits
 
     def _make_client(self, client_id: str) -> mqtt.Client:
         client = mqtt.Client(
@@ -244,10 +265,8 @@ class MqttLink:
 
     def _disconnected(self, _c: object, _u: object, _f: object, reason: Any, _p: object) -> None:
         self._unwatch()
-        # Before CONNACK an older broker hangs up on a version it cannot read.
-        early = not self._answered and self.version == MQTTProtocolVersion.MQTTv5
         why = f"{reason} ({self._last_error})" if self._last_error else str(reason)
-        self._gone(why, VersionRefused if early else LinkDown)
+        self._gone(why, VersionRefused if self._maybe_too_new else LinkDown)
 
     def _logged(self, _c: object, _u: object, level: int, text: str) -> None:
         if level in (mqtt.MQTT_LOG_ERR, mqtt.MQTT_LOG_WARNING):

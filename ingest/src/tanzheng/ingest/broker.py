@@ -23,35 +23,12 @@ from types import TracebackType
 from typing import Self
 
 from tanzheng.ingest import service
+from tanzheng.ingest.broker_config import USERS_NAME, Listener, write_config
 from tanzheng.ingest.service import ServiceFailed, ServiceUser
-from tanzheng.ingest.topics import MOSQUITTO_ACL, PLATFORM_USER, gateway_identifier
+from tanzheng.ingest.topics import PLATFORM_USER, gateway_identifier
 
 HOST = "127.0.0.1"
 START_S_MAX = 20.0
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-# mosquitto's default of 1,000 queued messages drops silently when ingest is away for long. What
-# does not fit here comes again from the gateways' spools.
-QUEUED_MESSAGES_MAX = 100_000
-QUEUED_BYTES_MAX = 256 * 1024 * 1024
-
-MOSQUITTO_CONFIG = """\
-listener {port} {host}
-allow_anonymous false
-password_file {folder}/users
-acl_file {folder}/acl
-persistence true
-persistence_location {folder}/
-autosave_interval 30
-max_packet_size {message_bytes_max}
-max_inflight_messages 100
-max_queued_messages {queued_messages_max}
-max_queued_bytes {queued_bytes_max}
-set_tcp_nodelay true
-log_dest stderr
-log_type error
-log_type warning
-log_timestamp_format %Y-%m-%dT%H:%M:%S
-"""
 
 
 class Broker:
@@ -168,18 +145,16 @@ class Broker:
     def _program(self, folder: Path) -> list[str]:
         if not self._mosquitto:
             module = "tanzheng.ingest.amqtt_server"
-            return [sys.executable, "-m", module, self.host, str(self.port), str(folder / "users")]
-        config = MOSQUITTO_CONFIG.format(
-            port=self.port,
-            host=self.host,
-            folder=folder,
-            message_bytes_max=MESSAGE_BYTES_MAX,
-            queued_messages_max=QUEUED_MESSAGES_MAX,
-            queued_bytes_max=QUEUED_BYTES_MAX,
-        )
-        service.write_private(folder / "acl", MOSQUITTO_ACL)
-        service.write_private(folder / "mosquitto.conf", config)
-        return [self._mosquitto, "-c", str(folder / "mosquitto.conf")]
+            return [
+                sys.executable,
+                "-m",
+                module,
+                self.host,
+                str(self.port),
+                str(folder / USERS_NAME),
+            ]
+        config = write_config(folder, Listener(self.host, self.port))
+        return [self._mosquitto, "-c", str(config)]
 
     def _url(self, user: str) -> str:
         return f"mqtt://{user}:{self._passwords()[user]}@{self.host}:{self.port}"
@@ -197,7 +172,7 @@ class Broker:
     def _write_users(self) -> None:
         lines = [f"{user}:{password_hash(word)}\n" for user, word in self._passwords().items()]
         folder = self._folder()
-        service.write_private(folder / "users", "".join(lines))
+        service.write_private(folder / USERS_NAME, "".join(lines))
         service.hand_over(folder, self._user)
 
     def _wait_for_login(self, user: str) -> None:

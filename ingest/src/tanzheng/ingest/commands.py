@@ -28,8 +28,19 @@ BrokerUrl = Annotated[
     typer.Option(
         "--broker",
         envvar="TANZHENG_BROKER",
-        help="mqtt[s]://USER:PASSWORD@HOST:PORT; better in the environment than here.",
+        help="mqtt[s]://[USER:PASSWORD@]HOST:PORT; better in the environment than here.",
     ),
+]
+BrokerCa = Annotated[
+    Path | None,
+    typer.Option(envvar="TANZHENG_BROKER_CA", help="Authority (PEM) of the broker's certificate."),
+]
+BrokerCert = Annotated[
+    Path | None,
+    typer.Option(envvar="TANZHENG_BROKER_CERT", help="Our certificate (PEM): name `platform`."),
+]
+BrokerKey = Annotated[
+    Path | None, typer.Option(envvar="TANZHENG_BROKER_KEY", help="Key (PEM) of our certificate.")
 ]
 GatewaysFile = Annotated[
     Path, typer.Option(help="GATEWAYS.toml: id, plant file, public key of each.")
@@ -44,17 +55,20 @@ def run(
     broker: BrokerUrl,
     gateways: GatewaysFile,
     key: Annotated[Path, typer.Option(help="The platform's private key (PEM): signs the acks.")],
+    broker_ca: BrokerCa = None,
+    broker_cert: BrokerCert = None,
+    broker_key: BrokerKey = None,
 ) -> None:
     """Take batches from the broker until SIGTERM · 接收、验签、入库、应答."""
     from tanzheng.core.keys import SigningKey
-    from tanzheng.ingest.consumer import Consumer
+    from tanzheng.ingest.consumer import BrokerAddress, Consumer
     from tanzheng.ingest.enrolment import read_file, read_gateways
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     enrolled = read_gateways(gateways)
-    consumer = Consumer(
-        broker, database_url, enrolled, SigningKey.from_pem(read_file(key), str(key))
-    )
+    signer = SigningKey.from_pem(read_file(key), str(key))
+    address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
+    consumer = Consumer(address, database_url, enrolled, signer)
     _on_stop(consumer.stop)
     consumer.run()
 
@@ -132,6 +146,31 @@ def broker_start(
             "kind": server.kind,
         }
         _serve(ready, server.wait)
+
+
+@broker_app.command("config")
+def broker_config(
+    directory: Directory,
+    tls: Annotated[
+        tuple[Path, Path, Path],
+        typer.Option(
+            metavar="CA CERT KEY",
+            help="PEM files: the authority of all clients, the broker's certificate, its key.",
+        ),
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8883,
+) -> None:
+    """Write mosquitto.conf and its access list for production · 生成生产环境配置."""
+    from tanzheng.ingest.broker_config import Listener, Tls, write_config
+    from tanzheng.ingest.enrolment import read_file
+
+    for path in tls:
+        read_file(path)  # named here rather than in the broker's log
+    directory.mkdir(parents=True, exist_ok=True)
+    files = Tls(*(path.resolve() for path in tls))
+    written = write_config(directory.resolve(), Listener(host, port, files))
+    typer.echo(f"mosquitto -c {written}")
 
 
 @quarantine_app.command("list")

@@ -10,11 +10,13 @@ ack is missing.
 import logging
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
@@ -60,11 +62,21 @@ class BrokerAddress:
     port: int
     user: str
     password: str
-    tls: bool
+    context: ssl.SSLContext | None
 
     @classmethod
-    def parse(cls, url: str) -> "BrokerAddress":
-        """From mqtt://USER:PASSWORD@HOST:PORT (mqtts: with TLS); `BadInput` hides the password."""
+    def parse(
+        cls,
+        url: str,
+        ca: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> "BrokerAddress":
+        """From mqtt://USER:PASSWORD@HOST:PORT; `BadInput` hides the password.
+
+        mqtts: with TLS 1.2 or newer, trusting `ca` alone (None: what the system trusts), and
+        showing `certificate` where there is one.
+        """
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -74,8 +86,24 @@ class BrokerAddress:
             shown = f"{parts.scheme}://…@{parts.hostname}"
             raise BadInput(f"broker: expected mqtt[s]://USER:PASSWORD@HOST:PORT, got {shown}")
         tls = parts.scheme == "mqtts"
+        if not tls and (ca or certificate or key):
+            raise BadInput("broker: expected mqtts:// with certificates, got mqtt://")
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        return cls(parts.hostname, port or (8883 if tls else 1883), user, password, tls)
+        context = _context(ca, certificate, key) if tls else None
+        return cls(parts.hostname, port or (8883 if tls else 1883), user, password, context)
+
+
+def _context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"broker: expected PEM files, got {error}, at {ca}, {certificate}, {key}"
+        ) from error
+    return context
 
 
 class Consumer:
@@ -83,13 +111,13 @@ class Consumer:
 
     def __init__(
         self,
-        broker_url: str,
+        broker: BrokerAddress,
         database_url: str,
         gateways: Mapping[str, Gateway],
         key: SigningKey,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self._address = BrokerAddress.parse(broker_url)
+        self._address = broker
         self._database_url = database_url
         self._gateways = gateways
         self._key = key
@@ -206,9 +234,10 @@ class Consumer:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True
         )
-        client.username_pw_set(self._address.user, self._address.password)
-        if self._address.tls:
-            client.tls_set()
+        if self._address.user:
+            client.username_pw_set(self._address.user, self._address.password)
+        if self._address.context is not None:
+            client.tls_set_context(self._address.context)
         client.reconnect_delay_set(1, int(RETRY_DELAY_S_MAX))
         client.on_connect = self._on_connect
         client.on_message = self._on_message
