@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.fuzz_mqtt_source import TestOneInput as try_one
 from fuzz.fuzz_mqtt_source import TOPICS
+from fuzz.fuzz_mqtt_source import TestOneInput as try_one
 from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
 from tanzheng.edge.drivers.mqtt.codec import Body, PayloadRefused, Sample, json_depth

@@ -6,10 +6,10 @@ python tests/fuzz/fuzz_mqtt_source.py        (needs atheris)
 import sys
 from itertools import count
 
+from tanzheng.edge.abc import Placed
 from tanzheng.edge.drivers.mqtt.driver import add_device
 from tanzheng.edge.drivers.mqtt.intake import Inbound, Intake
 from tanzheng.edge.drivers.mqtt.router import Router
-from tanzheng.edge.abc import Placed
 
 NODE = "spBv1.0/g/{}/n"
 POINTS = [

@@ -1,6 +1,7 @@
 """Sources that are MQTT sessions: one owner for each broker, login and client id."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import OrderedDict, deque
@@ -32,7 +33,8 @@ QUEUE_MESSAGES_MAX: Final = 4_000
 QUEUE_BYTES_MAX: Final = 16 << 20
 CHUNK_MESSAGES: Final = 200
 """Decoded and made durable at once: one fsync, and a few milliseconds of the event loop."""
-REMEMBERED_MAX: Final = 2_000
+REMEMBERED_MAX: Final = 8_000
+DELAY_S_MIN: Final = 0.2
 REBIRTH_S_MIN: Final = 60.0
 RETRY_S_MAX: Final = 60.0
 
@@ -70,7 +72,7 @@ def _line(members: Sequence[tuple[Placed, BrokerAt]], around: Surroundings) -> L
 
 
 def add_device(placed: Placed, router: Router) -> tuple[Device, DeviceLink]:
-    """The device with its rules, its topics in `router`; `BadInput` for settings that do not fit."""
+    """The device with its rules, its topics in `router`; `BadInput` where settings do not fit."""
     link, profile = DeviceLink.of(placed.id, placed.link), Profile.from_plan(placed.profile)
     specs = [profile.field_point(name) for name in placed.fields]
     rules = {
@@ -100,9 +102,10 @@ class MqttLine:
         self._link: SourceLink | None = None
         self._connected = False
         self._last_error = ""
-        self._queue: deque[Inbound] = deque()
+        self._queue: deque[tuple[SourceLink, Inbound]] = deque()
         self._queue_bytes = 0
-        self._filled = asyncio.Event()
+        self._filled, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
         self._confirmed: OrderedDict[int, int] = OrderedDict()
         self._asked_rebirth: dict[str, float] = {}
         self._refused: list[str] = []
@@ -148,23 +151,37 @@ class MqttLine:
         self._connected = False
 
     async def run(self, sink: Sink) -> None:
-        """Connect, receive, connect again, until cancelled."""
-        backoff = Backoff(RETRY_S_MAX)
+        """Receive, and make durable what came, until cancelled.
+
+        Two tasks: a broker may send its whole backlog before it answers a subscription.
+        """
         try:
-            while True:
-                if await self._connect():
-                    backoff.succeeded()
-                    await self._serve(sink)
-                backoff.failed(time.monotonic())
-                wait_s = max(0.0, backoff.next_try_s - time.monotonic())
-                await asyncio.sleep(_spread(max(wait_s, 0.2)))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stay_connected())
+                group.create_task(self._stay_durable(sink))
         finally:
             self.close()
 
+    async def _stay_connected(self) -> None:
+        backoff = Backoff(RETRY_S_MAX)
+        while True:
+            await self._room.wait()
+            if await self._connect():
+                backoff.succeeded()
+                await self._watch()
+            backoff.failed(time.monotonic())
+            await asyncio.sleep(_delay_s(backoff))
+
+    async def _stay_durable(self, sink: Sink) -> None:
+        while True:
+            await self._filled.wait()
+            await self._work(sink)
+
     async def _connect(self) -> bool:
-        self._link = SourceLink(self._broker, self._version, self._keepalive_s, self._arrived)
+        link = SourceLink(self._broker, self._version, self._keepalive_s, self._arrived)
+        self._link = link
         try:
-            await self._link.open(self._intake.router.subscriptions)
+            await link.open(self._intake.router.subscriptions)
         except VersionRefused as error:
             self._version = V311 if self._version == V5 else V5
             self._last_error = str(error)
@@ -173,10 +190,22 @@ class MqttLine:
             self._last_error = str(error)
             return False
         self._connected, self._last_error = True, ""
-        if not self._link.session_present:
+        if not link.session_present:
             self._confirmed.clear()
-        self._note_refused(self._link.refused)
+        self._note_refused(link.refused)
         return True
+
+    async def _watch(self) -> None:
+        """Keep the connection alive until it is gone."""
+        link = self._link
+        assert link is not None
+        while not link.closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(link.closed.wait(), 1)
+            link.tick()
+        self._connected = False
+        self._last_error = link.why_closed
+        link.close()
 
     def _note_refused(self, refused: list[str]) -> None:
         if refused != self._refused:
@@ -185,93 +214,60 @@ class MqttLine:
                 detail = {"line": self.name, "what": what}
                 self._around.note(Event(self._around.now_ms(), "subscription_refused", detail))
 
-    async def _serve(self, sink: Sink) -> None:
-        """Until the connection is gone; what it left in the queue is still made durable."""
-        link = self._link
-        assert link is not None
-        ticker = asyncio.create_task(_tick(link))
-        closing = asyncio.create_task(link.closed.wait())
-        try:
-            while not closing.done() or self._queue:
-                if self._queue:
-                    await self._work(sink, link)
-                    continue
-                self._filled.clear()
-                filling = asyncio.create_task(self._filled.wait())
-                await asyncio.wait({filling, closing}, return_when=asyncio.FIRST_COMPLETED)
-                filling.cancel()
-        finally:
-            ticker.cancel()
-            closing.cancel()
-            self._connected = False
-            self._last_error = link.why_closed
-            link.close()
-
     # The queue
 
-    def _arrived(self, message: mqtt.MQTTMessage) -> None:
-        """Keep it for `_work`. No room: QoS 0 is lost and counted, QoS 1 stays at the broker."""
+    def _arrived(self, link: SourceLink, message: mqtt.MQTTMessage) -> None:
+        """Keep it for `_work`. A full queue is not read into: the broker keeps the rest."""
         self._intake.counts["messages"] += 1
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # no filter of ours takes it
         payload = bytes(message.payload)
-        if len(self._queue) >= QUEUE_MESSAGES_MAX or self._queue_bytes >= QUEUE_BYTES_MAX:
-            self._no_room(message.qos)
-            return
-        self._queue.append(
-            Inbound(
-                topic,
-                payload,
-                message.qos,
-                message.mid,
-                message.retain,
-                message.dup,
-                self._around.now_ms(),
-            )
+        arrived_ms = self._around.now_ms()
+        inbound = Inbound(
+            topic, payload, message.qos, message.mid, message.retain, message.dup, arrived_ms
         )
+        self._queue.append((link, inbound))
         self._queue_bytes += len(payload)
         self._filled.set()
+        if len(self._queue) >= QUEUE_MESSAGES_MAX or self._queue_bytes >= QUEUE_BYTES_MAX:
+            self._intake.counts["paused"] += 1
+            link.pause()
 
-    def _no_room(self, qos: int) -> None:
-        if qos == 0:
-            self._intake.counts["dropped"] += 1
-            return
-        self._intake.counts["left_at_broker"] += 1
-        if self._link is not None:
-            self._link.close("more messages than fit; the broker sends them again")
-
-    async def _work(self, sink: Sink, link: SourceLink) -> None:
+    async def _work(self, sink: Sink) -> None:
+        """Decode some of the queue, commit, confirm."""
         count = min(CHUNK_MESSAGES, len(self._queue))
         chunk = [self._queue.popleft() for _ in range(count)]
-        self._queue_bytes -= sum(len(message.payload) for message in chunk)
-        fresh = [message for message in chunk if not self._confirmed_before(message)]
+        self._queue_bytes -= sum(len(message.payload) for _, message in chunk)
+        fresh = [message for _, message in chunk if not self._confirmed_before(message)]
         takes, events = self._intake.take(fresh)
         if takes or events:
-            await self._commit(sink, takes, events, link)
-        for message in chunk:
+            await self._commit(sink, takes, events)
+        for link, message in chunk:
             self._confirm(link, message)
-        self._ask_rebirths(link)
+        self._ask_rebirths()
+        if not self._queue:
+            self._filled.clear()
+        if len(self._queue) <= QUEUE_MESSAGES_MAX // 2 and self._link is not None:
+            self._link.resume()
         await asyncio.sleep(0)  # others of the loop have their turn
 
-    async def _commit(
-        self, sink: Sink, takes: Sequence[Take], events: Sequence[Event], link: SourceLink
-    ) -> None:
+    async def _commit(self, sink: Sink, takes: Sequence[Take], events: Sequence[Event]) -> None:
         """Return when durable. While that fails nothing is received: the broker keeps it."""
         backoff = Backoff(RETRY_S_MAX)
         while True:
             try:
                 await sink.commit(takes, events)
             except TanzhengError as error:
-                link.close(f"not durable: {error}")
-                self._last_error = str(error)
-                self._connected = False
+                self._room.clear()
+                if self._link is not None:
+                    self._link.close(f"not durable: {error}")
                 self._intake.counts["commit_failed"] += 1
                 backoff.failed(time.monotonic())
-                wait_s = max(0.0, backoff.next_try_s - time.monotonic())
-                await asyncio.sleep(_spread(max(wait_s, 0.2)))
+                await asyncio.sleep(_delay_s(backoff))
             else:
+                self._room.set()
                 return
 
     def _confirm(self, link: SourceLink, message: Inbound) -> None:
@@ -290,7 +286,7 @@ class MqttLine:
         self._intake.counts["repeated"] += again
         return again
 
-    def _ask_rebirths(self, link: SourceLink) -> None:
+    def _ask_rebirths(self) -> None:
         """At most once a minute for each node, and only where the plan allows it."""
         asked, self._intake.rebirths = self._intake.rebirths, []
         for node in dict.fromkeys(asked):
@@ -299,16 +295,12 @@ class MqttLine:
                 continue
             self._asked_rebirth[node] = now_s
             now_ms = self._around.now_ms()
-            link.publish(rebirth_topic(node), encode_rebirth(now_ms))
+            if self._link is not None:
+                self._link.publish(rebirth_topic(node), encode_rebirth(now_ms))
             self._around.note(Event(now_ms, "sparkplug_rebirth", {"node": node}))
 
 
-async def _tick(link: SourceLink) -> None:
-    while not link.closed.is_set():
-        await asyncio.sleep(1)
-        link.tick()
-
-
-def _spread(seconds: float) -> float:
+def _delay_s(backoff: Backoff) -> float:
     """Half of it to all of it, so that clients of a broker do not come back all at once."""
-    return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    delay_s = max(DELAY_S_MIN, backoff.next_try_s - time.monotonic())
+    return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

@@ -58,12 +58,13 @@ class SourceLink:
         broker: BrokerAt,
         version: MQTTProtocolVersion,
         keepalive_s: int,
-        on_message: Callable[[mqtt.MQTTMessage], None],
+        on_message: Callable[["SourceLink", mqtt.MQTTMessage], None],
     ) -> None:
         self.closed = asyncio.Event()
         self.why_closed = ""
         self.session_present = False
-        self._greeted = False
+        self._greeted = self._paused = False
+        self._messages = 0
         self.refused: list[str] = []
         self._broker, self._version, self._keepalive_s = broker, version, keepalive_s
         self._loop = asyncio.get_running_loop()
@@ -91,7 +92,7 @@ class SourceLink:
         except BaseException:
             self.close()
             raise
-        if len(self.refused) == len(items):
+        if items and len(self.refused) == len(items):
             raise self._down(f"the broker refused every subscription: {self.refused[0]}")
 
     def _down(self, what: str) -> SourceDown:
@@ -110,14 +111,35 @@ class SourceLink:
             await self._step
 
     async def _subscribe(self, items: list[tuple[str, int]]) -> None:
-        async with asyncio.timeout(CONNECT_S_MAX):
-            self._step = self._loop.create_future()
-            wanted: list[Any] = items
-            if self._version == V5:
-                wanted = [(text, SubscribeOptions(qos=qos)) for text, qos in items]
-            _, mid = self._client.subscribe(wanted)
-            self._subscribing[mid] = [text for text, _ in items]
-            await self._step
+        """The answer may come behind a backlog: while messages arrive, it is waited for."""
+        self._step = self._loop.create_future()
+        wanted: list[Any] = items
+        if self._version == V5:
+            wanted = [(text, SubscribeOptions(qos=qos)) for text, qos in items]
+        _, mid = self._client.subscribe(wanted)
+        self._subscribing[mid] = [text for text, _ in items]
+        heard = -1
+        while not self._step.done() and heard != self._messages:
+            heard = self._messages
+            await asyncio.wait({self._step}, timeout=CONNECT_S_MAX)
+            self.tick()
+        if not self._step.done():
+            raise TimeoutError
+        await self._step
+
+    def pause(self) -> None:
+        """Read no further, until `resume`: the broker keeps what is to come."""
+        if self._socket is not None and not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._socket)
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused:
+            self._paused = False
+            if self._socket is not None and self._socket.fileno() >= 0:
+                self._loop.add_reader(self._socket, self._readable)
+                self._readable_again(self._socket)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send once with QoS 0; a link that is gone sends nothing."""
@@ -146,6 +168,8 @@ class SourceLink:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        for name in ("open", "close", "register_write", "unregister_write"):
+            setattr(self._client, f"on_socket_{name}", None)  # the collector calls them, too
         self._gone(why)
 
     def _make_client(self) -> _Client:
@@ -168,7 +192,7 @@ class SourceLink:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
-        client.on_message = lambda _c, _u, message: self._on_message(message)
+        client.on_message = self._message
         return client
 
     def _set_tls(self) -> None:
@@ -210,11 +234,12 @@ class SourceLink:
             return
         if self._client.incoming_bytes > PACKET_BYTES_CLOSE:
             self.close(f"expected at most {PACKET_BYTES_CLOSE} bytes in a packet, got more")
-        elif isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+        elif isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0:
             self._loop.call_soon(self._readable_again, self._socket)
 
-    def _readable_again(self, sock: ssl.SSLSocket) -> None:
-        if sock is self._socket:
+    def _readable_again(self, sock: Any) -> None:
+        """What TLS holds back makes no socket readable."""
+        if sock is self._socket and not self._paused:
             self._readable()
 
     def _add_writer(self, sock: Any) -> None:
@@ -231,6 +256,10 @@ class SourceLink:
             self._loop.remove_writer(self._socket)
 
     # Protocol callbacks come from loop_read, loop_write and loop_misc: in the event loop.
+
+    def _message(self, _c: object, _u: object, message: mqtt.MQTTMessage) -> None:
+        self._messages += 1
+        self._on_message(self, message)
 
     def _connected(self, _c: object, _u: object, flags: Any, reason: Any, _p: object) -> None:
         if reason == "Unsupported protocol version":
