@@ -42,12 +42,14 @@ class Platform:
     """Subscribes to batches, keeps each chain, answers with signed acks: ingest without a database.
 
     `answering` False: it takes batches and says nothing. `seen` counts arrivals by (epoch, seq).
+    `early` are the batches of the head's epoch, by sequence, that wait for others before them.
     """
 
     url: str
     gateway: str = GATEWAY
     answering: bool = True
     stored: list[SignedBatch] = field(default_factory=list)
+    early: dict[int, SignedBatch] = field(default_factory=dict)
     seen: list[tuple[int, int]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -89,22 +91,36 @@ class Platform:
         """The signed ack of the present head."""
         head = self.head
         assert head is not None
-        return ack_of(head, gateway=self.gateway)
+        return ack_of(head, gateway=self.gateway, top=max(self.early, default=0))
 
     def _take(self, payload: bytes) -> None:
         raw = zstandard.ZstdDecompressor().decompress(payload, max_output_size=1 << 22)
         signed = open_signed(raw)
         signed.verify(GATEWAY_KEY.public)
         self.seen.append((signed.batch.epoch, signed.batch.seq))
-        try:
-            check_successor(self.head, signed.batch)
-            self.stored.append(signed)
-        except SequenceError as error:
-            if self.head is None or (signed.batch.epoch, signed.batch.seq) > place(self.head):
-                self.refused.append(str(error))
+        self._place(signed)
         if self.answering and self.head is not None:
             topic = f"tanzheng/v1/{self.gateway}/ack"
             self._client.publish(topic, self.ack(), qos=1, retain=True)
+
+
+    def _place(self, signed: SignedBatch) -> None:
+        batch, head = signed.batch, self.head
+        try:
+            check_successor(head, batch)
+        except SequenceError as error:
+            if head is not None and batch.epoch == head.epoch and batch.seq > head.seq + 1:
+                assert self.early.setdefault(batch.seq, signed).raw == signed.raw, "a fork"
+            elif head is None or (batch.epoch, batch.seq) > place(head):
+                self.refused.append(str(error))
+            return
+        if head is not None and batch.epoch > head.epoch:
+            self.early.clear()
+        following: SignedBatch | None = signed
+        while following is not None:
+            check_successor(self.head, following.batch)
+            self.stored.append(following)
+            following = self.early.pop(following.batch.seq + 1, None)
 
 
 def place(head: ChainHead) -> tuple[int, int]:
@@ -112,10 +128,14 @@ def place(head: ChainHead) -> tuple[int, int]:
 
 
 def ack_of(
-    head: ChainHead, key: SigningKey = PLATFORM_KEY, gateway: str = GATEWAY, t_ms: int = 1
+    head: ChainHead,
+    key: SigningKey = PLATFORM_KEY,
+    gateway: str = GATEWAY,
+    t_ms: int = 1,
+    top: int = 0,
 ) -> bytes:
     """A signed ack of `head`."""
-    return sign_ack(Ack(gateway, head.epoch, head.seq, head.digest, t_ms), key)
+    return sign_ack(Ack(gateway, head.epoch, head.seq, head.digest, t_ms, top), key)
 
 
 def readings(batches: list[Batch]) -> list[tuple[str, int, float]]:
