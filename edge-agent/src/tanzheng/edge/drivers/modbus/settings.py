@@ -65,9 +65,15 @@ class Settings:
 def settings_of(placed: Placed, profile: Profile) -> Settings:
     """The device's own settings; the link's pauses and sizes where given, else the profile's.
 
-    `BadInput` where a transformer ratio is missing, or given although the meter has it.
+    `BadInput` where a transformer ratio is missing, or given although the meter has it; where a
+    serial number is given that the profile cannot find.
     """
     link = placed.link
+    if "serial_number" in link and profile.identity is None:
+        raise BadInput(
+            f"expected no serial number, as profile {profile.id} does not say where a device "
+            f"shows its own, got one, at device {placed.id}"
+        )
     most = profile.registers_per_read_max
     return Settings(
         unit=link.get("unit_id", 1),
