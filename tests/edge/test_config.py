@@ -191,6 +191,10 @@ def test_a_file_of_errors_is_cut_short(folder: Path) -> None:
             "devices.json:3: gen_meter.profile: expected 'schneider_iem3000' as in the plant file",
         ),
         ({"gen_meter": LINK, "x": LINK}, "json:8: x: expected a device of the plant file, got 'x'"),
+        (
+            {"gen_meter": {**LINK, "baud": 9600}},
+            "devices.json:7: gen_meter.baud: expected nothing, with these other settings, got 9600",
+        ),
         ([], "devices.json:1: expected a map of device ids to links, got []"),
         (
             {"gen_meter": {**LINK, "protocol": "dlt645", "address": "1" * 12, "port": 4}},

@@ -20,6 +20,7 @@ _KINDS: Final = {
     "string": "a text", "integer": "a whole number", "number": "a number",
     "boolean": "true or false", "object": "a table", "array": "an array",
 }  # fmt: skip
+_NOTHING: Final = {"not": {}, "description": "nothing, with these other settings"}
 _SECRETS: Final = frozenset({"password", "broker", "url"})
 
 
@@ -123,11 +124,23 @@ def check_schema(
     none."""
     from jsonschema import Draft202012Validator
 
-    found = list(Draft202012Validator(schema).iter_errors(value))
+    found = list(Draft202012Validator(_with_places(schema)).iter_errors(value))
     for error in sorted(found, key=lambda each: list(map(str, each.absolute_path))):
         for inner, what in _explained(error):
             problems.add(document, (*key, *inner), what)
     return not found
+
+
+def _with_places(schema: Any) -> Any:
+    """`schema` with each property that is `false` in a form whose errors say where they are."""
+    if isinstance(schema, list):
+        return [_with_places(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    placed = {key: _with_places(value) for key, value in schema.items()}
+    if isinstance(properties := placed.get("properties"), dict):
+        placed["properties"] = {k: _NOTHING if v is False else v for k, v in properties.items()}
+    return placed
 
 
 def own_schema(name: str, package: str = "tanzheng.edge") -> dict[str, Any]:

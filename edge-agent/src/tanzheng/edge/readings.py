@@ -68,7 +68,8 @@ def _device_view(reading: DeviceReading) -> RenderableType:
 
 
 def _points_table(points: Sequence[PointReading]) -> Table:
-    table = table_of(("point 点", "value 数值", "raw 原始", "ms", "quality 质量"))
+    width = max(len(point.point) for point in points)
+    table = table_of(("point 点", "value 数值", "raw 原始", "ms", "quality\n质量"), "", width)
     for point in points:
         value = "–" if point.value is None else f"{_number(point.value)} {point.unit}".strip()
         said = point.quality if point.reason is None else point.reason
@@ -82,8 +83,9 @@ def _points_table(points: Sequence[PointReading]) -> Table:
 
 def _orders_table(points: Sequence[PointReading]) -> Table:
     """For commissioning: a wrong word order shows as a value nobody would believe."""
+    width = max(len(point.point) for point in points)
     names = ("ABCD", "CDAB", "BADC", "DCBA")
-    table = table_of(("32 bits 字序", *names, "expected 合理范围"))
+    table = table_of(("32 bits 字序", *names, "range\n范围"), "", width)
     for point in points:
         cells = [_order_cell(point, name) for name in names]
         limits = "–" if point.expected is None else " … ".join(map(_number, point.expected))
@@ -97,7 +99,7 @@ def _order_cell(point: PointReading, name: str) -> Text:
     if value is not None and point.expected is not None:
         style = "green" if point.expected[0] <= value <= point.expected[1] else "red"
     mark = "*" if name == point.order else ""
-    return Text(("–" if value is None else _number(value)) + mark, style=style)
+    return Text(("–" if value is None else f"{value:.3g}") + mark, style=style)
 
 
 def _number(value: float | str) -> str:

@@ -32,18 +32,18 @@ def check_view(loaded: Loaded, warnings: Iterable[str]) -> RenderableType:
     return Group(*parts)
 
 
-def table_of(headings: Iterable[str], title: str = "") -> Table:
-    """An open table whose cells fold."""
+def table_of(headings: Iterable[str], title: str = "", first_width: int = 0) -> Table:
+    """An open table whose cells fold; the first column is never narrower than `first_width`."""
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", min_width=0 if number else first_width)
     return table
 
 
 def _devices_table(loaded: Loaded, title: str) -> Table:
     table = table_of(("device 设备\nprofile 型号", "link 连接\naddress 地址"), title)
     table.add_column("fields 量", no_wrap=True, overflow="fold", min_width=_longest(loaded))
-    table.add_column("requests\n请求/次", justify="right", overflow="fold")
+    table.add_column("req.\n请求", justify="right", overflow="fold")
     for placement in loaded.placements:
         link = placement.plan.link
         traffic = traffic_of(placement)
