@@ -103,7 +103,6 @@ class Platform:
             topic = f"tanzheng/v1/{self.gateway}/ack"
             self._client.publish(topic, self.ack(), qos=1, retain=True)
 
-
     def _place(self, signed: SignedBatch) -> None:
         batch, head = signed.batch, self.head
         try:
