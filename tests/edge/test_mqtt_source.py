@@ -25,6 +25,7 @@ __all__ = ["plant_broker"]
 
 FIELDS = ("active_power_kw", "active_energy_export_kwh")
 INTERVAL_MS = 1000
+LINK = {"protocol": "mqtt", "client_id": "gw", "keepalive_s": 2}
 TIMED = {"format": "json", "timestamp_path": "ts"}
 
 
@@ -90,8 +91,8 @@ class Plant:
         """A line with a device for each of `links`."""
         devices = [
             Placed(
-                f"m{n}", {"protocol": "mqtt", "url": url, "client_id": "gw", "keepalive_s": 2, **link},
-                shape or profile(), FIELDS, 2 * n, INTERVAL_MS,
+                f"m{n}", {**LINK, "url": url, **link}, shape or profile(), FIELDS, 2 * n,
+                INTERVAL_MS,
             )
             for n, link in enumerate(links)
         ]  # fmt: skip

@@ -17,9 +17,9 @@ MEASURED_SUFFIXES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Hj212Shape:
-    """Which frames of a payload count: their commands CN and, where given, their station MN."""
+    """Which frames of a payload count: their command CN and, where given, their station MN."""
 
-    commands: frozenset[str]
+    command: str
     mn: str | None
     offset_minutes: int
 
@@ -41,7 +41,7 @@ def hj212_samples(raw: bytes, shape: Hj212Shape) -> list[Sample]:
 def _of_frame(frame: Frame, shape: Hj212Shape) -> list[Sample]:
     if frame.crc_mode is None:
         raise PayloadRefused("bad_crc", "expected a check sum that agrees, got another")
-    if frame.cn not in shape.commands or shape.mn not in (None, frame.mn):
+    if frame.cn != shape.command or shape.mn not in (None, frame.mn):
         return []
     t_ms = data_time_ms(frame.data_time or "", shape.offset_minutes)
     if t_ms is None or not EARLIEST_MS <= t_ms < LATEST_MS:

@@ -18,7 +18,7 @@ PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 STALE_AFTER: Final = 3
 KEEPALIVE_S: Final = 15
 CHINA: Final = "+08:00"
-DATA: Final = ("2011", "2051")
+DATA: Final = "2011"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class DeviceLink:
             form=link["format"],
             topic=link.get("topic", ""),
             shape=_shape(link, offset_minutes),
-            hj212=Hj212Shape(frozenset(link.get("data", DATA)), link.get("mn"), offset_minutes),
+            hj212=Hj212Shape(link.get("data", DATA), link.get("mn"), offset_minutes),
             neuron=(link.get("neuron_node"), link.get("neuron_group")),
             stale_after=link.get("stale_after", STALE_AFTER),
             rebirth=link.get("rebirth", False),

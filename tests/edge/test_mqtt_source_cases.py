@@ -1,0 +1,97 @@
+"""Each folder of cases/: the readings that a captured series of messages must give."""
+
+import json
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tanzheng.core.quality import Quality
+from tanzheng.edge.abc import Placed
+from tanzheng.edge.drivers import mqtt
+from tanzheng.edge.drivers.mqtt.driver import add_device
+from tanzheng.edge.drivers.mqtt.intake import Inbound, Intake
+from tanzheng.edge.drivers.mqtt.router import Router
+
+CASES = sorted((Path(str(mqtt.__file__)).parent / "cases").iterdir())
+FOLDER = CASES[0].parents[1]
+SCHEMA = json.loads((FOLDER / "link.schema.json").read_text())
+NOW_MS = 1_790_000_000_000
+
+
+def inbound(line: str) -> Inbound:
+    topic, _, text = line.partition(" ")
+    retained = text.startswith("retained ")
+    text = text.removeprefix("retained ")
+    payload = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
+    return Inbound(topic, payload, 1, 1, retained, False, NOW_MS)
+
+
+def make_intake(config: dict[str, Any]) -> Intake:
+    points = [{"id": point["field"], **point} for point in config.pop("points")]
+    fields = tuple(point["field"] for point in points)
+    profile = {
+        "id": "case", "vendor": "", "models": [], "kind": "meter", "protocol": "mqtt",
+        "transport": ["mqtt"], "trust": "ours", "points": points,
+    }  # fmt: skip
+    router = Router()
+    device, _ = add_device(Placed("case", config, profile, fields, 0, 1000), router)
+    return Intake(router, [device], lambda: NOW_MS)
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_case(folder: Path) -> None:
+    config = tomllib.loads((folder / "config.toml").read_text())
+    fields = [point["field"] for point in config["points"]]
+    expected = json.loads((folder / "expected.json").read_text())
+    intake = make_intake(config)
+    lines = (folder / "capture.txt").read_text().splitlines()
+    for line in lines:
+        if not line.startswith("#"):
+            takes, _ = intake.take([inbound(line)])
+            for take in takes:
+                got = zip(take.points, take.values, take.quality, strict=True)
+                for point, value, quality in got:
+                    want = expected["values"].pop(0)
+                    shown = [fields[point], take.t_ms, value, Quality(quality).name.lower()]
+                    assert shown == want
+    assert expected["values"] == []
+    assert intake.counts == Counter(expected["counts"])
+    windows_ms = dict.fromkeys(range(len(fields)), 60_000)
+    found = intake.misses(NOW_MS, windows_ms)
+    misses = {reason: [fields[point] for point in points] for reason, points in found.items()}
+    assert misses == expected.get("misses", {})
+
+
+def link_of(device: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in device.items() if key not in ("id", "points")}
+
+
+def test_the_sample_and_the_cases_are_links_as_the_schema_has_them() -> None:
+    devices = tomllib.loads((FOLDER / "sample.toml").read_text())["device"]
+    devices += [tomllib.loads((folder / "config.toml").read_text()) for folder in CASES]
+    used: set[str] = set()
+    for device in devices:
+        jsonschema.validate(link_of(device), SCHEMA)
+        used |= link_of(device).keys()
+    assert devices[0]["format"] == "json"
+    rare = {"records_path", "neuron_group", "mn", "data", "pt", "keepalive_s"}
+    assert used == SCHEMA["properties"].keys() - rare
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "http://h"}, {"url": "mqtt://h/path"}, {"format": "xml"}, {"client_id": "a b"},
+        {"cert": "c.pem"}, {"quality_path": "q"}, {"stale_after": 0}, {"device": "a/b"},
+        {"utc_offset": "8"}, {"ct": "5/0"}, {"qos": 1},
+    ],
+)  # fmt: skip
+def test_the_schema_refuses(wrong: dict[str, Any]) -> None:
+    right = {"protocol": "mqtt", "url": "mqtt://u:p@h:1883", "client_id": "a", "format": "json"}
+    jsonschema.validate(right, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**right, **wrong}, SCHEMA)
