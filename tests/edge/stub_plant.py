@@ -81,7 +81,12 @@ class StubPlant:
         self._stop = asyncio.Event()
         modbus = await asyncio.start_server(self._device, "127.0.0.1", 0)
         port = modbus.sockets[0].getsockname()[1]
-        address = {"profile": "generic_cems_modbus", "host": "127.0.0.1", "port": port}
+        address = {
+            "protocol": "modbus_tcp",
+            "profile": "generic_cems_modbus",
+            "host": "127.0.0.1",
+            "port": port,
+        }
         devices = json.dumps({"cems": {**address, "unit_id": 1}})
         (self.folder / "devices.json").write_text(devices)
         path = str(self.folder / "plant-time.sock")

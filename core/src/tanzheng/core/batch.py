@@ -7,17 +7,15 @@ whole signed batch before it, so the batches of a gateway are one chain from the
 grid instant and its value is finite; an instant without a reading is a gap record with a reason.
 """
 
-import math
-import sys
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
-from operator import le
 from typing import Any
 
-from tanzheng.core import cbor, closed, cose
+from tanzheng.core import cbor, closed, columns, cose
+from tanzheng.core.columns import SPAN_MS_MAX, Column
 from tanzheng.core.errors import (
     ChainBroken,
     EncodingError,
@@ -27,7 +25,12 @@ from tanzheng.core.errors import (
 )
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import SigningKey, VerifyKey
-from tanzheng.core.quality import Quality
+
+__all__ = [
+    "BATCH_BYTES_MAX", "CONTENT_TYPE", "GAPS_MAX", "GENESIS", "POINTS_MAX", "READINGS_MAX",
+    "SPAN_MS_MAX", "VERSION", "Batch", "ChainHead", "ClockState", "Column", "Event", "Gap",
+    "SignedBatch", "check_successor", "decode", "encode", "open_signed", "sign",
+]  # fmt: skip
 
 CONTENT_TYPE = "application/vnd.tanzheng.batch+cbor"
 VERSION = 1
@@ -38,7 +41,6 @@ BATCH_BYTES_MAX = 4 << 20
 POINTS_MAX = 4096
 READINGS_MAX = 200_000
 GAPS_MAX = 10_000
-SPAN_MS_MAX = 2**32 - 1
 
 _UINT8, _UINT32_LE, _FLOAT64_LE = 64, 70, 86  # RFC 8746 §2.1
 _KEYS = frozenset(
@@ -48,23 +50,6 @@ _KEYS = frozenset(
 _GAP_KEYS = frozenset({"points", "from", "to", "every", "reason"})
 _EVENT_KEYS = frozenset({"t", "kind", "detail"})
 _CLOCK_KEYS = frozenset({"source", "synced", "offset_us"})
-_QUALITIES = bytes(Quality)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """The readings of one point, equally long.
-
-    `t_ms` (int64, rising), `value` (float64, finite, in the field's unit), `quality` (uint8).
-    Points that were read together share one array of instants: it is never changed.
-    """
-
-    t_ms: "array[int]"
-    value: "array[float]"
-    quality: bytes
-
-    def __len__(self) -> int:
-        return len(self.t_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +183,14 @@ def _refuse_place(head: ChainHead | None, batch: Batch, message: str) -> None:
 
 
 def sign(batch: Batch, key: SigningKey) -> SignedBatch:
-    """`batch` signed by the gateway; checked once more by reading it back."""
-    return open_signed(cose.sign1(encode(batch), key, CONTENT_TYPE))
+    """`batch` signed by the gateway. Its columns are checked as they are written, all else is
+    read back."""
+    payload = encode(batch)
+    _decode(payload, batch.columns)
+    raw = cose.sign1(payload, key, CONTENT_TYPE)
+    if len(raw) > BATCH_BYTES_MAX:
+        raise EncodingError(f"batch: expected at most {BATCH_BYTES_MAX} bytes, got {len(raw)}")
+    return SignedBatch(raw, batch, cose.decode1(raw, CONTENT_TYPE))
 
 
 def open_signed(raw: bytes) -> SignedBatch:
@@ -214,12 +205,9 @@ def open_signed(raw: bytes) -> SignedBatch:
 
 
 def encode(batch: Batch) -> bytes:
-    """The payload of `batch`; `EncodingError` where its readings span more than 49 days."""
-    starts = [column.t_ms[0] for column in batch.columns if len(column)]
-    t0 = min(starts, default=0)
-    last = max((column.t_ms[-1] for column in batch.columns if len(column)), default=0)
-    if last - t0 > SPAN_MS_MAX:
-        raise EncodingError(f"batch: expected a span up to {SPAN_MS_MAX} ms, got {last - t0}")
+    """The payload of `batch`; `EncodingError` where its columns are not what `Column` says, or
+    span more than 49 days."""
+    readings = columns.pack(batch.columns)
     body = {
         "v": VERSION,
         "gw": batch.gw,
@@ -233,13 +221,11 @@ def encode(batch: Batch) -> bytes:
             "offset_us": batch.clock.offset_us,
         },
         "points": list(batch.points),
-        "n": [len(column) for column in batch.columns],
-        "t0": t0,
-        "t": cbor.Tag(_UINT32_LE, _offset_bytes(batch.columns, t0)),
-        "x": cbor.Tag(
-            _FLOAT64_LE, b"".join(_little(column.value).tobytes() for column in batch.columns)
-        ),
-        "q": cbor.Tag(_UINT8, b"".join(column.quality for column in batch.columns)),
+        "n": readings.counts,
+        "t0": readings.t0,
+        "t": cbor.Tag(_UINT32_LE, readings.offsets),
+        "x": cbor.Tag(_FLOAT64_LE, readings.values),
+        "q": cbor.Tag(_UINT8, readings.quality),
         "gaps": [_encode_gap(gap) for gap in batch.gaps],
         "events": [
             {"t": event.t_ms, "kind": event.kind, "detail": dict(event.detail)}
@@ -251,14 +237,15 @@ def encode(batch: Batch) -> bytes:
 
 def decode(payload: bytes) -> Batch:
     """The batch in `payload`; `EncodingError` or `BadInput` naming the field that is wrong."""
+    return _decode(payload, None)
+
+
+def _decode(payload: bytes, known: tuple[Column, ...] | None) -> Batch:
+    """The same; columns that are `known` to be those of `payload` are not read again."""
     body = closed.record(cbor.loads(payload, "batch"), _KEYS, "batch")
     if body["v"] != VERSION:
         raise EncodingError(f"batch: expected version {VERSION}, got {body['v']!r}")
-    points = tuple(
-        _text(point, "batch point") for point in _items(body["points"], POINTS_MAX, "points")
-    )
-    if len(set(points)) != len(points):
-        raise EncodingError("batch points: expected each point once")
+    points = _points(_items(body["points"], POINTS_MAX, "points"))
     prev = closed.typed(body["prev"], bytes, "batch prev")
     if len(prev) != 32:
         raise EncodingError(f"batch prev: expected 32 bytes, got {len(prev)}")
@@ -270,7 +257,7 @@ def decode(payload: bytes) -> Batch:
         made_ms=_number(body["made"], "made"),
         clock=_clock(body["clock"]),
         points=points,
-        columns=_columns(body, len(points)),
+        columns=_columns(body, len(points)) if known is None else known,
         gaps=tuple(_gap(gap, len(points)) for gap in _items(body["gaps"], GAPS_MAX, "gaps")),
         events=tuple(_event(event) for event in _items(body["events"], GAPS_MAX, "events")),
     )
@@ -284,55 +271,15 @@ def _columns(body: Mapping[str, Any], points: int) -> tuple[Column, ...]:
             f"batch n: expected {points} counts with a sum up to {READINGS_MAX}, "
             f"got {len(counts)} with {total}"
         )
-    offsets = _typed_array(body["t"], _UINT32_LE, 4 * total, "t")
-    data = _typed_array(body["x"], _FLOAT64_LE, 8 * total, "x")
-    quality = _typed_array(body["q"], _UINT8, total, "q")
-    t0 = _number(body["t0"], "t0")
-    values = _little(array("d", data))
-    if not _all_finite(data, values):
-        raise EncodingError("batch x: expected finite values, got NaN or infinity")
-    if quality.translate(None, _QUALITIES):  # what is left when the known codes are taken out
-        raise EncodingError("batch q: expected known quality codes")
-    columns, start = [], 0
-    chunk, times, starts = b"", array("q"), set[int]()
-    for count in counts:
-        end = start + count
-        if offsets[4 * start : 4 * end] != chunk:  # else read together with the point before
-            chunk = offsets[4 * start : 4 * end]
-            times = _instants(chunk, t0)
-            starts.update(times[:1])
-        columns.append(Column(times, values[start:end], quality[start:end]))
-        start = end
-    if t0 != min(starts, default=0):
-        raise EncodingError("batch t0: expected the first instant (0 where there is no reading)")
-    return tuple(columns)
-
-
-def _offset_bytes(columns: Sequence[Column], t0: int) -> bytes:
-    """Instants as uint32 after `t0`; an array that columns share is computed once."""
-    known: dict[int, bytes] = {}
-    for column in columns:
-        if id(column.t_ms) not in known:
-            offsets = array("I", [t - t0 for t in column.t_ms])
-            known[id(column.t_ms)] = _little(offsets).tobytes()
-    return b"".join(known[id(column.t_ms)] for column in columns)
-
-
-def _instants(offsets: bytes, t0: int) -> "array[int]":
-    times = array("q", map(t0.__add__, _little(array("I", offsets))))
-    if any(map(le, times[1:], times)):  # later <= earlier, without a Python step a reading
-        raise EncodingError("batch t: expected rising instants in each column")
-    return times
-
-
-def _all_finite(data: bytes, values: "array[float]") -> bool:
-    """Whether no float64 in `data` (little-endian; `values` are the same) is NaN or infinite.
-
-    Their first byte is 0x7f or 0xff. Of finite ones only those beyond 1e304 begin so: in nearly
-    every batch no value needs a look.
-    """
-    high = data[7::8]
-    return (b"\x7f" not in high and b"\xff" not in high) or all(map(math.isfinite, values))
+    return columns.unpack(
+        columns.Packed(
+            counts,
+            _number(body["t0"], "t0"),
+            _typed_array(body["t"], _UINT32_LE, 4 * total, "t"),
+            _typed_array(body["x"], _FLOAT64_LE, 8 * total, "x"),
+            _typed_array(body["q"], _UINT8, total, "q"),
+        )
+    )
 
 
 def _typed_array(value: Any, tag: int, size: int, name: str) -> bytes:
@@ -396,16 +343,16 @@ def _number(value: Any, name: str, least: int = 0) -> int:
     return number
 
 
-def _text(value: Any, name: str) -> str:
-    text = closed.typed(value, str, name)
-    device, _, quantity = text.partition("/")
-    identifier(device, f"{name} device")
-    identifier(quantity, f"{name} field")
-    return text
+def _points(items: Sequence[Any]) -> tuple[str, ...]:
+    return _checked_points(tuple(closed.typed(item, str, "batch point") for item in items))
 
 
-def _little(items: "array[Any]") -> "array[Any]":
-    if sys.byteorder == "big":
-        items = items[:]
-        items.byteswap()
-    return items
+@lru_cache(maxsize=16)  # a gateway's point set is the same in every batch
+def _checked_points(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        device, _, quantity = name.partition("/")
+        identifier(device, "batch point device")
+        identifier(quantity, "batch point field")
+    if len(set(names)) != len(names):
+        raise EncodingError("batch points: expected each point once")
+    return names

@@ -1,45 +1,86 @@
-"""The slot cycle: wait for the slot, read every device, make it durable, tell the clock."""
+"""The slot cycle: wait for the slot, one round on every line, make it durable, tell the clock.
+
+Where slots come faster than the disk takes them, the next round does not wait for the fsync of the
+last: several slots share one. A slot that the disk refused is a gap, told as soon as it takes
+writes again.
+"""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from tanzheng.core.quality import Quality
+from tanzheng.core.batch import Event
 from tanzheng.edge import log
-from tanzheng.edge.abc import Clock, Driver, Outcome
+from tanzheng.edge.abc import Clock, Line
 from tanzheng.edge.counters import Counters
+from tanzheng.edge.room import Room
+from tanzheng.edge.rounds import Rounds
 from tanzheng.edge.scheduler import Grid
-from tanzheng.edge.spool.records import Entry, GapEntry, SlotEntry
-from tanzheng.edge.spool.store import Spool, SpoolError
+from tanzheng.edge.spool.records import (
+    ArrivalEntry,
+    Entry,
+    GapEntry,
+    SlotEntry,
+    readings_of,
+)
+from tanzheng.edge.spool.store import Spool, SpoolError, SpoolFull, SpoolRefused
+from tanzheng.edge.spool.writer import Writer
 
 AGENT_DOWN = "agent_down"
 OVERRUN = "overrun"
+CLOCK_STEP = "clock_step"
 SPOOL_FULL = "spool_full"
-DISK_CHECK_S = 1.0
+NOTES_MAX = 10_000
+DEADLINE_PART = 0.02
+DEADLINE_MS_MAX = 100.0
+"""A slot's round ends this part of the interval before the next slot, at most so much."""
+ALIVE_S = 10.0
 
 
-class Room:
-    """Whether the spool may take readings: its own limit, and a reserve of free disk."""
+class Notes:
+    """Events to be told with the next slot, the first `NOTES_MAX`."""
 
-    def __init__(
-        self, spool: Spool, folder: Path, bytes_max: int, disk_free_bytes_min: int
-    ) -> None:
-        self._spool, self._folder = spool, folder
-        self._bytes_max, self._disk_free_bytes_min = bytes_max, disk_free_bytes_min
-        self._disk_full = False
-        self._check_s = 0.0
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._events: list[Event] = []
 
-    @property
-    def full(self) -> bool:
-        """True where no more readings may be taken. Nothing that is held is ever dropped."""
-        now_s = time.monotonic()
-        if now_s >= self._check_s:
-            self._check_s = now_s + DISK_CHECK_S
-            disk = os.statvfs(self._folder)
-            self._disk_full = disk.f_bavail * disk.f_frsize < self._disk_free_bytes_min
-        return self._disk_full or self._spool.bytes_used >= self._bytes_max
+    def add(self, event: Event) -> None:
+        """Tell `event`."""
+        if len(self._events) < NOTES_MAX:
+            self._events.append(event)
+        else:
+            self._counters.events_dropped += 1
+
+    def take(self) -> tuple[Event, ...]:
+        """All of them; they are the caller's now."""
+        events, self._events = tuple(self._events), []
+        return events
+
+    def give_back(self, events: Sequence[Event]) -> None:
+        """These could not be told: with the next slot then."""
+        later, self._events = self._events, []
+        for event in (*events, *later):
+            self.add(event)
+
+
+@dataclass(slots=True)
+class Account:
+    """Where readings end: the spool and what watches over it."""
+
+    spool: Spool
+    writer: Writer
+    room: Room
+    counters: Counters
+    notes: Notes
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A slot on its way to the disk; `gaps` went with it."""
+
+    entry: SlotEntry
+    gaps: list[GapEntry] = field(default_factory=list)
 
 
 class Acquisition:
@@ -49,36 +90,70 @@ class Acquisition:
         self,
         grid: Grid,
         clock: Clock,
-        drivers: Sequence[Driver],
+        lines: Sequence[Line],
         points: int,
-        spool: Spool,
-        room: Room,
-        counters: Counters,
+        account: Account,
         after_slot: Callable[[], None],
     ) -> None:
-        self._grid, self._clock, self._drivers, self._points = grid, clock, drivers, points
-        self._spool, self._room, self._counters = spool, room, counters
+        self._grid, self._clock = grid, clock
+        self._spool, self._writer = account.spool, account.writer
+        self._room, self._counters = account.room, account.counters
         self._after_slot = after_slot
-        self._full_gap: GapEntry | None = None
+        self.rounds = Rounds(lines)
+        self._notes = account.notes
+        self._owed: list[GapEntry] = []
+        self._gap_reason = AGENT_DOWN
+        self._use(points)
+        self.turn = asyncio.Lock()
+        """Held while a slot is taken: who holds it stands between two slots."""
         self._stopping = False
         self._waiting: asyncio.Task[int | None] | None = None
+        self._beat_s = time.monotonic()
+        self.lateness_ms = 0
+        """From the last slot's instant to its being durable."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the slot cycle goes round: for the watchdog."""
+        quiet_s = time.monotonic() - self._beat_s
+        return self._clock.waits or quiet_s < 2 * self._grid.interval_ms / 1000 + ALIVE_S
+
+    def leapt(self) -> None:
+        """The clock stepped forward and was right: the slots left out are its doing."""
+        self._gap_reason = CLOCK_STEP
+
+    async def use(self, lines: Sequence[Line], points: Sequence[str]) -> None:
+        """From now on read `lines` for the point set `points`. The lines before are closed.
+
+        To be called with `turn` held, where nobody else puts anything into the spool.
+        """
+        takes, _ = self.rounds.end(0, self._clock.state().synced)
+        last: list[Entry] = [*self._owed, ArrivalEntry(takes, self._notes.take())]
+        self._owed = []
+        await self._writer.flush()
+        await asyncio.shield(self._writer.put(last, urgent=True))
+        await self._writer.run(lambda: self._spool.use_points(points))
+        self.rounds = Rounds(lines)
+        self._use(len(points))
 
     async def run(self, last_ms: int) -> bool:
         """Take the slots after `last_ms`, where the clock was started.
 
         True where the clock came to its end, False where `stop` was called.
         """
-        gap_reason = AGENT_DOWN
         while (slot_ms := await self._next_slot()) is not None:
             if slot_ms <= last_ms:
                 raise SpoolError(
                     f"expected a slot after {last_ms}, the newest durable one, got {slot_ms}"
                 )
-            missed = self._grid.missed(last_ms, slot_ms)
-            before = [GapEntry(*missed, self._grid.interval_ms, gap_reason)] if missed else []
-            await self._take(slot_ms, before)
-            last_ms, gap_reason = slot_ms, OVERRUN
+            self._beat_s = time.monotonic()
+            if (missed := self._grid.missed(last_ms, slot_ms)) is not None:
+                self._owe(*missed, self._gap_reason)
+            async with self.turn:
+                await self._take(slot_ms)
+            last_ms, self._gap_reason = slot_ms, OVERRUN
             self._after_slot()
+        await self._writer.flush()
         return not self._stopping
 
     def stop(self) -> None:
@@ -87,16 +162,9 @@ class Acquisition:
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def forget_full_gap(self) -> None:
-        """The gap that was growing is sealed: the next one is a new entry."""
-        self._full_gap = None
-
     async def _next_slot(self) -> int | None:
         if self._stopping:
             return None
-        return await self._wait_for_slot()
-
-    async def _wait_for_slot(self) -> int | None:
         self._waiting = asyncio.ensure_future(self._clock.next_slot())
         try:
             return await self._waiting
@@ -107,35 +175,119 @@ class Acquisition:
         finally:
             self._waiting = None
 
-    async def _take(self, slot_ms: int, before: list[GapEntry]) -> None:
-        if self._room.full:
-            self._take_nothing(slot_ms, before)
+    async def _take(self, slot_ms: int) -> None:
+        if self._room.look(slot_ms) and not await self._make_room(slot_ms):
+            await self._take_nothing(slot_ms)
             return
-        self._full_gap = None
-        answers = await asyncio.gather(*[driver.read() for driver in self._drivers])
-        outcomes: tuple[Outcome, ...] = tuple(outcome for answer in answers for outcome in answer)
-        synced = self._clock.state().synced
-        quality = Quality.GOOD if synced else Quality.UNCERTAIN_CLOCK
-        entry = SlotEntry(slot_ms, quality, outcomes)
-        self._spool.commit([*before, entry])
-        readings = entry.readings
-        self._clock.done(slot_ms, readings, len(outcomes) - readings)
-        self._counters.slots += 1
-        self._counters.readings += readings
-        self._counters.missed += len(outcomes) - readings
+        self._full = None
+        self.rounds.begin(slot_ms)
+        await self.rounds.wait(None if self._clock.waits else self._remaining_s(slot_ms))
+        takes, misses = self.rounds.end(slot_ms, self._clock.state().synced)
+        entry = SlotEntry(slot_ms, takes, misses, self._notes.take())
+        flight = _Flight(entry, self._owed)
+        self._owed = []
+        await self._keep(flight)
 
-    def _take_nothing(self, slot_ms: int, before: Sequence[Entry]) -> None:
+    def _remaining_s(self, slot_ms: int) -> float:
+        """Until just before the next slot."""
+        interval_ms = self._grid.interval_ms
+        before_ms = min(DEADLINE_PART * interval_ms, DEADLINE_MS_MAX)
+        return (slot_ms + interval_ms - before_ms - self._clock.now_ms()) / 1000
+
+    async def _keep(self, flight: _Flight) -> None:
+        """Hand the slot to the disk; wait for it only where the clock does, or where it lags."""
+        entries: list[Entry] = [*flight.gaps, flight.entry]
+        try:
+            durable = self._writer.put(entries, urgent=self._clock.waits)
+        except SpoolFull:  # the disk is far behind: the next slots wait and become an overrun
+            await self._writer.flush()
+            durable = self._writer.put(entries)
+        durable.add_done_callback(lambda done: self._kept(flight, done))
+        if self._clock.waits:
+            await asyncio.wait([durable])
+
+    def _kept(self, flight: _Flight, done: "asyncio.Future[None]") -> None:
+        entry, counters = flight.entry, self._counters
+        error = done.exception()
+        if isinstance(error, SpoolRefused):
+            self._refused(flight, error)
+            return
+        if error is not None:
+            raise error  # in a callback: the agent's handler ends the process
+        readings = readings_of(entry)
+        missed = sum(len(miss.points) for miss in entry.misses)
+        counters.slots += 1
+        counters.readings += readings
+        for miss in entry.misses:
+            counters.miss(miss.reason, len(miss.points))
+        self.lateness_ms = self._clock.now_ms() - entry.slot_ms
+        self._clock.done(entry.slot_ms, readings, missed)
+
+    def _refused(self, flight: _Flight, error: SpoolRefused) -> None:
+        """Nothing of the slot is durable: it becomes a gap, told with a later slot."""
+        slot_ms = flight.entry.slot_ms
+        if not self._counters.slots_refused & (self._counters.slots_refused + 1):
+            log.error("disk_refuses", reason=error.reason, detail=str(error), slot_ms=slot_ms)
+        self._counters.slots_refused += 1
+        self._owed = [*flight.gaps, *self._owed]
+        self._owe(slot_ms, slot_ms + self._grid.interval_ms, error.reason)
+        self._notes.give_back(flight.entry.events)
+        self._clock.done(slot_ms, 0, self._points)
+
+    def _owe(self, from_ms: int, to_ms: int, reason: str) -> None:
+        """A gap to be told with the next slot; neighbours for one reason are one gap."""
+        last = self._owed[-1] if self._owed else None
+        if last is not None and (last.to_ms, last.reason) == (from_ms, reason):
+            self._owed[-1] = GapEntry(last.from_ms, to_ms, reason, last.cadences)
+        else:
+            self._owed.append(GapEntry(from_ms, to_ms, reason, self._cadences))
+
+    async def _make_room(self, slot_ms: int) -> bool:
+        """Let the oldest go where that is the policy; whether there is room now."""
+        if not self._room.drops:
+            return False
+        await self._writer.flush()
+        try:
+            remains = await self._writer.run(lambda: self._room.make_room(self._grid))
+        except SpoolRefused:
+            return False
+        if remains is None:
+            return False
+        self._counters.dropped += remains.readings
+        self._counters.events_dropped += remains.events
+        log.error("spool_dropped", readings=remains.readings, events=remains.events)
+        return not self._room.look(slot_ms)
+
+    async def _take_nothing(self, slot_ms: int) -> None:
         """A slot without room is one gap, visible to the platform; the gap grows in place."""
         end_ms = slot_ms + self._grid.interval_ms
-        if self._full_gap is None or before:
-            log.error("spool_full", bytes_used=self._spool.bytes_used, since_ms=slot_ms)
-            self._full_gap = GapEntry(slot_ms, end_ms, self._grid.interval_ms, SPOOL_FULL)
-            self._spool.commit([*before, self._full_gap])
-        else:
-            begin_ms = self._full_gap.from_ms
-            self._full_gap = GapEntry(begin_ms, end_ms, self._grid.interval_ms, SPOOL_FULL)
-            self._spool.replace_last(self._full_gap)
+        await self._writer.flush()
+        full, commits = self._full or (None, -1)
+        try:
+            if full is not None and commits == self._writer.commits and not self._owed:
+                full = GapEntry(full.from_ms, end_ms, SPOOL_FULL, self._cadences)
+                grown = full
+                await self._writer.run(lambda: self._spool.replace_last(grown))
+            else:
+                log.error("spool_full", bytes_used=self._spool.bytes_used, since_ms=slot_ms)
+                full = GapEntry(slot_ms, end_ms, SPOOL_FULL, self._cadences)
+                owed, self._owed = [*self._owed, full], []
+                await asyncio.shield(self._writer.put(owed, urgent=True))
+            self._full = (full, self._writer.commits)
+        except SpoolRefused as error:
+            self._full = None
+            self._owe(slot_ms, end_ms, error.reason)
         self._clock.done(slot_ms, 0, self._points)
         self._counters.slots += 1
         self._counters.slots_spool_full += 1
-        self._counters.missed += self._points
+        self._counters.miss(SPOOL_FULL, self._points)
+
+    def forget_full_gap(self) -> None:
+        """The gap that was growing is sealed: the next one is a new entry."""
+        self._full = None
+
+    def _use(self, points: int) -> None:
+        self._points = points
+        grid = self._grid
+        self._cadences = self.rounds.cadences(points, grid.interval_ms, grid.phase_ms)
+        self._full: tuple[GapEntry, int] | None = None

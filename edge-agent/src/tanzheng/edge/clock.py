@@ -5,20 +5,22 @@ minutes. Time-outs, retries and keep-alives never look at it: they stay in real 
 """
 
 import asyncio
-import ctypes
 import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tanzheng.core.batch import ClockState
+from tanzheng.core.batch import ClockState, Event
 from tanzheng.core.errors import TanzhengError
+from tanzheng.edge import log
+from tanzheng.edge.kernel_clock import MachineTime, Times
+from tanzheng.edge.ntp_watch import NtpWatch
 from tanzheng.edge.scheduler import Grid
+from tanzheng.edge.steady import SteadyTime
 from tanzheng.hardware.unix_socket import short_address
 
 _LINE_BYTES_MAX = 4096
-_TIME_ERROR = 5
-_STATUS_NANO = 0x2000
+OBSERVE_S = 0.5
 
 
 class ClockLost(TanzhengError):
@@ -26,46 +28,111 @@ class ClockLost(TanzhengError):
 
 
 class MachineClock:
-    """The machine's clock; its synchronisation is what the kernel says (adjtimex, RFC 5905)."""
+    """Slots by a scale that never steps (`steady.py`), led by the machine's clock.
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+    `told` is called with events (`clock_step`, `clock_adopted`), `leapt` where slots are left out
+    because a synchronised clock stepped forward. With `ntp_server` the machine's clock is measured
+    against that server too, and its word counts more than the kernel's.
+    """
+
+    waits = False
+
+    def __init__(
+        self,
+        grid: Grid,
+        offset_ms_max: int = 1000,
+        ntp_server: str | None = None,
+        times: Times | None = None,
+    ) -> None:
+        self.told: Callable[[Event], None] = _ignore
+        self.leapt: Callable[[], None] = _nothing
+        self._grid, self._offset_ms_max = grid, offset_ms_max
+        self._times = times if times is not None else MachineTime()
+        self._steady = SteadyTime(offset_ms_max, self._times.monotonic_s(), self._times.wall_ms())
         self._last_ms = 0
         self._state = ClockState("machine", synced=False)
-        self._state_until_s = 0.0
+        self._observed_s = float("-inf")
+        self._ntp = NtpWatch(ntp_server, self._times) if ntp_server else None
 
     async def start(self, durable_ms: int | None) -> int:
         """The newest durable slot, or the present one where the spool is empty."""
+        if durable_ms is not None:
+            self._steady.begin_after(durable_ms, self._times.monotonic_s())
         self._last_ms = self._grid.at_or_before(self.now_ms()) if durable_ms is None else durable_ms
+        if self._ntp is not None:
+            self._ntp.start()
+        if not self._steady.agrees:
+            self._tell(self._steady.difference_ms, self._source().synced)
+        self._observe()
         return self._last_ms
 
     async def next_slot(self) -> int:
-        """Wait until the next slot has begun. A clock that is set meanwhile is looked at again."""
+        """Wait until the next slot has begun, looking at the machine's clock twice a second."""
         while True:
-            slot_ms = self._grid.due(self._last_ms, self.now_ms())
-            wait_ms = slot_ms - self.now_ms()
-            if wait_ms <= 0:
+            self._observe()
+            monotonic_s = self._times.monotonic_s()
+            slot_ms = self._grid.due(self._last_ms, self._steady.now_ms(monotonic_s))
+            wait_s = self._steady.until_s(slot_ms, monotonic_s)
+            if wait_s <= 0:
                 self._last_ms = slot_ms
                 return slot_ms
-            await asyncio.sleep(min(wait_ms / 1000, 1.0))
+            await self._times.sleep(min(wait_s, OBSERVE_S))
 
     def done(self, slot_ms: int, readings: int, missed: int) -> None:
         """Nothing to tell: this clock goes on by itself."""
 
     def now_ms(self) -> int:
-        """UTC milliseconds."""
-        return time.time_ns() // 1_000_000
+        """UTC milliseconds; never less than before."""
+        return self._steady.now_ms(self._times.monotonic_s())
 
     def state(self) -> ClockState:
-        """Asked of the kernel at most every ten seconds."""
-        now_s = time.monotonic()
-        if now_s >= self._state_until_s:
-            self._state = _kernel_state()
-            self._state_until_s = now_s + 10.0
+        """As of the last half second."""
+        if self._times.monotonic_s() - self._observed_s >= OBSERVE_S:
+            self._observe()
         return self._state
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Stop asking the time server."""
+        if self._ntp is not None:
+            self._ntp.close()
+
+    def _source(self) -> ClockState:
+        """What stands behind the wall clock now."""
+        measured_ms = self._ntp.offset_ms if self._ntp is not None else None
+        if measured_ms is None:
+            kernel = self._times.kernel()
+            return ClockState("machine", kernel.synced, kernel.offset_us)
+        synced = abs(measured_ms) <= self._offset_ms_max
+        return ClockState("ntp", synced, round(measured_ms * 1000))
+
+    def _observe(self) -> None:
+        self._observed_s = self._times.monotonic_s()
+        wall_ms = self._times.wall_ms()
+        if self._ntp is not None and self._steady.stepped(self._observed_s, wall_ms):
+            self._ntp.measure_again()  # what was measured before the step is void
+        source = self._source()
+        seen = self._steady.observe(self._observed_s, wall_ms, source.synced)
+        if seen.step is not None:
+            self._tell(seen.step.step_ms, source.synced)
+        if seen.leapt_ms:
+            self.told(Event(self.now_ms(), "clock_adopted", {"leapt_ms": seen.leapt_ms}))
+            self.leapt()
+        agrees = self._steady.agrees
+        offset_us = source.offset_us if agrees else self._steady.difference_ms * 1000
+        self._state = ClockState(source.source, source.synced and agrees, offset_us)
+
+    def _tell(self, step_ms: int, synced: bool) -> None:
+        log.warning("clock_step", step_ms=step_ms, synced=synced)
+        detail = {"step_ms": step_ms, "synced": int(synced)}
+        self.told(Event(self.now_ms(), "clock_step", detail))
+
+
+def _ignore(_event: Event) -> None:
+    """Nobody listens yet."""
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""
 
 
 class PlantClock:
@@ -73,6 +140,8 @@ class PlantClock:
 
     Time moves on when the slot before is durable: `done` is told with the next request.
     """
+
+    waits = True
 
     def __init__(self, socket_path: str, interval_ms: int) -> None:
         self._path = socket_path
@@ -145,25 +214,3 @@ class PlantClock:
         if type(value) is not int:
             raise ClockLost(f"expected {key} as a whole number, got {value!r}, at {self._path}")
         return value
-
-
-class _Timex(ctypes.Structure):
-    """struct timex of <sys/timex.h> up to `status`; the rest is padding for the kernel to fill."""
-
-    _fields_ = [
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 256),
-    ]
-
-
-def _kernel_state() -> ClockState:
-    """adjtimex(2) with no mode set: a query that needs no privilege."""
-    timex = _Timex()
-    answer = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
-    offset_us = timex.offset // 1000 if timex.status & _STATUS_NANO else timex.offset
-    return ClockState("machine", synced=0 <= answer < _TIME_ERROR, offset_us=int(offset_us))

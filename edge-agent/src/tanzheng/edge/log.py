@@ -47,3 +47,8 @@ def warning(event: str, **fields: object) -> None:
 def error(event: str, **fields: object) -> None:
     """Something that is wrong and needs a person."""
     LOGGER.error(event, extra={"fields": fields})
+
+
+def exception(event: str, fault: BaseException, **fields: object) -> None:
+    """A fault of ours, with its traceback."""
+    LOGGER.error(event, exc_info=fault, extra={"fields": fields})

@@ -1,15 +1,42 @@
 """From spool entries to the content of a batch, and when a batch is due. Pure.
 
-Readings become one column a point. Points that were missed become gap records: neighbouring slots
-missed for the same reason by the same points are one record.
+Takes of the same points lie under one another and are cut into columns by slicing, so that no step
+is made for a single value; only points whose takes overlap or came out of order are merged one by
+one. Points that were missed become gap records: neighbouring slots missed for the same reason by
+the same points are one record.
 """
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import le
 
-from tanzheng.core.batch import GENESIS, Batch, ChainHead, ClockState, Column, Event, Gap
-from tanzheng.edge.spool.records import Entry, GapEntry, SlotEntry
+from tanzheng.core.batch import (
+    GAPS_MAX,
+    GENESIS,
+    READINGS_MAX,
+    SPAN_MS_MAX,
+    ChainHead,
+    Column,
+    Event,
+    Gap,
+)
+from tanzheng.edge.gaps import Gaps
+from tanzheng.edge.spool.records import (
+    ArrivalEntry,
+    Block,
+    GapEntry,
+    Packed,
+    decode_entry,
+    encode_entry,
+    is_packed,
+    points_of,
+    summary,
+    unpack,
+)
+
+WEIGHT_MAX = 3 << 20
+"""Bytes of a batch, estimated from its entries: well below what a batch may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,95 +73,173 @@ def next_place(head: ChainHead | None, opens_epoch: bool) -> Place:
     return Place(head.epoch, head.seq + 1, head.digest)
 
 
-def build(
-    gw: str,
-    place: Place,
-    points: Sequence[str],
-    interval_ms: int,
-    entries: Iterable[Entry],
-    made_ms: int,
-    clock: ClockState,
-) -> Batch:
-    """The unsigned batch that says what `entries` say, all of the point set `points`."""
-    columns = _Columns(len(points))
-    gaps = _Gaps(interval_ms, len(points))
-    events: list[Event] = []
-    for entry in entries:
-        if isinstance(entry, SlotEntry):
-            columns.add(entry)
-            gaps.add_slot(entry)
-        elif isinstance(entry, GapEntry):
-            gaps.add_range(entry)
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a batch says. `columns[i]` belongs to point i."""
+
+    columns: tuple[Column, ...]
+    gaps: tuple[Gap, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def readings(self) -> int:
+        return sum(map(len, self.columns))
+
+
+class Builder:
+    """Takes in entries (their bytes, oldest first) while they fit into one batch."""
+
+    def __init__(self, points: int, interval_ms: int) -> None:
+        self._points = points
+        self._blocks: dict[Block, _Block] = {}
+        self._gaps = Gaps(points, interval_ms)
+        self._events: list[Event] = []
+        self._readings = self._weight = 0
+        self._span: tuple[int, int] | None = None
+        self.entries = 0
+
+    def add(self, body: bytes) -> bool:
+        """Take the entry in `body`; False where the batch is full (the first always fits)."""
+        size = summary(body)
+        span = self._span
+        if size.readings:
+            span = (size.first_ms, size.last_ms) if span is None else (
+                min(span[0], size.first_ms), max(span[1], size.last_ms)
+            )  # fmt: skip
+        weight = 5 * size.readings + 2 * len(body)
+        if self.entries and (
+            self._readings + size.readings > READINGS_MAX
+            or self._weight + weight > WEIGHT_MAX
+            or (span is not None and span[1] - span[0] > SPAN_MS_MAX)
+            or self._gaps.records > GAPS_MAX - self._points
+            or len(self._events) > GAPS_MAX // 2
+        ):
+            return False
+        self._span = span
+        self._readings += size.readings
+        self._weight += weight
+        self.entries += 1
+        self._take(body)
+        return True
+
+    def finish(self) -> Content:
+        """What all entries said."""
+        columns, doubles = _columns(self._points, self._blocks.values())
+        events = self._events
+        if doubles.count:
+            span = self._span or (0, 0)
+            detail = {"count": doubles.count, "differing": doubles.differing}
+            events = [*events, Event(span[1], "duplicates_removed", detail)]
+        return Content(columns, self._gaps.finish(columns), tuple(events))
+
+    def _take(self, body: bytes) -> None:
+        if not is_packed(body):
+            entry = decode_entry(body)
+            if isinstance(entry, GapEntry):
+                self._gaps.add_entry(entry)
+                return
+            if isinstance(entry, ArrivalEntry):
+                self._events += entry.events
+                return
+            body = encode_entry(entry)  # a slot of spool version 1
+        packed, misses, events, slot_ms = unpack(body)
+        blocks = self._blocks
+        for take in packed:
+            block = blocks.get(take[1])
+            if block is None:
+                block = blocks[take[1]] = _Block(points_of(take[1]))
+            block.takes.append(take)
+        if misses:
+            self._gaps.add_slot(slot_ms, misses)
+        if events:
+            self._events += events
+
+
+@dataclass(slots=True)
+class _Block:
+    """All takes of the same points."""
+
+    points: Sequence[int]
+    takes: list[Packed] = field(default_factory=list)
+
+    def cut(self) -> "tuple[array[int], bool, array[float], bytes]":
+        """Its instants, whether they rise, and all its readings, take after take."""
+        t_ms, _, value_parts, quality_parts = zip(*self.takes, strict=True)
+        times = array("q", t_ms)
+        rising = not any(map(le, times[1:], times))
+        return times, rising, array("d", b"".join(value_parts)), b"".join(quality_parts)
+
+
+_Part = tuple["array[int]", "array[float]", bytes]
+
+
+@dataclass(slots=True)
+class _Doubles:
+    """Readings of a point and an instant that another reading has already."""
+
+    count: int = 0
+    differing: int = 0
+
+
+def _columns(points: int, blocks: Iterable[_Block]) -> tuple[tuple[Column, ...], _Doubles]:
+    done: list[Column | None] = [None] * points
+    several: dict[int, list[_Part]] = {}
+    for block in blocks:
+        times, rising, values, quality = block.cut()
+        width = len(block.points)
+        for at, point in enumerate(block.points):
+            known = done[point]
+            if known is None and rising and point not in several:
+                done[point] = Column(times, values[at::width], quality[at::width])
+                continue
+            if known is not None:
+                several[point] = [(known.t_ms, known.value, known.quality)]
+                done[point] = None
+            several.setdefault(point, []).append((times, values[at::width], quality[at::width]))
+    doubles = _Doubles()
+    orders: dict[tuple[int, ...], _Order] = {}
+    for point, parts in several.items():
+        key = tuple(id(part[0]) for part in parts)
+        if key not in orders:
+            orders[key] = _order([t for part in parts for t in part[0]])
+        done[point] = _merge(parts, orders[key], doubles)
+    none = Column(array("q"), array("d"), b"")
+    return tuple(none if column is None else column for column in done), doubles
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """How to sort readings by time: what stays in which order, what is another one's double."""
+
+    times: "array[int]"
+    kept: tuple[int, ...]
+    doubles: tuple[tuple[int, int], ...]
+
+
+def _order(times: Sequence[int]) -> _Order:
+    """Of equal instants the first to come stays: it may be evidence already."""
+    kept: list[int] = []
+    doubles = []
+    for index in sorted(range(len(times)), key=times.__getitem__):
+        if kept and times[kept[-1]] == times[index]:
+            doubles.append((kept[-1], index))
         else:
-            events.append(entry.event)
-    return Batch(
-        gw=gw,
-        epoch=place.epoch,
-        seq=place.seq,
-        prev=place.prev,
-        made_ms=made_ms,
-        clock=clock,
-        points=tuple(points),
-        columns=columns.finish(),
-        gaps=gaps.finish(),
-        events=tuple(events),
+            kept.append(index)
+    return _Order(array("q", [times[index] for index in kept]), tuple(kept), tuple(doubles))
+
+
+def _merge(parts: Sequence[_Part], order: _Order, doubles: _Doubles) -> Column:
+    values = array("d")
+    for _, part, _ in parts:
+        values.extend(part)
+    quality = b"".join(part for *_, part in parts)
+    doubles.count += len(order.doubles)
+    doubles.differing += sum(
+        values[first] != values[other] or quality[first] != quality[other]
+        for first, other in order.doubles
     )
-
-
-class _Columns:
-    """Readings gathered point by point."""
-
-    def __init__(self, points: int) -> None:
-        self._times = [array("q") for _ in range(points)]
-        self._values = [array("d") for _ in range(points)]
-        self._quality = [bytearray() for _ in range(points)]
-
-    def add(self, entry: SlotEntry) -> None:
-        for index, outcome in enumerate(entry.outcomes):
-            if isinstance(outcome, float):
-                self._times[index].append(entry.slot_ms)
-                self._values[index].append(outcome)
-                self._quality[index].append(entry.quality)
-
-    def finish(self) -> tuple[Column, ...]:
-        columns = zip(self._times, self._values, self._quality, strict=True)
-        return tuple(Column(times, values, bytes(quality)) for times, values, quality in columns)
-
-
-class _Gaps:
-    """Gap records that grow while the next slot goes on missing the same points."""
-
-    def __init__(self, interval_ms: int, points: int) -> None:
-        self._interval_ms = interval_ms
-        self._all = tuple(range(points))
-        self._open: dict[tuple[tuple[int, ...], str], tuple[int, int]] = {}
-        self._closed: list[Gap] = []
-
-    def add_slot(self, entry: SlotEntry) -> None:
-        missed: dict[str, list[int]] = {}
-        for index, outcome in enumerate(entry.outcomes):
-            if isinstance(outcome, str):
-                missed.setdefault(outcome, []).append(index)
-        for reason, indices in missed.items():
-            self._extend(tuple(indices), reason, entry.slot_ms, entry.slot_ms + self._interval_ms)
-
-    def add_range(self, entry: GapEntry) -> None:
-        if entry.interval_ms == self._interval_ms:
-            self._extend(self._all, entry.reason, entry.from_ms, entry.to_ms)
-        else:
-            self._closed.append(
-                Gap(self._all, entry.from_ms, entry.to_ms, entry.interval_ms, entry.reason)
-            )
-
-    def finish(self) -> tuple[Gap, ...]:
-        for (points, reason), (from_ms, to_ms) in self._open.items():
-            self._closed.append(Gap(points, from_ms, to_ms, self._interval_ms, reason))
-        return tuple(sorted(self._closed, key=lambda gap: (gap.from_ms, gap.points)))
-
-    def _extend(self, points: tuple[int, ...], reason: str, from_ms: int, to_ms: int) -> None:
-        key = (points, reason)
-        start_ms, end_ms = self._open.get(key, (from_ms, from_ms))
-        if end_ms != from_ms:
-            self._closed.append(Gap(points, start_ms, end_ms, self._interval_ms, reason))
-            start_ms = from_ms
-        self._open[key] = (start_ms, to_ms)
+    return Column(
+        order.times,
+        array("d", map(values.__getitem__, order.kept)),
+        bytes(map(quality.__getitem__, order.kept)),
+    )

@@ -1,0 +1,67 @@
+"""What stays of entries that must go to make room for newer ones: gap records and events. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tanzheng.edge.abc import Miss
+from tanzheng.edge.gaps import Gaps
+from tanzheng.edge.spool.records import (
+    ArrivalEntry,
+    Cadence,
+    Entry,
+    GapEntry,
+    SlotEntry,
+    decode_entry,
+)
+
+SPOOL_DROPPED = "spool_dropped"
+BULKY_EVENTS = frozenset({"frame"})
+"""Events that are as large as readings; they go with them."""
+EVENTS_MAX = 1000
+"""Others are kept, the newest so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Entries in place of those dropped, and what was lost."""
+
+    entries: tuple[Entry, ...]
+    readings: int
+    events: int
+
+
+def drop(bodies: Sequence[bytes], points: int, interval_ms: int, phase_ms: int) -> Remains:
+    """What is left of the entries in `bodies`: each reading becomes a gap at its slot.
+
+    Misses keep their reason. `points` counts the point set.
+    """
+    gaps = Gaps(points, interval_ms)
+    told = readings = 0
+    events = []
+    for body in bodies:
+        entry = decode_entry(body)
+        if isinstance(entry, GapEntry):
+            gaps.add_entry(entry)
+            continue
+        told += len(entry.events)
+        events += [event for event in entry.events if event.kind not in BULKY_EVENTS]
+        if isinstance(entry, SlotEntry):
+            gaps.add_slot(entry.slot_ms, entry.misses)
+        slots: dict[int, set[int]] = {}
+        for take in entry.takes:
+            slot_ms = take.t_ms - (take.t_ms - phase_ms) % interval_ms
+            slots.setdefault(slot_ms, set()).update(take.points)
+            readings += len(take.points)
+        for slot_ms, missed in sorted(slots.items()):
+            gaps.add_slot(slot_ms, [Miss(tuple(sorted(missed)), SPOOL_DROPPED)])
+    left: list[Entry] = [
+        GapEntry(
+            gap.from_ms, gap.to_ms, gap.reason,
+            (Cadence(gap.points, gap.interval_ms, gap.from_ms % gap.interval_ms),),
+        )
+        for gap in gaps.finish(())
+    ]  # fmt: skip
+    kept = events[-EVENTS_MAX:]
+    if kept:
+        left.append(ArrivalEntry((), tuple(kept)))
+    return Remains(tuple(left), readings, told - len(kept))
