@@ -3,15 +3,23 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from parts import REPOSITORY
 from tanzheng.core.batch import Event
 from tanzheng.edge.abc import Line, Placed, Round, Surroundings
+from tanzheng.edge.drivers.dlt645.codec import Damage, Frame, Parser
 from tanzheng.edge.drivers.dlt645.driver import make_lines
+from tanzheng.hardware.dlt645.bus import Bus
+from tanzheng.hardware.dlt645.codec import checksum, shifted
+from tanzheng.hardware.dlt645.meter import Faults, Meter
 from tanzheng.hardware.loader import load_profile
 
+DRIVER = REPOSITORY / "edge-agent/src/tanzheng/edge/drivers/dlt645"
 METER = "000000000161"
+ENERGY_DI = "00010000"
 ENERGY, POWER = "active_energy_import_kwh", "active_power_kw"
 VOLTAGES = tuple(f"voltage_l{phase}n_v" for phase in (1, 2, 3))
 T0_MS = 1_790_000_040_000
@@ -115,6 +123,52 @@ async def read_once(
 
 
 def case_folders() -> list[Path]:
-    from parts import REPOSITORY
+    return sorted((DRIVER / "cases").iterdir())
 
-    return sorted((REPOSITORY / "edge-agent/src/tanzheng/edge/drivers/dlt645/cases").iterdir())
+
+def raw(control: int, data: bytes = b"", address: str = METER) -> bytes:
+    """Any frame whatever, which the packages cannot make."""
+    head = bytes([0x68, *bytes.fromhex(address)[::-1], 0x68, control, len(data)]) + shifted(data)
+    return head + bytes([checksum(head), 0x16])
+
+
+def parsed(data: bytes) -> list[Frame | Damage]:
+    parser = Parser()
+    return [*parser.feed(data), *parser.finish()]
+
+
+def one(data: bytes) -> Frame:
+    (frame,) = parsed(data)
+    assert isinstance(frame, Frame)
+    return frame
+
+
+def meter(address: str = METER, **faults: object) -> Meter:
+    number = Decimal
+    return Meter(
+        address,
+        {
+            ENERGY_DI: number("211345.67"),
+            "02030000": number("-1.2345"),
+            "0201FF00": (number("220.1"), number("220.2"), None),
+            "02010100": number("220.1"),
+            "02010200": number("220.2"),
+            "02010300": number("220.3"),
+            "02020100": number("12.345"),
+            "02800002": number("49.98"),
+            "01010000": number("3.5"),
+        },
+        faults=Faults(**faults),  # type: ignore[arg-type]
+    )
+
+
+class Site:
+    """A bus that is served, and where."""
+
+    def __init__(self) -> None:
+        self.buses: list[Bus] = []
+
+    async def serve(self, how: str, *meters: Meter, **options: object) -> tuple[Bus, str | int]:
+        bus = Bus(meters, **options)  # type: ignore[arg-type]
+        self.buses.append(bus)
+        return bus, (bus.open_terminal() if how == "pty" else await bus.listen())
