@@ -39,8 +39,11 @@ STAYS_READY = {
     "tanzheng ingest run": "connected to the broker",
     "tanzheng anchor devchain": '"url"',
     "tanzheng edge run": '"started"',
+    "tanzheng sim device": "reads answered",
 }
 """What a program that stays says when it is ready; the others write a file (see `_ready`)."""
+FILES = ("toml", "yaml")
+"""Languages of blocks that are a file, where the first line is a comment with its path."""
 
 
 class DocumentWrong(TanzhengError):
@@ -91,7 +94,7 @@ def steps(text: str) -> list[Shown | Sample]:
     """What a reader does, in order: commands, and files to write."""
     found: list[Shown | Sample] = []
     for start, language, lines in blocks(text):
-        if language == "toml" and (named := re.fullmatch(r"# (\S+\.toml)", lines[0])):
+        if language in FILES and (named := re.fullmatch(rf"# (\S+\.{language})", lines[0])):
             found.append(Sample(start, named[1], "\n".join(lines) + "\n"))
         elif language == "console":
             found += _commands(start, lines)

@@ -74,7 +74,7 @@ def request(addr: int, count: int, transaction: int = 7, unit: int = 1) -> bytes
 
 def test_requests_in_one_segment_are_answered_in_one() -> None:
     data = request(1, 1, 1) + request(2, 1, 2) + request(3, 1, 3)[:5]
-    reply, used = answer(Ramp(), 1, data)
+    reply, used = answer("tcp", {1: Ramp()}, data)
     assert used == 24
     assert [struct.unpack_from(">HHHBBBH", reply, at)[-1] for at in (0, 11)] == [1, 2]
 
@@ -82,16 +82,16 @@ def test_requests_in_one_segment_are_answered_in_one() -> None:
 @given(cut=st.integers(0, 24))
 def test_a_cut_anywhere_changes_nothing(cut: int) -> None:
     data = request(5, 2) + request(9, 1)
-    whole, _ = answer(Ramp(), 1, data)
-    first, used = answer(Ramp(), 1, data[:cut])
-    second, _ = answer(Ramp(), 1, data[used:])
+    whole, _ = answer("tcp", {1: Ramp()}, data)
+    first, used = answer("tcp", {1: Ramp()}, data[:cut])
+    second, _ = answer("tcp", {1: Ramp()}, data[used:])
     assert first + second == whole
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_replies_or_the_named_error(data: bytes) -> None:
     try:
-        _, used = answer(Ramp(), 1, data)
+        _, used = answer("tcp", {1: Ramp()}, data)
     except FrameError:
         return
     assert 0 <= used <= len(data)
@@ -100,7 +100,7 @@ def test_any_bytes_give_replies_or_the_named_error(data: bytes) -> None:
 def test_count_zero_and_a_short_request_are_illegal_values() -> None:
     for pdu in (bytes([3, 0, 0, 0, 0]), bytes([3, 0, 0])):
         data = struct.pack(">HHHB", 7, 0, len(pdu) + 1, 1) + pdu
-        assert answer(Ramp(), 1, data)[0][-2:] == bytes([0x83, 3])
+        assert answer("tcp", {1: Ramp()}, data)[0][-2:] == bytes([0x83, 3])
 
 
 async def test_garbage_ends_the_connection(port: int) -> None:

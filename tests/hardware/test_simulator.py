@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymodbus.client import AsyncModbusTcpClient
 
 from hardware.epa_files import row, write_ftp
+from hardware.modbus_client import decoded, read_points
 from tanzheng.core.calendar import MINUTE_MS
 from tanzheng.core.plant import Plant
-from tanzheng.hardware.blocks import decode_block, plan_blocks
+from tanzheng.hardware.blocks import plan_blocks
 from tanzheng.hardware.commands import shipped_replay
 from tanzheng.hardware.epa import read_month
 from tanzheng.hardware.loader import load_profile
@@ -100,20 +100,14 @@ async def read_plant(sim: Sim) -> dict[str, float | None]:
     """Every field of every device, over Modbus by pymodbus."""
     got: dict[str, float | None] = {}
     for device_id, at in sim.json("devices.json").items():
+        assert (at["protocol"], at["host"]) == ("modbus_tcp", "127.0.0.1")
         (device,) = (device for device in DEVICES if device.id == device_id)
         profile = load_profile(at["profile"])
-        client = AsyncModbusTcpClient(at["host"], port=at["port"], timeout=5, retries=0)
-        await client.connect()
-        for block in plan_blocks(profile, map(profile.field_point, device.roles)):
-            reply = await client.read_holding_registers(
-                block.addr, count=block.count, device_id=at["unit_id"]
-            )
-            data = b"".join(word.to_bytes(2, "big") for word in reply.registers)
-            got |= {
-                str(point.field): value
-                for point, value in zip(block.points, decode_block(block, data), strict=True)
-            }
-        client.close()
+        points = [profile.field_point(field) for field in device.roles]
+        readings = await read_points(profile, points, at["port"], at["unit_id"])
+        for point in points:
+            reading = readings[point.id]
+            got[str(point.field)] = None if reading is None else reading[0]
     return got
 
 
@@ -323,5 +317,6 @@ def exact(devices: SimulatedDevices, device_id: str, field: str) -> Fraction:
     (block,) = plan_blocks(profile, [profile.field_point(field)])
     data = devices.images[device_id].registers(block.fc, block.addr, block.count)
     assert data is not None
-    (value,) = decode_block(block, data)
-    return Fraction(str(value))
+    (reading,) = decoded(block, data).values()
+    assert reading is not None
+    return Fraction(str(reading[0]))

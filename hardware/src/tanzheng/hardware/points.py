@@ -15,6 +15,7 @@ Poll = Literal["fast", "slow"]
 ONE: Final = Fraction(1)
 _RATIOS: Final = ("ct", "pt")
 _POLLS: Final = ("fast", "slow")
+_FACTOR_MIN: Final = Fraction(1, 10**30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,19 @@ class PointSpec:
             raise ProfileError(f"expected poll fast or slow, got {self.poll!r}")
         if not set(self.times) <= set(_RATIOS) or len(set(self.times)) != len(self.times):
             raise ProfileError(f"expected times with ct, pt or both, got {list(self.times)}")
-        if self.scale == 0 or self.to_field == 0:
-            raise ProfileError("expected a scale and to_field other than 0")
+        if any(not _FACTOR_MIN <= abs(each) <= 1 / _FACTOR_MIN for each in self._factors()):
+            raise ProfileError("expected factors from 1e-30 to 1e30")
         if self.rollover is not None and not (self.counter and self.rollover > 0):
             raise ProfileError("expected a roll-over above 0 of a counter only")
         if self.expected is not None and self.expected[0] >= self.expected[1]:
             raise ProfileError(f"expected [lowest, highest], got {list(map(str, self.expected))}")
         object.__setattr__(self, "factor", self.scale * self.to_field)
+
+    def _factors(self) -> Iterable[Fraction]:
+        yield self.scale
+        yield self.to_field
+        if self.scale_register is not None:
+            yield from self.scale_register.factors.values()
 
     @property
     def register(self) -> RegisterAt:

@@ -198,22 +198,23 @@ def _check(profile: Profile, name: str) -> None:
         if twice:
             raise ProfileError(f"{name}: expected distinct {what}, got {', '.join(twice)} twice")
     for point in profile.points:
-        _check_point(profile, point, f"{name}, point {point.id}")
+        try:
+            _check_point(profile, point)
+        except BadInput as error:
+            raise ProfileError(f"{name}, point {point.id}: {error}") from error
 
 
-def _check_point(profile: Profile, point: PointSpec, where: str) -> None:
+def _check_point(profile: Profile, point: PointSpec) -> None:
     if point.field is not None:
-        if point.is_text:
-            raise ProfileError(f"{where}: expected a number for {point.field}, got a string")
         kind = dictionary_field(point.field).kind
+        if point.is_text:
+            raise ProfileError(f"expected a number for {point.field}, got a string")
         if point.counter != (kind == "counter"):
-            raise ProfileError(f"{where}: expected counter as {point.field} is a {kind}")
+            raise ProfileError(f"expected counter as {point.field} is a {kind}")
     for validity in point.validity:
         status = profile.point(validity.point)
         if status.is_text or (isinstance(status.at, RegisterAt) and status.at.type[0] == "f"):
-            raise ProfileError(f"{where}: expected bits or an integer as status, got {status.id}")
-    at = point.at
-    if isinstance(at, RegisterAt) and at.words > profile.registers_per_read_max:
-        raise ProfileError(
-            f"{where}: expected a value of at most {profile.registers_per_read_max} registers"
-        )
+            raise ProfileError(f"expected bits or an integer as status, got {status.id}")
+    at, most = point.at, profile.registers_per_read_max
+    if isinstance(at, RegisterAt) and at.words > most:
+        raise ProfileError(f"expected a value of at most {most} registers, got {at.words}")

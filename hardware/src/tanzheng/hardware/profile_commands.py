@@ -82,13 +82,13 @@ def _table(title: str) -> "Table":
 
 def _points_table(profile: "Profile") -> "Table":
     table = _table(f"{profile.id}: {profile.vendor} {', '.join(profile.models)} ({profile.trust})")
-    table.add_column("point → field 测点 → 量", overflow="fold")
+    table.add_column("point 测点\n→ field 量", no_wrap=True)
     for title in ("address\n地址", "type, order\n类型, 字序"):
         table.add_column(title, no_wrap=True)
     for title in ("scale, unit\n系数, 单位", "quality from\n质量来源"):
         table.add_column(title, overflow="fold")
     for point in profile.points:
-        name = f"{point.id}\n  → [cyan]{point.field}[/cyan]" if point.field else point.id
+        name = f"{point.id}\n→ [cyan]{point.field}[/cyan]" if point.field else point.id
         value = f"{_scale(point)} {point.unit}".removeprefix("1 ")
         table.add_row(name, *address_cells(point), value, _quality(point))
     return table
@@ -117,10 +117,13 @@ def _scale(point: "PointSpec") -> str:
     return f"{text} {float(point.offset):+g}" if point.offset else text
 
 
+def _raw(raw: float) -> str:
+    return f"0x{raw:X}" if isinstance(raw, int) and raw > 0x7FFE else f"{raw:g}"
+
+
 def _quality(point: "PointSpec") -> str:
     parts = [validity.point for validity in point.validity]
-    if point.sentinels:
-        parts.append(f"sentinels {len(point.sentinels)}")
+    parts += [f"≠ {_raw(raw)}" for raw in sorted(point.sentinels)]
     if point.expected is not None:
         parts.append(f"{float(point.expected[0]):g}…{float(point.expected[1]):g}")
     return ", ".join(parts) or "–"
