@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def now_ms() -> int:
 
 def profile(**paths: str) -> dict[str, Any]:
     """A meter in W and kWh; `paths` p and e, `topic_p` and `topic_e`."""
-    points = [
+    points: list[dict[str, Any]] = [
         {
             "id": "p",
             "unit": "kW",
@@ -76,6 +77,9 @@ class Plant:
         self.takes += takes
         self.events += events
 
+    def has(self, count: int) -> bool:
+        return len(self.values) > count
+
     @property
     def values(self) -> list[tuple[int, int, float]]:
         """(point, t_ms, value) in the order of the commits."""
@@ -103,11 +107,11 @@ class Plant:
         return line
 
     @contextlib.asynccontextmanager
-    async def running(self, line: MqttLine) -> AsyncIterator[MqttLine]:
+    async def running(self, line: MqttLine, seconds: float = 20) -> AsyncIterator[MqttLine]:
         """The line runs and is connected."""
         task = asyncio.create_task(line.run(self))
         try:
-            await until(lambda: line.status()["connected"], "a connection")
+            await until(lambda: line.status()["connected"], "a connection", seconds)
             yield line
         finally:
             task.cancel()
@@ -270,7 +274,7 @@ async def test_ten_thousand_messages_are_counted_once(plant_broker: PlantBroker)
         for n in range(count):
             meter.publish_soon(f"m/{n % 7}", message(t_ms + n, P=n))
         for cut in (2000, 5000, 8000):
-            await until(lambda cut=cut: len(plant.values) > cut, f"{cut} values")
+            await until(partial(plant.has, cut), f"{cut} values")
             assert line._link is not None
             line._link.close()
         await until(lambda: len(plant.values) >= count, "all of them", 40)

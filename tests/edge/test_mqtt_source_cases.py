@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
 from tanzheng.edge.abc import Placed
 from tanzheng.edge.drivers import mqtt
@@ -30,9 +31,10 @@ def inbound(line: str) -> Inbound:
     return Inbound(topic, payload, 1, 1, retained, False, NOW_MS)
 
 
-def make_intake(config: dict[str, Any]) -> Intake:
+def make_intake(config: dict[str, Any], fields: tuple[str, ...] = ()) -> Intake:
+    """`fields` () = those of all points."""
     points = [{"id": point["field"], **point} for point in config.pop("points")]
-    fields = tuple(point["field"] for point in points)
+    fields = fields or tuple(point["field"] for point in points)
     profile = {
         "id": "case", "vendor": "", "models": [], "kind": "meter", "protocol": "mqtt",
         "transport": ["mqtt"], "trust": "ours", "points": points,
@@ -95,3 +97,38 @@ def test_the_schema_refuses(wrong: dict[str, Any]) -> None:
     jsonschema.validate(right, SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**right, **wrong}, SCHEMA)
+
+
+def test_ratios_of_the_link_are_multiplied_and_never_assumed() -> None:
+    link = {
+        "protocol": "mqtt", "url": "mqtt://h", "client_id": "a", "format": "scalar", "topic": "t",
+    }  # fmt: skip
+    point = {
+        "field": "active_power_kw", "unit": "W", "to_field": "0.001", "path": "",
+        "times": ["ct", "pt"],
+    }  # fmt: skip
+    intake = make_intake({**link, "ct": "2000/5", "pt": "10000/100", "points": [point]})
+    takes, _ = intake.take([inbound("t 5 W"), inbound("t 5 kW")])
+    assert [list(take.values) for take in takes] == [[200.0]]
+    assert intake.memory[0].absent == "wrong_unit"
+    with pytest.raises(BadInput, match="pt: expected a ratio for point active_power_kw"):
+        make_intake({**link, "ct": "2000/5", "points": [point]})
+
+
+def test_status_points_and_limits_decide_on_quality() -> None:
+    link = {
+        "protocol": "mqtt", "url": "mqtt://h", "client_id": "a", "format": "json", "topic": "t",
+        "timestamp_path": "ts",
+    }  # fmt: skip
+    points = [
+        {"field": "active_power_kw", "unit": "kW", "path": "p", "expected": [0, 100],
+         "sentinels": [-999], "validity": {"point": "s", "bits": {"1": "maintenance"}}},
+        {"id": "s", "field": None, "unit": "1", "path": "s"},
+    ]  # fmt: skip
+    intake = make_intake({**link, "points": points}, fields=("active_power_kw",))
+    shown = []
+    bodies = ['"p":5', '"s":0,"p":5', '"p":101', '"p":-999', '"p":5,"s":2', '"p":6']
+    for n, body in enumerate(bodies):
+        takes, _ = intake.take([inbound(f't {{"ts":{NOW_MS + n},{body}}}')])
+        shown += [Quality(quality).name for take in takes for quality in take.quality]
+    assert shown == ["FAULT", "GOOD", "OVER_RANGE", "MAINTENANCE", "MAINTENANCE"]

@@ -5,6 +5,7 @@ python tests/fuzz/fuzz_mqtt_source.py        (needs atheris)
 
 import sys
 from itertools import count
+from typing import Any
 
 from tanzheng.edge.abc import Placed
 from tanzheng.edge.drivers.mqtt.driver import add_device
@@ -22,7 +23,7 @@ PROFILE = {
     "id": "fuzz", "vendor": "", "models": [], "kind": "meter", "protocol": "mqtt",
     "transport": ["mqtt"], "trust": "ours", "points": POINTS,
 }  # fmt: skip
-LINKS = [
+LINKS: list[dict[str, Any]] = [
     {"format": "scalar", "topic": "s"},
     {"format": "json", "topic": "j", "timestamp_path": "t", "timestamp_format": "unix_ms"},
     {"format": "json", "topic": "i", "timestamp_path": "t", "timestamp_format": "iso8601",
@@ -70,7 +71,7 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802 - the name that atheris use
 
 def main() -> None:
     """Until stopped."""
-    import atheris
+    import atheris  # type: ignore[import-untyped]
 
     atheris.Setup(sys.argv, TestOneInput)
     atheris.Fuzz()

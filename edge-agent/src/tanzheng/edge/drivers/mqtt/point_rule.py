@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import isfinite, prod
 from typing import Final, Self
 
+from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
 from tanzheng.edge.drivers.mqtt.codec import NOT_AVAILABLE, Sample
 from tanzheng.hardware.points import PointSpec, Ratio
@@ -28,9 +29,11 @@ class PointRule:
 
     @classmethod
     def of(cls, index: int, spec: PointSpec, ratios: dict[Ratio, Fraction]) -> Self:
-        """The rule for `spec`; `ratios` has the transformers' ratios that the link gives."""
-        factor = spec.factor * prod((ratios.get(name, Fraction(1)) for name in spec.times),
-                                    start=Fraction(1))  # fmt: skip
+        """The rule for `spec`. A ratio that it needs is given by the link, never assumed."""
+        missing = [name for name in spec.times if name not in ratios]
+        if missing:
+            raise BadInput(f"{missing[0]}: expected a ratio for point {spec.id}, got none")
+        factor = prod((ratios[name] for name in spec.times), start=spec.factor)
         limits = None
         if spec.expected is not None:
             low, high = sorted(float(limit * spec.to_field) for limit in spec.expected)

@@ -14,6 +14,7 @@ from tanzheng.edge.drivers.mqtt.json_payload import JsonShape
 from tanzheng.edge.drivers.mqtt.timestamps import parse_offset
 from tanzheng.hardware.points import Ratio
 
+_URL_FORM: Final = "url: expected mqtt[s]://[USER:PASSWORD@]HOST[:PORT], got another form"
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 STALE_AFTER: Final = 3
 KEEPALIVE_S: Final = 15
@@ -42,9 +43,9 @@ class BrokerAt:
             url = urlsplit(link["url"])
             host, port = url.hostname, url.port
         except ValueError:
-            host, port = None, None
+            raise BadInput(_URL_FORM) from None
         if not host or url.scheme not in PORTS:
-            raise BadInput("url: expected mqtt[s]://[USER:PASSWORD@]HOST[:PORT], got another form")
+            raise BadInput(_URL_FORM)
         username, password = (
             unquote(part) if part else None for part in (url.username, url.password)
         )
