@@ -18,7 +18,7 @@ from tanzheng.edge.config import DEFAULTS, load_config
 from tanzheng.ingest.decide import Reason
 
 DOCUMENTS = sorted((REPOSITORY / "docs").glob("*.md"))
-ROLES = ("plant-engineer", "platform", "month", "verifier")
+ROLES = ("plant-engineer", "first-meter", "troubleshooting", "platform", "month", "verifier")
 LINES_MAX = 120
 """A document for one role is read in one sitting."""
 
@@ -98,11 +98,11 @@ def test_every_name_a_reader_may_meet_is_explained() -> None:
 def test_defaults_of_the_agent_are_as_told() -> None:
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", document("plant-engineer"), re.MULTILINE)
     units = {"MiB": 1 << 20, "GiB": 1 << 30}
-    told = {}
+    told: dict[str, int | str] = {}
     for key, default in rows:
         number, _, unit = default.partition(" ")
-        if number.isdigit():
-            told[key] = int(number) * units.get(unit, 1)
+        if key in DEFAULTS:
+            told[key] = int(number) * units.get(unit, 1) if number.isdigit() else default
     assert told == dict(DEFAULTS)
 
 
