@@ -196,3 +196,20 @@ async def test_a_closed_line_says_nothing_more(site: Site) -> None:
     line.close()
     await asyncio.sleep(0.1)
     assert told == []
+
+
+@pytest.mark.parametrize("how", ["pty", "tcp"])
+async def test_an_answer_after_its_time_is_dropped_and_counted(site: Site, how: str) -> None:
+    late = meter(delay_s=0.3)
+    late.values[ENERGY_DI] = Decimal("1.11")
+    _, at = await site.serve(how, late)
+    line = line_of(placed(at, timeout_ms=100))
+    assert outcomes(await a_round(line)) == {0: "comms_timeout"}
+    await asyncio.sleep(0.4)
+    # a TCP connection without a byte for two time-outs is closed, and the answers with it
+    assert line.status()["unasked_bytes"] == (2 * 24 if how == "pty" else 0)
+    late.faults.delay_s = 0.0
+    late.values[ENERGY_DI] = Decimal("2.22")
+    await asyncio.sleep(0.6)  # the back-off
+    assert outcomes(await a_round(line)) == {0: (2.22, GOOD)}
+    line.close()

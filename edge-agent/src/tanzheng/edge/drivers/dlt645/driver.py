@@ -75,9 +75,13 @@ class Dlt645Line:
         self._task.add_done_callback(done)
 
     def status(self) -> Mapping[str, Any]:
-        """Per meter: is it answering, why not, rounds that went well and failed."""
+        """Per meter: is it answering, why not, rounds that went well and failed.
+
+        `passed_over`: whole frames that were no answer; `unasked_bytes`: came while nobody asked.
+        """
         return {
             "passed_over": self._wire.passed_over,
+            "unasked_bytes": self._wire.unasked_bytes,
             "devices": {
                 meter.id: {
                     "answering": meter.reason is None and meter.successes > 0,

@@ -41,23 +41,20 @@ class CommsError(Dlt645Error):
 
 
 class _Link(asyncio.Protocol):
-    """The bytes of one open port; `listen` has them while a question is open."""
+    """The bytes of one open port; `listen` has them while a question is open, `unasked` else."""
 
-    def __init__(self) -> None:
+    def __init__(self, unasked: Callable[[bytes], None]) -> None:
         self.transport: asyncio.Transport | None = None
         self.listen: Callable[[bytes], None] | None = None
         self.lost: Callable[[], None] | None = None
-        self.unasked = 0
+        self._unasked = unasked
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self.listen is None:
-            self.unasked += len(data)
-        else:
-            self.listen(data)
+        (self.listen or self._unasked)(data)
 
     def pause_writing(self) -> None:
         """A server that takes no bytes is given up: nothing piles up for it."""
@@ -153,6 +150,7 @@ class Wire:
     def __init__(self, settings: PortSettings) -> None:
         self.settings = settings
         self.passed_over = 0
+        self.unasked_bytes = 0
         self.strangers: set[str] = set()
         self._link: _Link | None = None
         self._backoff = Backoff()
@@ -231,13 +229,20 @@ class Wire:
         self._backoff.succeeded()
         return self._link
 
+    def _new_link(self) -> _Link:
+        return _Link(self._drop)
+
+    def _drop(self, data: bytes) -> None:
+        """What comes while nobody asks: too late, or not for us."""
+        self.unasked_bytes += len(data)
+
     def _open_port(self) -> _Link:
         # Imported here: a gateway with TCP meters only needs no pyserial.
         from tanzheng.edge.serial_port import SerialPortError, open_serial
 
         port = self.settings
         try:
-            return open_serial(port.path, port.baud, port.parity, port.stop, _Link)[1]
+            return open_serial(port.path, port.baud, port.parity, port.stop, self._new_link)[1]
         except SerialPortError as error:
             raise CommsError(error.reason, port.path) from error
 
@@ -245,7 +250,7 @@ class Wire:
         port, loop = self.settings, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(3.0):
-                return (await loop.create_connection(_Link, port.host, port.port))[1]
+                return (await loop.create_connection(self._new_link, port.host, port.port))[1]
         except TimeoutError:
             raise CommsError("connect_timeout", port.name) from None
         except ConnectionRefusedError:
