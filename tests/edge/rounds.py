@@ -51,7 +51,10 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
     run.__signature__ = inspect.Signature([first, *taken])  # type: ignore[attr-defined]
     run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
     factories = [asyncio.new_event_loop, uvloop.new_event_loop]
-    return pytest.mark.parametrize("loop_factory", factories, ids=["asyncio", "uvloop"])(run)
+    marked: Callable[..., None] = pytest.mark.parametrize(
+        "loop_factory", factories, ids=["asyncio", "uvloop"]
+    )(run)
+    return marked
 
 
 @dataclass
@@ -214,10 +217,14 @@ def tcp_slaves(*slaves: Slave) -> Handler:
 
 
 @asynccontextmanager
-async def serial_slave(answer: Callable[[bytes], Iterable[bytes] | None]) -> AsyncIterator[str]:
+async def serial_slave(
+    answer: Callable[[bytes], Iterable[bytes] | None],
+    later: list[Callable[[bytes], None]] | None = None,
+) -> AsyncIterator[str]:
     """A pseudo-terminal with a slave at its other end; the path of the port.
 
-    `answer` gets each 8-byte request, and says the pieces to write (None: silence).
+    `answer` gets each 8-byte request, and says the pieces to write (None: silence). `later` gets a
+    function that writes at any time.
     """
     master, port = os.openpty()
     tty.setraw(master)
@@ -226,6 +233,10 @@ async def serial_slave(answer: Callable[[bytes], Iterable[bytes] | None]) -> Asy
     loop = asyncio.get_running_loop()
     pending = bytearray()
 
+    def write(data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(master, data)
+
     def readable() -> None:
         with contextlib.suppress(OSError):
             pending.extend(os.read(master, 4096))
@@ -233,13 +244,38 @@ async def serial_slave(answer: Callable[[bytes], Iterable[bytes] | None]) -> Asy
             request = bytes(pending[:8])
             del pending[:8]
             for piece in answer(request) or ():
-                os.write(master, piece)
+                write(piece)
 
+    if later is not None:
+        later.append(write)
     loop.add_reader(master, readable)
     try:
         yield os.ttyname(port)
     finally:
         loop.remove_reader(master)
+        os.close(port)
         os.close(master)
+
+
+@asynccontextmanager
+async def joined_ports() -> AsyncIterator[tuple[str, str]]:
+    """The paths of two serial ports with a cable between them."""
+    pairs = [os.openpty(), os.openpty()]
+    loop = asyncio.get_running_loop()
+
+    def join(source: int, target: int) -> None:
         with contextlib.suppress(OSError):
+            os.write(target, os.read(source, 4096))
+
+    for (master, port), (other, _) in zip(pairs, reversed(pairs), strict=True):
+        tty.setraw(port)
+        tty.setraw(master)
+        os.set_blocking(master, False)
+        loop.add_reader(master, join, master, other)
+    try:
+        yield os.ttyname(pairs[0][1]), os.ttyname(pairs[1][1])
+    finally:
+        for master, port in pairs:
+            loop.remove_reader(master)
             os.close(port)
+            os.close(master)

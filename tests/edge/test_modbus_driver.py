@@ -350,7 +350,7 @@ def test_devices_behind_one_endpoint_agree_on_it() -> None:
     rtu = placed(CEMS, CEMS_FIELDS, name="n", port=502, protocol="modbus_rtu_over_tcp")
     with pytest.raises(BadInput, match="at device n"):
         make_lines([tcp, rtu], world.around())
-    ports = {"protocol": "modbus_rtu", "serial_port": "/dev/ttyS1"}
+    ports: dict[str, Any] = {"protocol": "modbus_rtu", "serial_port": "/dev/ttyS1"}
     slow = placed(CEMS, CEMS_FIELDS, **ports, baud=2400)
     fast = placed(CEMS, CEMS_FIELDS, name="n", **ports, baud=9600)
     with pytest.raises(BadInput, match="at device n"):

@@ -15,7 +15,7 @@ from tanzheng.edge.drivers.modbus.codec import ReadRequest
 from tanzheng.edge.drivers.modbus.found import Found, place_of
 from tanzheng.edge.drivers.modbus.identity import MISMATCH, Identifier
 from tanzheng.edge.drivers.modbus.learning import REFUSALS, Pupil, is_gone, span_of
-from tanzheng.edge.drivers.modbus.link import BAD_REPLY, Answer, Failure
+from tanzheng.edge.drivers.modbus.link import BAD_REPLY, TIMEOUT, Answer, Failure
 from tanzheng.edge.drivers.modbus.reads import Learned, Planner, Read
 from tanzheng.edge.drivers.modbus.search import cells_of, other_count
 from tanzheng.edge.drivers.modbus.settings import settings_of
@@ -366,12 +366,12 @@ class Device:
         self, read: Read, answer: Failure, found: Found
     ) -> Generator[ReadRequest, Answer, Verdict]:
         block = read.block
-        silent_again = answer.code == 0 and self._alive_but_for == span_of(block)
+        silent_again = answer is TIMEOUT and self._alive_but_for == span_of(block)
         for at in block.raws:
             self._memory.pop(at, None)
         found.miss(read.points, answer.reason)
         if is_gone(answer):
-            if silent_again and not answer.of_line and len(cells_of(block)) > 1:
+            if silent_again and len(cells_of(block)) > 1:
                 self._pupil.start(block, answer.reason, self._clock())
             return "", self._fail(answer, block)
         if answer.code not in REFUSALS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tanzheng.core.batch import Event
 from tanzheng.edge.abc import Surroundings
 from tanzheng.edge.drivers.modbus.codec import ReadRequest
-from tanzheng.edge.drivers.modbus.link import Answer, Failure
+from tanzheng.edge.drivers.modbus.link import TIMEOUT, Answer, Failure
 from tanzheng.edge.drivers.modbus.reads import Isolated, Learned
 from tanzheng.edge.drivers.modbus.search import Finding, Search, cells_of, part_of, search
 from tanzheng.hardware.blocks import ReadBlock
@@ -95,9 +95,9 @@ class Pupil:
             asked = running.ask
             answer = yield request(asked)
             failure = answer if isinstance(answer, Failure) else None
-            if failure and (failure.of_line or failure.code not in {0, *REFUSALS}):
+            if failure and failure is not TIMEOUT and failure.code not in REFUSALS:
                 return Lesson(asked, failure=failure)
-            silence = failure if failure and not failure.code else None
+            silence = failure if failure is TIMEOUT else None
             try:
                 running.ask = running.steps.send(failure is None)
             except StopIteration as ended:
@@ -129,6 +129,8 @@ class Pupil:
             next_s = now_s + RETRY_S_MIN
             self.learned.isolated.append(Isolated(alone, reason, RETRY_S_MIN, next_s))
             self._note("point_isolated", {**self._named(alone), "reason": reason})
+            return
+        if finding.kind == "nothing":
             return
         self.learned.note(block, finding)
         detail: dict[str, str | int] = {"fc": block.fc}

@@ -14,7 +14,7 @@ from tanzheng.edge.abc import Miss, Round
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.drivers.modbus.device import REOPENED, Begin, Device
 from tanzheng.edge.drivers.modbus.found import Found
-from tanzheng.edge.drivers.modbus.link import BAD_REPLY, Answer, Failure, Link
+from tanzheng.edge.drivers.modbus.link import BAD_REPLY, TIMEOUT, Answer, Failure, Link
 from tanzheng.edge.drivers.modbus.opening import AnyLink, Opener, OpenFailed
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ GRACE_S = 0.001
 SILENT_MAX = 3
 """So many requests in a row without a byte: an RTU line is opened anew."""
 
-_TIMEOUT = Failure("comms_timeout")
 _LOST = Failure("connection_lost")
 _NOT_SILENT = Failure("line_not_silent", of_line=True)
 
@@ -291,7 +290,7 @@ class ModbusLine:
             return
         link = self._link
         assert link is not None
-        answer = BAD_REPLY if link.forget() else _TIMEOUT
+        answer = BAD_REPLY if link.forget() else TIMEOUT
         self._silent = 0 if answer is BAD_REPLY else self._silent + 1
         self._be_ready_in(self._opener.silence_s)
         if not self._opener.by_silence or self._silent >= SILENT_MAX:

@@ -39,6 +39,8 @@ class Failure:
 
 Answer = bytes | Failure
 BAD_REPLY = Failure("bad_reply")
+TIMEOUT = Failure("comms_timeout")
+"""Not one byte came."""
 
 
 class Transport(Protocol):

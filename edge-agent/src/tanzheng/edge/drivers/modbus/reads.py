@@ -92,8 +92,10 @@ class Planner:
     def schedule(self, points: Sequence[PointSpec], learned: Learned) -> Schedule:
         """The requests for `points`, none of them over what was learned."""
         profile = self._profile
-        if learned.gaps:
-            profile = replace(profile, no_bridge=(*profile.no_bridge, *learned.gaps))
+        if learned.gaps or learned.isolated:
+            alone = [item.block for item in learned.isolated]
+            refused = [(block.addr, block.addr + block.count - 1) for block in alone]
+            profile = replace(profile, no_bridge=(*profile.no_bridge, *learned.gaps, *refused))
         left_out = self._left_out(points, learned)
         gone = {place for places in left_out.values() for place in places}
         wanted = [point for point in points if self._places[point.id] not in gone]
