@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,17 +25,26 @@ def hand_over(plan: Plan, seconds: float = TAKEN_S_MAX) -> None:
     spool = Path(plan.spool_path)
     as_owner_of(spool)
     pid = _running(spool)
-    before = agent_status(spool).get("reload_error")
+    before = agent_status(spool)
     save_plan(plan, spool / PLAN_NAME)
     os.kill(pid, signal.SIGHUP)
     deadline = time.monotonic() + seconds
-    while (found := agent_status(spool)).get("plan_digest") != plan.digest:
+    while not _taken(plan, before, found := agent_status(spool)):
         refused = found.get("reload_error")
-        if refused and refused != before:
+        if refused and refused != before.get("reload_error"):
             raise ReloadError(f"expected the agent to take the plan, got: {refused}")
         if time.monotonic() > deadline or not _is_agent(pid):
             raise ReloadError(f"expected the agent {pid} to take the plan within {seconds:.0f} s")
         time.sleep(POLL_S)
+
+
+def _taken(plan: Plan, before: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """An unchanged plan counts as taken only when the agent has counted one more reload."""
+    return found.get("plan_digest") == plan.digest and _reloads(found) > _reloads(before)
+
+
+def _reloads(status: Mapping[str, Any]) -> int:
+    return int(status.get("counters", {}).get("reloads", 0))
 
 
 def _running(spool: Path) -> int:
