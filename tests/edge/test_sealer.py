@@ -2,13 +2,17 @@
 
 import contextlib
 import math
-from typing import TYPE_CHECKING
+from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.scripted import take
+from tanzheng.core import cbor
 from tanzheng.core.batch import (
+    READINGS_MAX,
+    Batch,
     ChainHead,
     ClockState,
     Event,
@@ -17,24 +21,61 @@ from tanzheng.core.batch import (
     encode,
 )
 from tanzheng.core.errors import EncodingError
-from tanzheng.edge.sealer import SealPolicy, build, next_place
+from tanzheng.edge.abc import Miss, Take
+from tanzheng.edge.sealer import Builder, Content, SealPolicy, next_place
+from tanzheng.edge.spool.dropping import drop
 from tanzheng.edge.spool.records import (
+    ArrivalEntry,
+    Cadence,
     Entry,
-    EventEntry,
     GapEntry,
     SlotEntry,
     decode_entry,
     encode_entry,
+    readings_of,
+    summary,
 )
-
-if TYPE_CHECKING:
-    from tanzheng.edge.abc import Outcome
 
 INTERVAL_MS = 60_000
 POINTS = ("a/active_power_kw", "b/active_power_kw", "c/active_power_kw")
 CLOCK = ClockState("test", synced=True)
 REASONS = st.sampled_from(["comms_timeout", "exception_2", "not_available"])
-OUTCOMES = st.one_of(st.floats(allow_nan=False, allow_infinity=False), REASONS)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+QUALITY = st.sampled_from([0, 1, 5])
+
+
+def build(entries: list[Entry], points: int = 3) -> Content:
+    """One batch's content of all `entries`."""
+    builder = Builder(points, INTERVAL_MS)
+    for entry in entries:
+        assert builder.add(encode_entry(entry))
+    return builder.finish()
+
+
+def batch_of(content: Content) -> Batch:
+    place = next_place(None, False)
+    return Batch(
+        "gw", place.epoch, place.seq, place.prev, 1, CLOCK, POINTS,
+        content.columns, content.gaps, content.events,
+    )  # fmt: skip
+
+
+@st.composite
+def slots(draw: st.DrawFn, t_ms: int) -> SlotEntry:
+    """Each point is in one take or in one miss; blocks and instants vary."""
+    takes, misses = [], []
+    order = draw(st.permutations(range(3)))
+    cut = draw(st.integers(1, 3))
+    for points in (order[:cut], order[cut:]):
+        if not points:
+            continue
+        if draw(st.booleans()):
+            values = array("d", [draw(FINITE) for _ in points])
+            codes = bytes(draw(QUALITY) for _ in points)
+            takes.append(Take(t_ms + draw(st.integers(0, 999)), tuple(points), values, codes))
+        else:
+            misses.append(Miss(tuple(sorted(points)), draw(REASONS)))
+    return SlotEntry(t_ms, tuple(takes), tuple(misses))
 
 
 @st.composite
@@ -45,74 +86,206 @@ def stories(draw: st.DrawFn) -> list[Entry]:
     for _ in range(draw(st.integers(0, 12))):
         kind = draw(st.sampled_from(["slot", "slot", "slot", "gap", "event"]))
         if kind == "slot":
-            outcomes: tuple[Outcome, ...] = tuple(draw(OUTCOMES) for _ in POINTS)
-            entries.append(SlotEntry(t_ms, draw(st.sampled_from([0, 1])), outcomes))
+            entries.append(draw(slots(t_ms)))
             t_ms += INTERVAL_MS
         elif kind == "gap":
             end_ms = t_ms + INTERVAL_MS * draw(st.integers(1, 5))
-            entries.append(GapEntry(t_ms, end_ms, INTERVAL_MS, "agent_down"))
+            cadences = draw(
+                st.sampled_from(
+                    [
+                        (Cadence(None, INTERVAL_MS),),
+                        (Cadence((0, 2), INTERVAL_MS), Cadence((1,), 2 * INTERVAL_MS)),
+                    ]
+                )
+            )
+            entries.append(GapEntry(t_ms, end_ms, "agent_down", cadences))
             t_ms = end_ms
         else:
-            entries.append(EventEntry(Event(t_ms, "agent_started", {"n": 1})))
+            entries.append(ArrivalEntry((), (Event(t_ms, "agent_started", {"n": 1}),)))
     return entries
 
 
-def told(entries: list[Entry]) -> tuple[set[tuple[int, int, float]], set[tuple[int, int, str]]]:
-    """(point, instant, value) and (point, instant, reason) that entries tell."""
+Told = tuple[set[tuple[int, int, float, int]], set[tuple[int, int, str]]]
+
+
+def told(entries: list[Entry]) -> Told:
+    """(point, instant, value, quality) and (point, instant, reason) that entries tell."""
     values, missed = set(), set()
     for entry in entries:
+        if isinstance(entry, GapEntry):
+            for each in entry.cadences:
+                for point in each.points or (0, 1, 2):
+                    missed |= {
+                        (point, t, entry.reason) for t in each.slots(entry.from_ms, entry.to_ms)
+                    }
+            continue
+        for each_take in entry.takes:
+            values |= {
+                (point, each_take.t_ms, value, code)
+                for point, value, code in zip(
+                    each_take.points, each_take.values, each_take.quality, strict=True
+                )
+            }
         if isinstance(entry, SlotEntry):
-            for index, outcome in enumerate(entry.outcomes):
-                if isinstance(outcome, float):
-                    values.add((index, entry.slot_ms, outcome))
-                else:
-                    missed.add((index, entry.slot_ms, outcome))
-        elif isinstance(entry, GapEntry):
-            slots = range(entry.from_ms, entry.to_ms, entry.interval_ms)
-            missed |= {(index, t, entry.reason) for index in range(3) for t in slots}
+            missed |= {
+                (p, entry.slot_ms, miss.reason) for miss in entry.misses for p in miss.points
+            }
     return values, missed
 
 
 @given(stories())
 def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
-    batch = build("gw", next_place(None, False), POINTS, INTERVAL_MS, entries, 1, CLOCK)
-    again = decode(encode(batch))
+    again = decode(encode(batch_of(build(entries))))
     values, missed = told(entries)
     assert values == {
-        (index, t, value)
+        (index, t, value, code)
         for index, column in enumerate(again.columns)
-        for t, value in zip(column.t_ms, column.value, strict=True)
+        for t, value, code in zip(column.t_ms, column.value, column.quality, strict=True)
     }
     gaps = [(i, t, gap.reason) for gap in again.gaps for i in gap.points for t in gap.slots]
     assert set(gaps) == missed
     assert len(gaps) == len(missed)
-    assert len(again.events) == sum(isinstance(entry, EventEntry) for entry in entries)
+    events = [entry for entry in entries if isinstance(entry, ArrivalEntry)]
+    assert len(again.events) == len(events)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), FINITE), max_size=20), st.randoms())
+def test_arrivals_are_sorted_and_doubles_removed(
+    rows: list[tuple[int, float]], chance: object
+) -> None:
+    """Whatever comes in whatever order: rising instants, the first to come stays, all counted."""
+    content = build([ArrivalEntry((take(t, [1], [value]),)) for t, value in rows])
+    first: dict[int, float] = {}
+    for t, value in rows:
+        first.setdefault(t, value)
+    column = content.columns[1]
+    assert dict(zip(column.t_ms, column.value, strict=True)) == first
+    assert list(column.t_ms) == sorted(first)
+    removed = [event.detail for event in content.events if event.kind == "duplicates_removed"]
+    doubles = [(t, value) for t, value in rows if True]
+    count = len(doubles) - len(first)
+    assert [detail["count"] for detail in removed] == ([count] if count else [])
+    encode(batch_of(content))
+
+
+def test_a_double_that_differs_is_told_apart() -> None:
+    entries: list[Entry] = [ArrivalEntry((take(5, [0], [v]),)) for v in (1.0, 1.0, 2.0)]
+    (event,) = build(entries).events
+    assert event.detail == {"count": 2, "differing": 1}
 
 
 def test_neighbouring_missed_slots_are_one_gap() -> None:
-    entries: list[Entry] = [GapEntry(0, 120_000, INTERVAL_MS, "agent_down")]
-    entries += [SlotEntry(t, 0, (1.0, "refused", 2.0)) for t in range(120_000, 720_000, 60_000)]
-    batch = build("gw", next_place(None, False), POINTS, INTERVAL_MS, entries, 1, CLOCK)
-    assert [(gap.points, gap.from_ms, gap.to_ms, gap.reason) for gap in batch.gaps] == [
+    entries: list[Entry] = [GapEntry(0, 120_000, "agent_down", (Cadence(None, INTERVAL_MS),))]
+    entries += [
+        SlotEntry(t, (take(t, [0, 2], [1.0, 2.0]),), (Miss((1,), "refused"),))
+        for t in range(120_000, 720_000, 60_000)
+    ]
+    assert [(g.points, g.from_ms, g.to_ms, g.reason) for g in build(entries).gaps] == [
         ((0, 1, 2), 0, 120_000, "agent_down"),
         ((1,), 120_000, 720_000, "refused"),
     ]
 
 
+def test_a_reading_that_came_late_leaves_no_gap() -> None:
+    """The line was busy at the end of two slots; what it read in one of them came afterwards."""
+    busy = (Miss((0, 1), "line_busy"),)
+    entries: list[Entry] = [
+        SlotEntry(0, (), busy),
+        SlotEntry(60_000, (), busy),
+        SlotEntry(120_000, (take(59_999, [0], [1.0]), take(120_500, [1], [1.0])), ()),
+    ]
+    assert [(g.points, list(g.slots)) for g in build(entries).gaps] == [
+        ((1,), [0, 60_000]),
+        ((0,), [60_000]),
+    ]
+
+
+def test_a_batch_takes_what_it_can_carry() -> None:
+    """200,000 readings, 49 days: what goes beyond is for the next batch."""
+    points = tuple(range(4000))
+    body = encode_entry(SlotEntry(0, (take(0, points, [1.5] * 4000),)))
+    builder = Builder(4000, INTERVAL_MS)
+    while builder.add(body):
+        pass
+    assert builder.entries * 4000 <= READINGS_MAX
+    assert builder.entries >= 40
+    far = Builder(1, INTERVAL_MS)
+    assert far.add(encode_entry(ArrivalEntry((take(0, [0], [1.0]),))))
+    assert not far.add(encode_entry(ArrivalEntry((take(50 * 86_400_000, [0], [1.0]),))))
+    assert far.add(encode_entry(ArrivalEntry((take(48 * 86_400_000, [0], [1.0]),))))
+
+
 @given(stories())
 def test_entries_survive_the_disk(entries: list[Entry]) -> None:
     assert [decode_entry(encode_entry(entry)) for entry in entries] == entries
+    for entry in entries:
+        assert summary(encode_entry(entry)).readings == readings_of(entry)
 
 
-@given(st.binary(max_size=60))
+@given(st.binary(max_size=80) | st.binary(max_size=80).map(lambda data: b"\x01" + data))
 def test_garbage_on_the_disk_is_named(data: bytes) -> None:
-    with contextlib.suppress(EncodingError):
-        assert encode_entry(decode_entry(data)) == data
+    for read in (decode_entry, summary):
+        with contextlib.suppress(EncodingError):
+            read(data)
+
+
+@given(stories(), st.integers(0, 10**6), st.integers(0, 255))
+def test_a_damaged_entry_is_named_or_still_an_entry(
+    entries: list[Entry], at: int, byte: int
+) -> None:
+    for entry in entries[:1]:
+        body = bytearray(encode_entry(entry))
+        body[at % len(body)] = byte
+        with contextlib.suppress(EncodingError):
+            decode_entry(bytes(body))
 
 
 def test_a_value_is_stored_to_the_last_bit() -> None:
-    entry = SlotEntry(0, 0, (math.nextafter(0.1, 1), 5e-324, -0.0))
+    entry = SlotEntry(0, (take(0, (2, 0, 1), (math.nextafter(0.1, 1), 5e-324, -0.0)),))
     assert decode_entry(encode_entry(entry)) == entry
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Take(1, (0, 1), array("d", [1.0]), b"\0"),
+        Take(1, (0,), array("d", [1.0]), b"\0\0"),
+        Take(-1, (0,), array("d", [1.0]), b"\0"),
+    ],
+)
+def test_a_take_that_does_not_fit_is_refused(wrong: Take) -> None:
+    with pytest.raises(EncodingError, match="expected equal lengths"):
+        encode_entry(SlotEntry(0, (wrong,)))
+
+
+def test_entries_of_version_1_are_still_read() -> None:
+    """As the agent of the first release wrote them: a plant updates without losing its spool."""
+    slot = cbor.dumps([0, 60_000, 1, array("d", [1.5, math.nan, -2.0]).tobytes(), {"refused": [1]}])
+    gap = cbor.dumps([1, 120_000, 240_000, 60_000, "agent_down"])
+    event = cbor.dumps([2, 5, "agent_started", {"n": 1}])
+    assert decode_entry(slot) == SlotEntry(
+        60_000, (take(60_000, (0, 2), (1.5, -2.0), 1),), (Miss((1,), "refused"),)
+    )
+    assert decode_entry(gap) == GapEntry(120_000, 240_000, "agent_down", (Cadence(None, 60_000),))
+    assert decode_entry(event) == ArrivalEntry((), (Event(5, "agent_started", {"n": 1}),))
+    builder = Builder(3, INTERVAL_MS)
+    assert all(builder.add(body) for body in (slot, gap, event))
+    content = builder.finish()
+    assert [list(column.value) for column in content.columns] == [[1.5], [], [-2.0]]
+    assert sum(len(gap.points) * len(gap.slots) for gap in content.gaps) == 7
+    assert len(content.events) == 1
+
+
+@given(stories())
+def test_what_is_dropped_is_a_gap_and_nothing_else_is_forgotten(entries: list[Entry]) -> None:
+    values, missed = told(entries)
+    remains = drop([encode_entry(entry) for entry in entries], 3, INTERVAL_MS, 0)
+    left_values, left = told(list(remains.entries))
+    assert left_values == set()
+    assert left == missed | {(p, t - t % INTERVAL_MS, "spool_dropped") for p, t, *_ in values}
+    assert remains.readings == len(values)
+    events = [event for e in remains.entries if isinstance(e, ArrivalEntry) for event in e.events]
+    assert len(events) == sum(isinstance(entry, ArrivalEntry) for entry in entries)
 
 
 @pytest.mark.parametrize("opens_epoch", [False, True])
@@ -120,7 +293,7 @@ def test_every_place_is_a_legal_successor(opens_epoch: bool) -> None:
     head = ChainHead(3, 41, bytes([7]) * 32)
     for before in (None, head):
         place = next_place(before, opens_epoch and before is not None)
-        batch = build("gw", place, POINTS, INTERVAL_MS, [], 1, CLOCK)
+        batch = Batch("gw", place.epoch, place.seq, place.prev, 1, CLOCK, (), ())
         check_successor(before, batch)
     assert (place.epoch, place.seq) == ((4, 1) if opens_epoch else (3, 42))
 

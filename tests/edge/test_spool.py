@@ -1,54 +1,83 @@
 """The spool: what was reported durable is there after kill −9, once, and the chain holds."""
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
+import subprocess
 import time
+from array import array
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from edge.scripted import ScriptedClock, ScriptedLine, bench, take
 from edge.world import GATEWAY, GATEWAY_KEY, STRANGER_KEY, gap_slots, readings
+from tanzheng.core import cbor
 from tanzheng.core.batch import ChainHead, ClockState, Event, open_signed
+from tanzheng.edge.abc import Miss, Round
+from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.sealer import SealPolicy
-from tanzheng.edge.sealing import Sealing
+from tanzheng.edge.sealing import Sealing, SealLimits
+from tanzheng.edge.spool.database import SCHEMA_VERSION
 from tanzheng.edge.spool.fsck import SpoolDamaged, check_spool
-from tanzheng.edge.spool.records import EventEntry, GapEntry, SlotEntry
-from tanzheng.edge.spool.store import FILE_NAME, Spool, SpoolError
+from tanzheng.edge.spool.records import ArrivalEntry, Cadence, GapEntry, SlotEntry, decode_entry
+from tanzheng.edge.spool.store import FILE_NAME, Spool, SpoolError, SpoolRefused
 from tanzheng.edge.status import read_status
+from tanzheng.edge.steps import Counter as CounterPoint
 
 INTERVAL_MS = 60_000
 POINTS = ("m/active_power_kw", "g/gas_flow_nm3_per_h")
 SLOTS_MAX = 7
 KILLS = 25
+ALL = (Cadence(None, INTERVAL_MS),)
 
 
 def slot(number: int) -> SlotEntry:
     """Slot `number`; its values tell which one it is, every fifth misses a point."""
-    second = float(number) if number % 5 else "comms_timeout"
-    return SlotEntry(number * INTERVAL_MS, 0, (number + 0.5, second))
+    t_ms = number * INTERVAL_MS
+    if number % 5:
+        return SlotEntry(t_ms, (take(t_ms, [0, 1], [number + 0.5, float(number)]),))
+    missed = (Miss((1,), "comms_timeout"),)
+    return SlotEntry(t_ms, (take(t_ms, [0], [number + 0.5]),), missed)
 
 
-def sealing(spool: Spool) -> Sealing:
+def value_of(point: str, number: int) -> float:
+    return number + 0.5 if point == POINTS[0] else float(number)
+
+
+def event(t_ms: int, kind: str) -> ArrivalEntry:
+    return ArrivalEntry((), (Event(t_ms, kind, {}),))
+
+
+def sealing(
+    spool: Spool, slots_max: int = SLOTS_MAX, counters: dict[str, CounterPoint] | None = None,
+    sealed_bytes_max: int | None = None,
+) -> Sealing:  # fmt: skip
+    limits = SealLimits(SealPolicy(slots_max, 1e9), INTERVAL_MS, counters or {}, sealed_bytes_max)
     return Sealing(
-        spool,
-        GATEWAY_KEY,
-        GATEWAY,
-        INTERVAL_MS,
-        SealPolicy(SLOTS_MAX, 1e9),
-        lambda: 1,
-        lambda: ClockState("test", synced=True),
+        spool, GATEWAY_KEY, GATEWAY, limits, lambda: 1, lambda: ClockState("test", synced=True)
     )
+
+
+def seal_all(sealer: Sealing) -> int:
+    """Everything, in as many pieces as it takes; how many batches."""
+    sealed = 0
+    while count := sealer.seal_due(full=False, everything=True):
+        sealed += count
+    return sealed
 
 
 def test_what_is_committed_is_there_when_opened_again(tmp_path: Path) -> None:
     spool = Spool(tmp_path, GATEWAY, POINTS)
     assert spool.oldest(1) is None
-    spool.commit([GapEntry(60_000, 240_000, INTERVAL_MS, "agent_down"), slot(4)])
-    spool.commit([EventEntry(Event(5, "agent_started", {}))])
+    spool.commit([GapEntry(60_000, 240_000, "agent_down", ALL), slot(4)])
+    spool.commit([event(5, "agent_started")])
     assert spool.durable_ms == 4 * INTERVAL_MS
     used = spool.bytes_used
     spool.close()
@@ -56,7 +85,7 @@ def test_what_is_committed_is_there_when_opened_again(tmp_path: Path) -> None:
     assert (again.durable_ms, again.unsealed, again.bytes_used) == (4 * INTERVAL_MS, 3, used)
     found = again.oldest(10)
     assert found is not None
-    assert found.entries[1] == slot(4)
+    assert decode_entry(found.entries[1][1]) == slot(4)
     again.close()
 
 
@@ -96,7 +125,7 @@ def test_entries_of_another_point_set_are_sealed_apart(tmp_path: Path) -> None:
     spool.commit([slot(1)])
     spool.close()
     spool = Spool(tmp_path, GATEWAY, POINTS[:1])
-    spool.commit([SlotEntry(2 * INTERVAL_MS, 0, (2.5,))])
+    spool.commit([SlotEntry(2 * INTERVAL_MS, (take(2 * INTERVAL_MS, [0], [2.5]),))])
     assert sealing(spool).seal_due(full=False, everything=True) == 2
     spool.close()
     batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
@@ -112,15 +141,14 @@ def test_more_gaps_than_a_batch_may_carry_make_several_batches(tmp_path: Path) -
     """Every slot misses other points: 12,000 gap records, of which a batch takes 10,000."""
     points = tuple(f"d{index}/active_power_kw" for index in range(12))
     spool = Spool(tmp_path, GATEWAY, points)
-    slots = [
-        SlotEntry((number + 1) * INTERVAL_MS, 0, tuple(f"r{(i + number) % 24}" for i in range(12)))
+    spool.commit(
+        SlotEntry(
+            (number + 1) * INTERVAL_MS,
+            misses=tuple(Miss((i,), f"r{(i + number) % 24}") for i in range(12)),
+        )
         for number in range(1000)
-    ]
-    spool.commit(slots)
-    policy = SealPolicy(1000, 1e9)
-    many = Sealing(spool, GATEWAY_KEY, GATEWAY, INTERVAL_MS, policy, lambda: 1,
-                   lambda: ClockState("test", synced=True))  # fmt: skip
-    assert many.seal_due(full=False, everything=True) == 2
+    )
+    assert seal_all(sealing(spool, slots_max=1000)) == 2
     spool.close()
     batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
     assert len(gap_slots(batches)) == 12_000
@@ -140,7 +168,7 @@ def test_a_spool_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / FILE_NAME)
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(SpoolError, match="expected spool version 1, got 9"):
+    with pytest.raises(SpoolError, match="expected spool version 1 to 2, got 9"):
         Spool(tmp_path, GATEWAY, POINTS)
 
 
@@ -166,6 +194,9 @@ def test_an_epoch_opened_keeps_what_was_not_acknowledged(tmp_path: Path) -> None
     ("damage", "named"),
     [
         ("UPDATE entry SET body = x'00'", "entry 7: "),
+        ("UPDATE entry SET last_ms = last_ms + 1", "entry 7: expected slot"),
+        ("INSERT INTO point_set VALUES (9, 'a/b'); UPDATE entry SET point_set = 9", "its point"),
+        ("INSERT INTO ledger VALUES ('m/x', 1, 9e999, 0, NULL, NULL, 0, 0)", "ledger m/x: "),
         ("UPDATE batch SET wire = x'00'", "batch epoch 1 seq 1: "),
         ("UPDATE batch SET digest = zeroblob(32)", "batch epoch 1 seq 1: expected its own place"),
         ("UPDATE chain SET seq = 3", "expected the chain's head"),
@@ -177,11 +208,11 @@ def test_the_checker_names_damage(tmp_path: Path, damage: str, named: str) -> No
     for number in range(1, 8):
         spool.commit([slot(number)])
     sealing(spool).seal_due(full=False)
-    spool.commit([EventEntry(Event(1, "other", {})), slot(9)])
+    spool.commit([event(1, "other"), slot(9)])
     spool.close()
     db = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     db.execute("UPDATE entry SET id = id + 6")
-    db.execute(damage)
+    db.executescript(damage)
     db.close()
     with pytest.raises(SpoolDamaged, match=named):
         check_spool(tmp_path, GATEWAY_KEY.public)
@@ -216,8 +247,8 @@ def work_until_killed(folder: Path, report: int) -> None:
     number = (spool.durable_ms or 0) // INTERVAL_MS
     if number:  # as the agent does: the time it was away is a gap
         number += 1
-        spool.commit([GapEntry(number * INTERVAL_MS, (number + 1) * INTERVAL_MS,
-                               INTERVAL_MS, "agent_down")])  # fmt: skip
+        end_ms = (number + 1) * INTERVAL_MS
+        spool.commit([GapEntry(number * INTERVAL_MS, end_ms, "agent_down", ALL)])
     while True:
         number += 1
         spool.commit([slot(number)])
@@ -280,5 +311,183 @@ def test_kill_at_random_instants_loses_and_doubles_nothing(tmp_path: Path) -> No
     assert not gaps & set(stored)
     assert gaps | set(stored) == set(range(1, durable_ms // INTERVAL_MS + 1))
     for point, t, value in readings(batches):
-        assert value == slot(t // INTERVAL_MS).outcomes[POINTS.index(point)]
+        assert value == value_of(point, t // INTERVAL_MS)
     assert len(freed) > 0
+
+
+def test_a_spool_of_version_1_is_taken_over(tmp_path: Path) -> None:
+    """As the first release left it: its entries are sealed, nothing is asked again."""
+    Spool(tmp_path, GATEWAY, POINTS).close()
+    db = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    db.executescript("DROP TABLE ledger; DROP TABLE inbox; PRAGMA user_version = 1")
+    values = array("d", [1.5, float("nan")]).tobytes()
+    body = cbor.dumps([0, 60_000, 0, values, {"refused": [1]}])
+    db.execute("INSERT INTO entry VALUES (1, 1, 60000, ?)", (body,))
+    db.close()
+    check_spool(tmp_path, GATEWAY_KEY.public)
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    assert spool.durable_ms == 60_000
+    assert seal_all(sealing(spool)) == 1
+    spool.close()
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    db.close()
+    batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
+    assert readings(batches) == [(POINTS[0], 60_000, 1.5)]
+    assert gap_slots(batches) == [(POINTS[1], 60_000, "refused")]
+
+
+def test_the_newest_slot_waits_for_a_line_that_is_busy(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    busy = SlotEntry(2 * INTERVAL_MS, misses=(Miss((0, 1), "line_busy"),))
+    spool.commit([slot(1), busy])
+    sealer = sealing(spool, slots_max=2)
+    assert sealer.seal_due(full=False) == 1
+    assert spool.unsealed == 1
+    late = take(2 * INTERVAL_MS + 5, [0, 1], [1.0, 2.0])
+    spool.commit([SlotEntry(3 * INTERVAL_MS, (late,))])
+    assert sealer.seal_due(full=False) == 1
+    spool.close()
+    batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
+    assert gap_slots(batches) == []
+
+
+def test_no_more_is_sealed_than_may_wait(tmp_path: Path) -> None:
+    """What is sealed cannot be dropped any more: half of the spool stays unsealed."""
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    spool.commit(map(slot, range(1, 101)))
+    sealer = sealing(spool, sealed_bytes_max=1500)
+    assert 1 <= seal_all(sealer) < 14
+    assert spool.sealed_bytes < 1500 + 1000
+    head = spool.head
+    assert head is not None
+    spool.free(head)
+    assert seal_all(sealer) > 0
+    spool.close()
+
+
+def test_the_ledger_is_as_durable_as_the_batch(tmp_path: Path) -> None:
+    counters = {POINTS[0]: CounterPoint(rollover=100.0)}
+    values = [98.0, 99.0, 1.0, 2.0]
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number, value in enumerate(values, 1):
+        spool.commit([SlotEntry(number, (take(number, [0], [value]),))])
+        if number == 2:
+            assert seal_all(sealing(spool, counters=counters)) == 1
+            spool.close()
+            spool = Spool(tmp_path, GATEWAY, POINTS)
+    seal_all(sealing(spool, counters=counters))
+    line = spool.ledger()[POINTS[0]]
+    assert (line.value, line.offset) == (2.0, 100.0)
+    spool.close()
+    contents = check_spool(tmp_path, GATEWAY_KEY.public)
+    assert contents.counters == 1
+    told = [each.detail for each in contents.batches[-1].batch.events]
+    assert told == [
+        {"device": "m", "field": "active_power_kw", "kind": "rollover", "from": "99.0",
+         "to": "1.0", "offset": "100.0"}
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def little_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("how", ["full", "read_only"])
+async def test_a_disk_that_refuses_costs_a_gap_and_no_more(little_disk: Path, how: str) -> None:
+    """The disk fills up, or takes no write any more, in the middle of the work, and comes back.
+
+    The kernel lets nobody remount a disk while a file is open, as it does itself after an error:
+    SQLite's own switch answers as it would then (SQLITE_READONLY).
+    """
+    every = [60_000 * number for number in range(1, 41)]
+    clock = ScriptedClock(every)
+    inner, ballast = clock.next_slot, little_disk / "ballast"
+    line = ScriptedLine([0], lambda t: Round([take(t + k, [0], [float(k)]) for k in range(40)]))
+    async with bench(little_disk, Grid(60_000), clock, [line], POINTS[:1]) as made:
+
+        async def next_slot() -> int | None:
+            slot_ms = await inner()
+            if slot_ms == every[14]:
+                fill(ballast) if how == "full" else made.spool._db.execute("PRAGMA query_only = 1")
+            if slot_ms == every[29]:
+                ballast.unlink(missing_ok=True)
+                made.spool._db.execute("PRAGMA query_only = 0")
+            return slot_ms
+
+        clock.next_slot = next_slot  # type: ignore[method-assign]
+        entries = await made.run()
+        assert made.counters.slots_refused > 0
+        assert made.counters.slots + made.counters.slots_refused == len(every)
+    gaps = [entry for entry in entries if isinstance(entry, GapEntry)]
+    assert {gap.reason for gap in gaps} == {"disk_full" if how == "full" else "disk_error"}
+    missing = {
+        t for gap in gaps for each in gap.cadences for t in each.slots(gap.from_ms, gap.to_ms)
+    }
+    held = {entry.slot_ms for entry in entries if isinstance(entry, SlotEntry)}
+    assert not missing & held
+    assert missing | held == set(every)
+    assert held >= {*every[:14], *every[29:]}
+
+
+def fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_disk_that_cannot_be_written_at_the_start_is_named(little_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(little_disk)], check=True)
+    with pytest.raises(SpoolError, match="expected a folder for writing"):
+        Spool(little_disk, GATEWAY, POINTS)
+
+
+@pytest.mark.parametrize("lost", [1, 100, 4096, 10_000])
+def test_a_torn_last_write_costs_that_write_only(tmp_path: Path, lost: int) -> None:
+    """The log's tail is cut off or filled with noise, as a power cut may leave it."""
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    for number in range(1, 6):
+        spool.commit([slot(number)])
+    wal = tmp_path / f"{FILE_NAME}-wal"
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    shutil.copy(tmp_path / FILE_NAME, torn)
+    data = wal.read_bytes()
+    noise = random.Random(lost).randbytes(lost)
+    (torn / wal.name).write_bytes(data[: len(data) - lost] + noise)
+    spool.close()
+    check_spool(torn, GATEWAY_KEY.public)
+    again = Spool(torn, GATEWAY, POINTS)
+    found = again.oldest(10)
+    kept = [decode_entry(body) for _, body in found.entries] if found else []
+    assert kept == [slot(number) for number in range(1, len(kept) + 1)]
+    assert len(kept) >= 2
+    again.commit([slot(len(kept) + 1)])
+    again.close()
+    check_spool(torn, GATEWAY_KEY.public)
+
+
+def test_an_ack_that_the_disk_refuses_changes_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    spool.commit(map(slot, range(1, 8)))
+    seal_all(sealing(spool))
+    head = spool.head
+    assert head is not None
+    spool._db.execute("PRAGMA query_only = ON")
+    assert spool.free(head) == 0
+    with pytest.raises(SpoolRefused):
+        spool.commit([slot(9)])
+    assert (spool.acked, spool.batches) == (None, 1)
+    spool._db.execute("PRAGMA query_only = OFF")
+    assert spool.free(head) == 1
+    spool.close()

@@ -36,7 +36,9 @@ class Gaps:
         """All records, without the slots of which `columns` (if any) have a reading after all."""
         for (points, reason, every_ms), (from_ms, to_ms) in self._open.items():
             self._closed.append(Gap(points, from_ms, to_ms, every_ms, reason))
-        gaps = [rest for gap in self._closed for rest in _unfilled(gap, columns, self._interval_ms)]
+        gaps = self._closed
+        if columns:
+            gaps = [rest for gap in gaps for rest in _unfilled(gap, columns, self._interval_ms)]
         return tuple(sorted(gaps, key=lambda gap: (gap.from_ms, gap.points)))
 
     def _extend(self, points: tuple[int, ...], reason: str, slots: range) -> None:

@@ -106,7 +106,7 @@ class Builder:
             span = (size.first_ms, size.last_ms) if span is None else (
                 min(span[0], size.first_ms), max(span[1], size.last_ms)
             )  # fmt: skip
-        weight = 5 * size.readings + 2 * len(body)
+        weight = 2 * len(body) - 5 * size.readings  # a reading has 9 bytes here and 13 there
         if self.entries and (
             self._readings + size.readings > READINGS_MAX
             or self._weight + weight > WEIGHT_MAX

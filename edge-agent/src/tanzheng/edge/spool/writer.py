@@ -28,6 +28,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, "spool")
         self._rows: list[Row] = []
         self._owed: list[asyncio.Future[None]] = []
+        self._being_written: list[asyncio.Future[None]] = []
         self._waiting_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing = False
@@ -57,8 +58,8 @@ class Writer:
 
     async def flush(self) -> None:
         """Write what waits; return when it is durable, or was refused."""
-        if self._owed:
-            owed = list(self._owed)
+        while self._owed or self._being_written:
+            owed = [*self._being_written, *self._owed]
             self._schedule(urgent=True)
             await asyncio.wait(owed)
 
@@ -84,12 +85,12 @@ class Writer:
         self._timer = None
         rows, owed, self._rows, self._owed = self._rows, self._owed, [], []
         self._waiting_bytes = 0
-        self._writing, self._begun_s = True, self._loop.time()
+        self._writing, self._begun_s, self._being_written = True, self._loop.time(), owed
         work = self._loop.run_in_executor(self._thread, self._spool.commit_rows, rows)
         work.add_done_callback(lambda done: self._written(done, owed))
 
     def _written(self, work: "asyncio.Future[None]", owed: "list[asyncio.Future[None]]") -> None:
-        self._writing = False
+        self._writing, self._being_written = False, []
         self.commits += 1
         error = work.exception()
         for each in owed:
