@@ -60,8 +60,19 @@ def test_its_wheels_work_with_nothing_else(tmp_path: Path) -> None:
     assert str(venv) in run(python, "-c", code)
     assert "check" in run(str(venv / "bin" / "tanzheng"), "edge", "--help")
     run(python, "-c", "from importlib.resources import files\n"
-        "assert (files('tanzheng.edge') / 'edge.schema.json').is_file()\n"
+        "edge = files('tanzheng.edge')\n"
+        "from tanzheng.edge.drivers import PROTOCOLS\n"
+        "names = ['edge.schema.json', 'devices.schema.json', 'systemd/tanzheng-edge.service']\n"
+        "names += [f'drivers/{name}/link.schema.json' for name in PROTOCOLS.values()]\n"
+        "assert [name for name in names if not (edge / name).is_file()] == []\n"
         "assert (files('tanzheng.hardware') / 'profiles').is_dir()")  # fmt: skip
+    heavy = "yaml", "jsonschema", "typer", "rich", "tomllib", "prometheus_client", "numpy"
+    run(python, "-c", "import sys, tanzheng.edge.agent\n"
+        "from importlib import import_module\n"
+        "from tanzheng.edge.drivers import PROTOCOLS\n"
+        "for name in set(PROTOCOLS.values()):\n"
+        "    import_module(f'tanzheng.edge.drivers.{name}.driver')\n"
+        f"assert [name for name in {heavy} if name in sys.modules] == []")  # fmt: skip
     refused = subprocess.run([python, "-c", "import psycopg"], capture_output=True, check=False)
     assert refused.returncode != 0
 
