@@ -9,14 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.world import GATEWAY, GATEWAY_KEY, PLATFORM_KEY, STRANGER_KEY, ack_of
-from tanzheng.core.batch import ChainHead, ClockState
+from edge.batches import Seal
+from edge.world import GATEWAY, PLATFORM_KEY, STRANGER_KEY, ack_of
+from tanzheng.core.batch import ChainHead
 from tanzheng.edge import log
 from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.sealer import SealPolicy
-from tanzheng.edge.sealing import Sealing
-from tanzheng.edge.spool.records import SlotEntry
 from tanzheng.edge.spool.store import Spool
 
 POINTS = ("m/active_power_kw",)
@@ -26,17 +24,9 @@ POINTS = ("m/active_power_kw",)
 def spool(tmp_path: Path) -> Iterator[Spool]:
     """A spool with five sealed batches of one slot each."""
     spool = Spool(tmp_path, GATEWAY, POINTS)
-    seal(spool, 1, 5)
+    Seal(spool, POINTS).chain(5)
     yield spool
     spool.close()
-
-
-def seal(spool: Spool, first: int, last: int) -> None:
-    sealing = Sealing(spool, GATEWAY_KEY, GATEWAY, 60_000, SealPolicy(1, 1e9), lambda: 7,
-                      lambda: ClockState("test", synced=True))  # fmt: skip
-    for number in range(first, last + 1):
-        spool.commit([SlotEntry(60_000 * number, 0, (float(number),))])
-        sealing.seal_due(full=False)
 
 
 def head_at(spool: Spool, seq: int) -> ChainHead:
@@ -122,7 +112,7 @@ def test_an_ack_ahead_opens_an_epoch_that_names_the_platforms_head(spool: Spool)
     platform = ChainHead(1, 40, bytes([6]) * 32)
     desk.receive(ack_of(platform), 1234)
     assert (held(spool), counters.epochs_opened) == (0, 1)
-    seal(spool, 6, 6)
+    Seal(spool, POINTS).next()
     found = spool.next_batch(1, 40)
     assert found is not None
     assert (found[0].epoch, found[0].seq) == (2, 1)

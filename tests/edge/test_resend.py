@@ -168,6 +168,7 @@ def test_live_batches_without_puback_are_bounded() -> None:
     for newest in range(100, 100 + LIVE_BATCHES):
         after = session.next((1, newest))
         assert after == (1, newest - 1)
+        assert after is not None
         session.published(after, (1, newest), 100, newest, 0.0)
     assert session.next((1, 200)) == (1, 10)  # the backlog has room of its own
 
@@ -207,6 +208,19 @@ def test_a_dead_connection_and_an_absent_platform_are_told_apart() -> None:
     session.published(NOTHING, (1, 1), 100, 3, 10.0)
     session.confirmed(3, 10.0)
     assert session.silence(19.9) is Silence.NONE  # the interval doubles
+    assert session.silence(20.0) is Silence.OFFER_AGAIN
+
+
+def test_a_slow_platform_is_not_silent() -> None:
+    session = Session(8, 10_000, resend_after_s=5.0)
+    session.connect(0.0)
+    for number, now_s in ((1, 0.0), (2, 4.0)):
+        session.published((1, number - 1), (1, number), 100, number, now_s)
+        session.confirmed(number, now_s)
+        session.acknowledged((1, number), now_s + 4.0)
+    session.published((1, 2), (1, 3), 100, 3, 8.0)
+    session.confirmed(3, 8.0)
+    assert session.silence(19.9) is Silence.NONE  # lately it took four seconds
     assert session.silence(20.0) is Silence.OFFER_AGAIN
 
 

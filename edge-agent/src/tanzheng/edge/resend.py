@@ -18,6 +18,8 @@ from tanzheng.core.batch import ChainHead
 
 SILENCE_FACTOR_MAX = 16
 """Against a platform that is away the interval of offering again doubles up to this factor."""
+ANSWERS, ANSWER_DECAY = 3, 0.9
+"""A platform that works through a backlog is slow, not silent: it gets three times what it took."""
 LIVE_BATCHES = 8
 """What waits beyond this is a backlog. So many live batches may be unconfirmed beside it."""
 RECEIVE_MAX = 65_535
@@ -81,6 +83,14 @@ class _Sent:
     live: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _InOrder:
+    """A publication that the next acks will name."""
+
+    size: int
+    sent_s: float
+
+
 @dataclass(slots=True)
 class Session:
     """What is published and not acknowledged. Times are monotonic seconds.
@@ -99,12 +109,14 @@ class Session:
     acked: Place = NOTHING
     _ahead: list[tuple[Place, Place]] = field(default_factory=list)
     """First and last place of each run beyond the cursor that is published, rising."""
-    _sizes: dict[Place, int] = field(default_factory=dict)
+    _in_order: dict[Place, _InOrder] = field(default_factory=dict)
     _unconfirmed: dict[int, _Sent] = field(default_factory=dict)
     _receive_max: int = RECEIVE_MAX
     _progress_s: float = 0.0
     _broker_s: float = 0.0
     _silences: int = 0
+    _answer_s: float = 0.0
+    """How long the platform lately took for an ack."""
 
     def connect(self, now_s: float, receive_max: int = RECEIVE_MAX) -> None:
         """A new connection: what it carries is counted from the ack on.
@@ -146,7 +158,7 @@ class Session:
         live = after != self.cursor
         self._unconfirmed[message_id] = _Sent(place, live)
         if not live:
-            self._sizes[place] = size
+            self._in_order[place] = _InOrder(size, now_s)
             self._move_to(place)
         elif self._ahead and self._ahead[-1][1] == after:
             self._ahead[-1] = (self._ahead[-1][0], place)
@@ -173,7 +185,9 @@ class Session:
         if place <= self.acked:
             return
         self.acked = place
-        self._sizes = {each: size for each, size in self._sizes.items() if each > place}
+        waits = [now_s - sent.sent_s for each, sent in self._in_order.items() if each <= place]
+        self._answer_s = max([self._answer_s * ANSWER_DECAY, *waits])
+        self._in_order = {each: sent for each, sent in self._in_order.items() if each > place}
         self._unconfirmed = {
             mid: sent for mid, sent in self._unconfirmed.items() if sent.place > place
         }
@@ -196,14 +210,15 @@ class Session:
 
     def deadline_s(self) -> float:
         """When silence becomes too long, while something is in flight."""
-        factor = min(1 << self._silences, SILENCE_FACTOR_MAX)
-        return self._progress_s + self.resend_after_s * factor
+        longest_s = self.resend_after_s * SILENCE_FACTOR_MAX
+        waited_s = self.resend_after_s * (1 << min(self._silences, 16))
+        return self._progress_s + min(longest_s, max(waited_s, ANSWERS * self._answer_s))
 
     @property
     def in_flight(self) -> int:
         """Batches published on this connection and not acknowledged."""
         same = self.cursor[0] == self.acked[0]
-        in_order = self.cursor[1] - self.acked[1] if same else len(self._sizes)
+        in_order = self.cursor[1] - self.acked[1] if same else len(self._in_order)
         return in_order + self._live_in_flight()
 
     def _live_in_flight(self) -> int:
@@ -226,9 +241,10 @@ class Session:
         reserved = min(LIVE_BATCHES, self._receive_max // 4)
         if len(self._unconfirmed) >= self._receive_max - reserved:
             return False
-        if len(self._sizes) >= self.window_batches:
+        if len(self._in_order) >= self.window_batches:
             return False
-        return not self._sizes or sum(self._sizes.values()) < self.window_bytes
+        held = sum(sent.size for sent in self._in_order.values())
+        return not self._in_order or held < self.window_bytes
 
     def _move_to(self, place: Place) -> None:
         """Everything up to `place` is published: take in the runs that follow it."""
@@ -243,7 +259,7 @@ class Session:
 
     def _forget(self) -> None:
         self._ahead.clear()
-        self._sizes.clear()
+        self._in_order.clear()
         self._unconfirmed.clear()
 
 

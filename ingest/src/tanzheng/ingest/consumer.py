@@ -39,6 +39,8 @@ CLIENT_ID = "tanzheng-ingest"
 QUEUE_MESSAGES_MAX = 1000
 GROUP_MESSAGES_MAX = 128
 GROUP_BYTES_MAX = 32 << 20
+# About a second of writing: behind a backlog a live batch, and every ack, waits for a group.
+GROUP_READINGS_MAX = 200_000
 RETRY_DELAY_S_MIN = 0.1
 RETRY_DELAY_S_MAX = 5.0
 STATISTICS_EVERY_S = 60.0
@@ -164,12 +166,18 @@ class Consumer:
     def _next_group(self) -> list[Received]:
         """What is waiting, up to the limits of a group; waits a moment for the first."""
         group: list[Received] = []
-        size = 0
+        size = readings = 0
         try:
-            while len(group) < GROUP_MESSAGES_MAX and size < GROUP_BYTES_MAX:
+            while (
+                len(group) < GROUP_MESSAGES_MAX
+                and size < GROUP_BYTES_MAX
+                and readings < GROUP_READINGS_MAX
+            ):
                 received = self._queue.get(block=not group, timeout=0.2)
                 group.append(received)
                 size += len(received.item.message.payload)
+                if isinstance(received.item, Checked):
+                    readings += received.item.signed.batch.readings
         except queue.Empty:
             pass
         return group
