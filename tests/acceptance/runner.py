@@ -1,0 +1,53 @@
+"""The agent as the acceptance tests run it: `python -m acceptance.runner PLAN CLOCK [PROTECTION]`.
+
+Its wall clock is the machine's plus what the file CLOCK says, so that a test can let it jump. With
+PROTECTION one protection is switched off: a test that passes also without the protection it is
+about would prove nothing. Each entry takes the smallest thing away that makes the protection what
+it is. The product has no such switches.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tanzheng.edge import agent
+from tanzheng.edge.kernel_clock import KernelState, MachineTime
+
+Cripple = Callable[[], None]
+PROTECTIONS: dict[str, Cripple] = {}
+
+
+def protection(name: str) -> Callable[[Cripple], Cripple]:
+    """Register the decorated function as what switches `name` off."""
+
+    def register(cripple: Cripple) -> Cripple:
+        PROTECTIONS[name] = cripple
+        return cripple
+
+    return register
+
+
+def inject_clock(path: Path) -> None:
+    """A wall clock that is `offset_ms` off, and a kernel that says `synced`, by the file."""
+    true_wall_ms = MachineTime.wall_ms
+
+    def wall_ms(self: MachineTime) -> float:
+        return true_wall_ms(self) + float(json.loads(path.read_text())["offset_ms"])
+
+    def kernel(_self: MachineTime) -> KernelState:
+        return KernelState(bool(json.loads(path.read_text())["synced"]), 0)
+
+    MachineTime.wall_ms, MachineTime.kernel = wall_ms, kernel  # type: ignore[method-assign]
+
+
+def main(plan: str, clock: str, without: str | None = None) -> int:
+    """Run the agent until it ends; its exit code."""
+    inject_clock(Path(clock))
+    if without is not None:
+        PROTECTIONS[without]()
+    return agent.main([plan])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
