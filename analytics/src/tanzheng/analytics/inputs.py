@@ -66,18 +66,14 @@ class MonthInputs:
             points,
             intervals_ms,
             {
-                name: series.get(name, EMPTY)
-                .on_grid(interval_ms, start_ms)
-                .between(start_ms, end_ms)
-                for name, interval_ms in intervals_ms.items()
+                name: series.get(name, EMPTY).on_grid(step_ms, start_ms).between(start_ms, end_ms)
+                for name, step_ms in intervals_ms.items()
             },
             tuple(
                 sorted(
                     gap
                     for gap in gaps
-                    if gap.point in intervals_ms
-                    and gap.from_ms <= end_ms
-                    and gap.last_ms >= start_ms
+                    if gap.point in intervals_ms and gap.touches(start_ms, end_ms)
                 )
             ),
         )

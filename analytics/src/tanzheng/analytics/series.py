@@ -109,6 +109,10 @@ class PointGap:
         """The last slot of the gap."""
         return self.to_ms - 1 - (self.to_ms - 1 - self.from_ms) % self.interval_ms
 
+    def touches(self, first_ms: int, last_ms: int) -> bool:
+        """Whether it reaches into [first_ms, last_ms], both ends included."""
+        return self.from_ms <= last_ms and self.last_ms >= first_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
