@@ -68,10 +68,11 @@ class Plant:
     takes: list[Take] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     refuse: bool = False
+    disk_s: float = 0.002
     lines: list[MqttLine] = field(default_factory=list)
 
     async def commit(self, takes: Sequence[Take], events: Sequence[Event] = ()) -> None:
-        await asyncio.sleep(0.002)  # a disk
+        await asyncio.sleep(self.disk_s)
         if self.refuse:
             raise TanzhengError("the disk is full")
         self.takes += takes
@@ -227,6 +228,34 @@ async def test_what_was_published_while_the_agent_was_away_arrives(
     assert sorted(t for _, t, _ in plant.values) == [t_ms + n for n in range(501)]
 
 
+async def test_an_agent_that_dies_before_it_is_durable_gets_it_again(
+    plant_broker: PlantBroker,
+) -> None:
+    dying, plant, t_ms, link = Plant(refuse=True), Plant(), now_ms(), {**TIMED, "topic": "m"}
+    line = dying.line(plant_broker.url, link)
+    async with dying.running(line), publishing(plant_broker) as meter:
+        for n in range(50):
+            meter.publish("m", message(t_ms + n, P=n))
+        await until(lambda: line.status()["counts"].get("commit_failed"), "a try")
+    assert dying.values == []
+    async with plant.running(plant.line(plant_broker.url, link)):
+        await until(lambda: len(plant.values) >= 50, "all of them")
+    assert sorted(t for _, t, _ in plant.values) == [t_ms + n for n in range(50)]
+
+
+async def test_a_new_topic_is_subscribed_in_the_old_session(plant_broker: PlantBroker) -> None:
+    plant, t_ms = Plant(), now_ms()
+    async with plant.running(plant.line(plant_broker.url, {**TIMED, "topic": "a"})):
+        pass
+    line = plant.line(plant_broker.url, {**TIMED, "topic": "b"})
+    async with plant.running(line), publishing(plant_broker) as meter:
+        meter.publish("a", message(t_ms, P=1))
+        meter.publish("b", message(t_ms, P=2))
+        await until(lambda: plant.values, "the new topic")
+        assert line.status()["counts"]["unwanted"] == 1
+    assert plant.values == [(0, t_ms, 0.002)]
+
+
 async def test_a_broker_restart_loses_nothing(plant_broker: PlantBroker) -> None:
     plant, t_ms = Plant(), now_ms()
     line = plant.line(plant_broker.url, {**TIMED, "topic": "m"})
@@ -314,9 +343,11 @@ async def test_a_full_queue_is_not_read_into(
         for n in range(count):
             meter.publish_soon("m", message(t_ms + n, P=n))
         meter.publish("m", message(t_ms + count, P=count))
-    line = plant.line(plant_broker.url, link)
+    line, plant.disk_s = plant.line(plant_broker.url, link), 0.02
     async with plant.running(line):
-        await until(lambda: len(plant.values) > count, "all of them")
+        while not plant.has(count):
+            assert line.status()["queued"] <= 50
+            await asyncio.sleep(0.001)
         assert line.status()["counts"]["paused"] > 0
     assert sorted(t for _, t, _ in plant.values) == [t_ms + n for n in range(count + 1)]
 
