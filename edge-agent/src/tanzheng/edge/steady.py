@@ -43,7 +43,7 @@ class SteadyTime:
     def __init__(self, offset_ms_max: int, monotonic_s: float, wall_ms: float) -> None:
         self._offset_ms_max = offset_ms_max
         self._anchor_s, self._anchor_ms = monotonic_s, wall_ms
-        self._rate = 1.0
+        self._slew_ms = self._slew_rate = 0.0
         self._difference_ms = 0.0
 
     @property
@@ -58,12 +58,11 @@ class SteadyTime:
 
     def now_ms(self, monotonic_s: float) -> int:
         """The scale's present instant; never less than before."""
-        return int(self._anchor_ms + (monotonic_s - self._anchor_s) * 1000 * self._rate)
+        return int(self._at(monotonic_s))
 
     def until_s(self, t_ms: float, monotonic_s: float) -> float:
-        """Seconds until the scale reaches `t_ms`; 0 or less where it has."""
-        now_ms = self._anchor_ms + (monotonic_s - self._anchor_s) * 1000 * self._rate
-        return (t_ms - now_ms) / 1000 / self._rate
+        """Seconds until the scale reaches `t_ms`, at the earliest; 0 or less where it has."""
+        return (t_ms - self._at(monotonic_s)) / 1000 / (1.0 + max(self._slew_rate, 0.0))
 
     def begin_after(self, durable_ms: int, monotonic_s: float) -> None:
         """Do not go back before `durable_ms`, which a reading bears already."""
@@ -73,13 +72,13 @@ class SteadyTime:
 
     def stepped(self, monotonic_s: float, wall_ms: float) -> bool:
         """Whether the wall clock has stepped since the last observation."""
-        now_ms = self._anchor_ms + (monotonic_s - self._anchor_s) * 1000 * self._rate
+        now_ms = self._at(monotonic_s)
         return abs(wall_ms - now_ms - self._difference_ms) > self._offset_ms_max
 
     def observe(self, monotonic_s: float, wall_ms: float, synced: bool) -> Observed:
         """Compare with the wall clock; `synced`: a source stands behind what it shows now."""
         stepped, leapt_ms = self.stepped(monotonic_s, wall_ms), 0
-        now_ms = self._anchor_ms + (monotonic_s - self._anchor_s) * 1000 * self._rate
+        now_ms = self._at(monotonic_s)
         difference_ms = wall_ms - now_ms
         step = Step(round(difference_ms - self._difference_ms), synced) if stepped else None
         if synced and difference_ms > self._offset_ms_max:
@@ -87,11 +86,23 @@ class SteadyTime:
             now_ms, difference_ms = wall_ms, 0.0
         self._anchor_s, self._anchor_ms = monotonic_s, now_ms
         self._difference_ms = difference_ms
-        self._rate = self._next_rate(synced)
+        self._slew(synced)
         return Observed(step, leapt_ms)
 
-    def _next_rate(self, synced: bool) -> float:
+    def _at(self, monotonic_s: float) -> float:
+        passed_ms = (monotonic_s - self._anchor_s) * 1000
+        slewed_ms = passed_ms * self._slew_rate
+        if abs(slewed_ms) > abs(self._slew_ms):  # no further than to the wall clock
+            slewed_ms = self._slew_ms
+        return self._anchor_ms + passed_ms + slewed_ms
+
+    def _slew(self, synced: bool) -> None:
+        """From now on work off what may be worked off."""
         if not self.agrees:
-            return 1.0 - RATE_CHANGE_MAX if synced and self._difference_ms < 0 else 1.0
+            backward = synced and self._difference_ms < 0
+            self._slew_ms = self._difference_ms if backward else 0.0
+            self._slew_rate = -RATE_CHANGE_MAX if backward else 0.0
+            return
         wanted = self._difference_ms / 1000 / FOLLOW_S
-        return 1.0 + min(max(wanted, -RATE_CHANGE_MAX), RATE_CHANGE_MAX)
+        self._slew_ms = self._difference_ms
+        self._slew_rate = min(max(wanted, -RATE_CHANGE_MAX), RATE_CHANGE_MAX)
