@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from edge.world import GATEWAY_KEY, write_config
 from parts import REPOSITORY
 from tanzheng.core.errors import BadInput, TanzhengError
+from tanzheng.edge import drivers
 from tanzheng.edge.config import DEFAULTS, ConfigError, load, load_config
 from tanzheng.edge.documents import Document, Problems, check_schema, own_schema
 from tanzheng.edge.drivers import PROTOCOLS
@@ -349,6 +351,20 @@ def test_what_is_seldom_meant_is_said_with_its_line(
     assert re.match(r"\S+(edge|plant)\.toml:\d+: ", found[0])
 
 
+def test_co2_without_its_unit_is_said(folder: Path) -> None:
+    plant = PLANT.partition("[[device]]")[0] + (
+        '[[device]]\nid = "stack"\ngateway = "lg-gw1"\nunit = "CT1"\nprofile = "generic_hj212"\n'
+        '[[device.point]]\nfield = "co2_dry_percent"\nrole = "cems_co2"\n'
+    )
+    (folder / "plant.toml").write_text(plant)
+    link = 'id = "stack"\nprotocol = "hj212"\nmode = "listen"\nhost = "127.0.0.1"\nport = 9212\n'
+    path = with_tables(folder, f'[[device]]\n{link}mn = "A1"\n')
+    (warning,) = warnings_of(load(path))
+    assert re.search(r"edge\.toml:\d+: device\[0\]\.units: a05001 is sent in", warning)
+    path.write_text(path.read_text() + 'units = {a05001 = "%"}\n')
+    assert warnings_of(load(path)) == []
+
+
 def test_a_line_that_is_too_slow_is_said(folder: Path) -> None:
     plant = PLANT.replace("interval_s = 60", "interval_s = 1")
     (folder / "plant.toml").write_text(plant)
@@ -371,6 +387,24 @@ def test_the_readmes_sample_is_a_right_configuration(tmp_path: Path) -> None:
     commented = "\n".join(re.findall(r"^# (\w+ = [^#]+?) *(?:#.*)?$", sample, re.MULTILINE))
     defaults = {key: value for key, value in tomllib.loads(commented).items() if key in DEFAULTS}
     assert defaults == DEFAULTS
+
+
+@pytest.mark.parametrize("driver", sorted(set(PROTOCOLS.values())))
+def test_the_sample_of_each_driver_has_right_links(tmp_path: Path, driver: str) -> None:
+    path = tmp_path / "sample.toml"
+    path.write_bytes((resources.files(f"{drivers.__name__}.{driver}") / path.name).read_bytes())
+    document, problems = Document.toml(path), Problems()
+    for index, table in enumerate(document.body["device"]):
+        link = {key: value for key, value in table.items() if key not in ("id", "profile")}
+        schema = link_schema(link["protocol"])
+        check_schema(link, schema, document, ("device", index), problems)
+    assert problems.errors == []
+
+
+def test_both_schemas_know_every_protocol() -> None:
+    edge, devices = own_schema("edge.schema.json"), own_schema("devices.schema.json")
+    there = devices["additionalProperties"]["properties"]["protocol"]["enum"]
+    assert set(edge["$defs"]["protocol"]["enum"]) == set(there) == set(PROTOCOLS)
 
 
 @pytest.mark.parametrize("protocol", sorted(PROTOCOLS))

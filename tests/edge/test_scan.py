@@ -8,6 +8,7 @@ import threading
 import tty
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from edge.test_metrics import free_port
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Device, Point
 from tanzheng.edge import scan
@@ -28,6 +30,7 @@ from tanzheng.edge.readings import DeviceReading, PointReading
 from tanzheng.edge.scan import ScanTarget, scan_units, unit_ids
 from tanzheng.hardware.dlt645.bus import Bus
 from tanzheng.hardware.dlt645.meter import Meter
+from tanzheng.hardware.hj212.simulator import DataLogger, LoggerSettings
 from tanzheng.hardware.loader import load_profile
 from tanzheng.hardware.modbus.image import RegisterImage
 from tanzheng.hardware.modbus.server import ModbusServer
@@ -208,9 +211,10 @@ def test_a_profile_is_recognised_on_a_serial_line(monkeypatch: pytest.MonkeyPatc
     assert [(each.station, each.profiles) for each in found] == [("3", (METER,))]
 
 
-def test_a_meters_address_is_read() -> None:
-    bus = Bus([Meter("171118445100")])
-    ports: list[int] = []
+@contextmanager
+def meters(*on_the_line: Meter) -> Iterator[int]:
+    """The port of an RS-485 server with these meters."""
+    bus, ports = Bus(list(on_the_line)), list[int]()
 
     async def serve() -> Callable[[], Awaitable[None]]:
         ports.append(await bus.listen())
@@ -221,13 +225,59 @@ def test_a_meters_address_is_read() -> None:
         return stop
 
     with running(serve):
+        yield ports[0]
+
+
+def test_a_meters_address_is_read() -> None:
+    with meters(Meter("171118445100")) as port:
         runner = CliRunner()
         said = runner.invoke(
-            app, ["scan", "--host", "127.0.0.1", "--port", str(ports[0]), "--protocol", "dlt645",
+            app, ["scan", "--host", "127.0.0.1", "--port", str(port), "--protocol", "dlt645",
                   "--json"]
         )  # fmt: skip
     assert said.exit_code == 0, said.output
     assert [each["station"] for each in json.loads(said.output)] == ["171118445100"]
+
+
+def test_a_meter_of_dlt645_is_read_once() -> None:
+    shown: dict[str, Any] = {"00010000": Decimal("123.45"), "02010100": Decimal("220.1")}
+    with meters(Meter("171118445100", shown)) as port:
+        link = {"protocol": "dlt645", "host": "127.0.0.1", "port": port, "ct": "10", "pt": "1"}
+        here = loaded("generic_dlt645", **link, address="171118445100", timeout_ms=500)
+        (reading,) = read_all(here, None, 1)
+        gone = loaded("generic_dlt645", **link, address="1" * 12, timeout_ms=60)
+        (other,) = read_all(gone, None, 1)
+    energy = one(reading, "active_energy_import_kwh", "generic_dlt645")
+    assert (energy.value, energy.unit, energy.quality) == (1234.5, "kWh", "good")
+    assert energy.raw == "45 23 01 00"
+    assert one(reading, "voltage_l1n_v", "generic_dlt645").value == 220.1
+    assert one(reading, "voltage_l2n_v", "generic_dlt645").reason == "no_such_data"
+    assert (other.failure, reading.failure) == ("comms_timeout", None)
+
+
+def test_what_a_logger_sends_is_shown_and_stays_with_it() -> None:
+    """Nothing is durable in `read-once`: an answer would let the logger forget its data."""
+    logger, port = DataLogger(LoggerSettings(answer_s_max=0.3)), free_port()
+
+    async def serve() -> Callable[[], Awaitable[None]]:
+        logger.measure("2011", 1_790_000_000_000, {"a19001-Rtd": "5.5"})
+        task = asyncio.create_task(logger.connect("127.0.0.1", port))
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        return stop
+
+    link = {"protocol": "hj212", "mode": "listen", "host": "127.0.0.1", "port": port}
+    with running(serve):
+        (reading,) = read_all(loaded("generic_hj212", **link, mn=logger.settings.mn), None, 1.5)
+    oxygen = one(reading, "o2_dry_percent", "generic_hj212")
+    assert (oxygen.value, oxygen.quality) == (5.5, "good")
+    assert one(reading, "stack_temperature_degc", "generic_hj212").reason == "nothing_in_1.5_s"
+    assert reading.failure is None
+    assert logger.counts.sent > 0
+    assert logger.counts.acknowledged == 0
 
 
 def test_nothing_there_is_exit_code_1() -> None:

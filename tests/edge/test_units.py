@@ -67,9 +67,10 @@ def test_only_what_the_links_need_is_allowed(plan: Plan, tmp_path: Path) -> None
     assert settings_of(text, "CapabilityBoundingSet") == [""]
     ports = with_links(
         plan, {"serial_port": "/dev/ttyS1"}, {"serial_port": "/dev/ttyUSB0"},
-        {"mode": "listen", "port": 212},
+        {"mode": "listen", "port": 212, "quarantine": "/var/lib/q"},
     )  # fmt: skip
     text = unit_text(ports, tmp_path / "edge.toml")
     assert settings_of(text, "DeviceAllow") == ["char-ttyS rw", "char-ttyUSB rw"]
     assert settings_of(text, "PrivateDevices") == []
+    assert settings_of(text, "ReadWritePaths")[0].endswith(' "/var/lib/q"')
     assert settings_of(text, "CapabilityBoundingSet") == ["CAP_NET_BIND_SERVICE"]

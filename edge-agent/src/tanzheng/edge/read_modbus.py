@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
@@ -119,7 +119,9 @@ class ModbusReader:
                 reading = replace(reading, value=text_of(point.register, own), quality="good")
             elif index in values:
                 value, quality = values[index]
-                reading = replace(reading, value=value, quality=Quality(quality).name.lower())
+                unknown = set(point.times) - set(self._ratios) - set(self._profile.ratios)
+                said = Quality(quality).name.lower() if quality else good_but(unknown)
+                reading = replace(reading, value=value, quality=said)
             else:
                 reading = replace(reading, reason="not_available")
             self._points[point.id] = reading
@@ -141,6 +143,11 @@ class ModbusReader:
     def _miss(self, block: ReadBlock, reason: str) -> None:
         for point in block.points:
             self._points[point.id] = PointReading(point.id, unit_of(point), reason=reason)
+
+
+def good_but(ratios: Collection[str]) -> str:
+    """`good`, or which transformer ratios nobody told: then the value is as the meter shows it."""
+    return f"good, {' and '.join(sorted(ratios))} not set" if ratios else "good"
 
 
 def unit_of(point: PointSpec) -> str:

@@ -21,7 +21,7 @@ from tanzheng.edge.drivers.dlt645.codec import ReadData
 from tanzheng.edge.drivers.dlt645.settings import MeterSettings, settings_of
 from tanzheng.edge.drivers.dlt645.values import Value, decode_values
 from tanzheng.edge.links import driver_of, endpoint, station
-from tanzheng.edge.read_modbus import ModbusReader, unit_of
+from tanzheng.edge.read_modbus import ModbusReader, good_but, unit_of
 from tanzheng.edge.readings import DeviceReading, PointReading, reading_view
 from tanzheng.edge.spool.database import SpoolFull
 from tanzheng.hardware.addresses import Dlt645At
@@ -116,7 +116,8 @@ def _metered(
     times = [name for name in point.times if name in settings.ratios]
     factor = point.factor * settings.factor(times, time.time_ns() // 1_000_000)
     number = float(Fraction(value.number) * factor + point.offset * point.to_field)
-    return PointReading(point.id, unit_of(point), number, "good", None, raw, ms)
+    quality = good_but(set(point.times) - set(settings.ratios))
+    return PointReading(point.id, unit_of(point), number, quality, None, raw, ms)
 
 
 class _Collector:

@@ -28,7 +28,7 @@ def unit_text(plan: Plan, config: Path) -> str:
         tanzheng=_argument(str(Path(sys.executable).with_name("tanzheng"))),
         config=_argument(str(config)),
         config_plain=_plain(str(config)),
-        spool=_quoted(plan.spool_path),
+        writable=" ".join(map(_quoted, _written(plan))),
         spool_plain=_plain(plan.spool_path),
         capabilities="CAP_NET_BIND_SERVICE" if _listens_low(plan) else "",
         devices=_devices(plan),
@@ -59,6 +59,14 @@ def _classes(ports: Iterable[str]) -> set[str]:
         name = re.match(r"tty[A-Za-z]+", Path(os.path.realpath(port)).name)
         found |= {name[0]} if name else _USB_CLASSES
     return found
+
+
+def _written(plan: Plan) -> list[str]:
+    """Folders that the agent writes: the spool, and where links keep what they refuse."""
+    kept = [
+        str(device.link["quarantine"]) for device in plan.devices if "quarantine" in device.link
+    ]
+    return list(dict.fromkeys([plan.spool_path, *kept]))
 
 
 def _listens_low(plan: Plan) -> bool:
