@@ -246,3 +246,13 @@ def test_bits_of_any_place_in_a_read() -> None:
     packed = sum((n % 3 == 0) << n for n in range(11))
     assert decoded(block, packed.to_bytes(2, "little")) == wanted
     assert data_of(at(0, "bit", fc=1), 1) == b"\x01"
+
+
+def test_a_ratio_that_became_unknown_is_not_the_last_one() -> None:
+    energy = point("e", at(0, "u32"), times=("ct",))
+    profile = device(energy, ratios={"ct": at(40)})
+    ratio, block = plan_blocks(profile, [energy])
+    memory: Memory = {}
+    for shown, value in ((5.0, (15.0, 0)), (math.nan, None), (-1.0, None), (2.0, (6.0, 0))):
+        decoded(ratio, struct.pack(">f", shown), memory)
+        assert decoded(block, b"\0\0\0\3", memory) == {"e": value}

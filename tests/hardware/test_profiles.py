@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def values_for(profile: Profile) -> dict[str, Fraction]:
 
 def shows(reading: Reading, value: Fraction) -> bool:
     """True for a good reading of `value`, as near as a float32 comes."""
-    return reading is not None and reading == (pytest.approx(float(value), rel=1e-6), 0)
+    if reading is None or reading[1] != Quality.GOOD:
+        return False
+    return reading[0] == pytest.approx(float(value), rel=1e-6)
 
 
 @pytest.mark.parametrize("profile_id", MODBUS)
@@ -247,7 +250,17 @@ def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
             check_profile_file(path)
 
 
-@pytest.mark.parametrize("text", [b"- a list", b"a: [", b"\xff\xfe", b"", b"[" * 5000, b"a: 1_"])
+BOMB = b"a: &a [x, x, x, x, x, x, x, x, x]\n" + b"\n".join(
+    b"%c: &%c [%s]" % (new, new, b", ".join([b"*%c" % old] * 9))
+    for old, new in pairwise(b"abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"- a list", b"a: [", b"\xff\xfe", b"", b"[" * 1500, b"a: 1_", b"a: &a [*a]", BOMB],
+    ids=["list", "open", "utf16", "empty", "deep", "number", "round", "bomb"],
+)
 def test_no_profile_at_all_is_a_named_error(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(text)

@@ -58,8 +58,9 @@ def test_integers_come_back_exactly_rounded(
 
 @given(data=st.data(), type_=st.sampled_from(["f32", "f64"]), order=st.sampled_from(ORDERS))
 def test_floats_come_back(data: st.DataObject, type_: str, order: tuple[str, bool]) -> None:
-    width = 32 if type_ == "f32" else 64
-    value = data.draw(st.floats(width=width, allow_nan=False, allow_infinity=False))
+    doubles = st.floats(allow_nan=False, allow_infinity=False)
+    singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    value = data.draw(singles if type_ == "f32" else doubles)
     spec = point(type_, order=order[0], byte_swap=order[1])
     assert decode_value(spec, encode_value(spec, value)) == value
 
@@ -141,6 +142,12 @@ def test_no_number_is_no_value(raw: float) -> None:
 
 def test_a_value_beyond_all_floats_is_no_value() -> None:
     assert decode_value(point("f64", "1e30"), struct.pack(">d", 1e300)) is None
+
+
+def test_a_register_shows_the_nearest_of_its_steps() -> None:
+    spec = point("u16", "0.1")
+    for value, raw in ((Fraction("2.55"), 26), (Fraction("2.549"), 25), (Fraction("2.45"), 25)):
+        assert encode_value(spec, value) == bytes([0, raw])
 
 
 def test_sentinels_are_no_value() -> None:

@@ -195,8 +195,7 @@ class _Fast(NamedTuple):
         if len(swaps) > 1 or len(orders) > 1:
             return None
         little, swap = "little" in orders, True in swaps
-        tail = block.addr + block.count - ats[-1].end
-        layout = f"{'<' if little else '>'}{_layout(block.addr, ats)}{2 * tail}x"
+        layout = f"{'<' if little else '>'}{_layout(block.addr, ats)}"
         times = tuple(_operand(point.at, point.constant.numerator) for point in points)
         over = tuple(_operand(point.at, point.constant.denominator) for point in points)
         return cls(

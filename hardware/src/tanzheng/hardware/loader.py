@@ -18,6 +18,7 @@ from tanzheng.hardware.profile import Profile
 SHIPPED: Final = Path(str(resources.files("tanzheng.hardware") / "profiles"))
 FILE_BYTES_MAX: Final = 1 << 20
 _SCHEMA: Final = "profile.schema.json"
+_PLACES_MAX: Final = 100_000
 
 
 def profile_ids(folders: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -98,13 +99,12 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[_Place, int]]:
     text = _text(path)
     try:
         document = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[_Place, int] = {}
+        _note_lines(yaml.compose(text, Loader=yaml.SafeLoader), (), lines)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ProfileError(f"{path}: expected YAML ({error})") from error
     if not isinstance(document, dict):
         raise ProfileError(f"{path}: expected a mapping, got {type(document).__name__}")
-    lines: dict[_Place, int] = {}
-    _note_lines(node, (), lines)
     return document, lines
 
 
@@ -120,12 +120,14 @@ def _text(path: Path) -> str:
 
 
 def _note_lines(node: Any, place: _Place, lines: dict[_Place, int]) -> None:
-    """Of a YAML node and what is in it; anchors end the walk, for they may be used many times."""
+    """Of a YAML node and what is in it. Aliases are followed, for a mistake may lie in one: that
+    can make a small file endless, so there is a limit."""
     import yaml
 
-    if place in lines:
-        return
-    lines[place] = node.start_mark.line + 1
+    if len(lines) > _PLACES_MAX:
+        raise ValueError(f"more than {_PLACES_MAX} keys and items")
+    if node is not None:
+        lines[place] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             _note_lines(value, (*place, str(key.value)), lines)
