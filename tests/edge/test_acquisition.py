@@ -146,6 +146,17 @@ async def test_a_slow_line_delays_no_other_and_its_readings_come_late(tmp_path: 
         assert all(entry.slot_ms <= each.t_ms < entry.slot_ms + 200 for each in entry.takes)
 
 
+async def test_a_reply_stamped_in_the_next_slot_leaves_a_gap_in_its_own(tmp_path: Path) -> None:
+    """The process was held up while the answer lay in its socket."""
+    clock = ScriptedClock([60_000, 120_000])
+    held_up = ScriptedLine([0], lambda slot_ms: Round([take(slot_ms + 60_005, [0], [1.0])]))
+    async with bench(tmp_path, GRID, clock, [held_up, reads(1)], POINTS) as made:
+        entries = await made.run()
+    assert [entry.misses for entry in entries if isinstance(entry, SlotEntry)] == [
+        (Miss((0,), "overrun"),)
+    ] * 2
+
+
 @pytest.mark.parametrize("limit", [Limits(300, 0), Limits(1 << 30, 1 << 60)])
 async def test_a_full_spool_drops_nothing_and_says_so(tmp_path: Path, limit: Limits) -> None:
     """No reading is asked for that could not be kept; the gap grows in place, in one entry."""

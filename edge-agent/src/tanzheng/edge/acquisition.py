@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tanzheng.core.batch import Event
 from tanzheng.edge import log
-from tanzheng.edge.abc import Clock, Line
+from tanzheng.edge.abc import Clock, Line, Miss, Take
 from tanzheng.edge.counters import Counters
 from tanzheng.edge.room import Room
 from tanzheng.edge.rounds import Rounds
@@ -36,6 +36,12 @@ DEADLINE_PART = 0.02
 DEADLINE_MS_MAX = 100.0
 """A slot's round ends this part of the interval before the next slot, at most so much."""
 ALIVE_S = 10.0
+
+
+def stamped_beyond(takes: Sequence[Take], end_ms: int) -> tuple[Miss, ...]:
+    """What a slot lacks because the reply bears an instant of the next one: a process that was held
+    up finds answers that came in time when their slot is over."""
+    return tuple(Miss(take.points, OVERRUN) for take in takes if take.t_ms >= end_ms)
 
 
 class Notes:
@@ -183,7 +189,8 @@ class Acquisition:
         self.rounds.begin(slot_ms)
         await self.rounds.wait(None if self._clock.waits else self._remaining_s(slot_ms))
         takes, misses = self.rounds.end(slot_ms, self._clock.state().synced)
-        entry = SlotEntry(slot_ms, takes, misses, self._notes.take())
+        beyond = stamped_beyond(takes, slot_ms + self._grid.interval_ms)
+        entry = SlotEntry(slot_ms, takes, (*misses, *beyond), self._notes.take())
         flight = _Flight(entry, self._owed)
         self._owed = []
         await self._keep(flight)
