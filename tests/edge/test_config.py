@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -304,9 +305,7 @@ def test_a_new_password_reads_the_same_values(folder: Path) -> None:
         plan = load_config(write_config(folder, "mqtt://b"))
         first = plan.devices[0]
         link = {**first.link, "url": "mqtt://u:a@h", "password": "a", **changes}
-        device = type(first)(first.id, link, first.profile, first.fields, first.interval_ms)
-        values = {name: getattr(plan, name) for name in Plan.__slots__} | {"devices": (device,)}
-        return Plan(**values).acquisition_digest
+        return replace(plan, devices=(replace(first, link=link),)).acquisition_digest
 
     assert digest() == digest(password="b") == digest(url="mqtt://u:b@h")
     assert len({digest(), digest(url="mqtt://u:a@i"), digest(unit_id=2)}) == 3

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def plan(tmp_path: Path) -> Plan:
     )  # fmt: skip
 
 
-def with_links(plan: Plan, *links: dict[str, object]) -> Plan:
+def with_links(plan: Plan, *links: Mapping[str, object]) -> Plan:
     devices = (DevicePlan(f"d{n}", link, {}, (), 1000) for n, link in enumerate(links))
     return replace(plan, devices=tuple(devices))
 

@@ -26,7 +26,7 @@ from tanzheng.edge.readings import DeviceReading, PointReading, reading_view
 from tanzheng.edge.spool.database import SpoolFull
 from tanzheng.hardware.addresses import Dlt645At
 from tanzheng.hardware.dlt645.identifiers import identifier
-from tanzheng.hardware.points import PointSpec
+from tanzheng.hardware.points import PointSpec, Ratio
 
 __all__ = ["read_all", "reading_view"]
 
@@ -113,7 +113,7 @@ def _metered(
         return PointReading(point.id, unit_of(point), None, None, "not_available", raw, ms)
     if value.number is None:
         return PointReading(point.id, unit_of(point), value.text, "good", None, raw, ms)
-    times = [name for name in point.times if name in settings.ratios]
+    times: list[Ratio] = [name for name in point.times if name in settings.ratios]
     factor = point.factor * settings.factor(times, time.time_ns() // 1_000_000)
     number = float(Fraction(value.number) * factor + point.offset * point.to_field)
     quality = good_but(set(point.times) - set(settings.ratios))
