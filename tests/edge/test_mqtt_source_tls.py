@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.mqtt_world import TIMED, Plant, message, now_ms, until
 from edge.plant_broker import PlantBroker
-from edge.test_mqtt_source import TIMED, Plant, message, now_ms, until
 from ingest.certificates import Authority
 from parts import missing
 from tanzheng.edge.drivers.mqtt.driver import MqttLine
