@@ -102,8 +102,8 @@ def compile_block(
 
     `ratios` are the "ct" and "pt" of the link, for points whose profile has no registers for them
     (default 1). `memory` is one dictionary for all blocks of a device: a decoder puts the block's
-    `raws` there and finds the status, scale and ratio registers of its points there. Clear it
-    before each round: what was not read in this round is not known.
+    `raws` there and finds the status, scale and ratio registers of its points there. The reader
+    takes out of it what it no longer knows (a status of the last round): such points have no value.
     """
     return BlockDecoder(block, ratios or {}, {} if memory is None else memory)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tanzheng.hardware.blocks import ReadBlock
 
 Memory = dict[RegisterAt, Raw]
-"""Raw values of this round's status, scale and ratio registers of one device."""
+"""Raw values of the status, scale and ratio registers of one device, as last read."""
 
 _CODES: Final = {
     "u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d",
