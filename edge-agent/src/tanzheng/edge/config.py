@@ -7,6 +7,7 @@ with file, line, key, what was expected and what is there.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -129,6 +130,9 @@ class _Config:
             what = "expected either a file of links or [[device]] tables"
             self.problems.add(self.document, ("devices",), what)
         self.problems.raise_any()
+        folders = (Path(self.path("profiles")),) if self.has("profiles") else ()
+        # Fifty devices of one site profile are one file to parse, not fifty.
+        self.profile = cache(partial(load_profile, folders=folders))
 
     def has(self, key: str) -> bool:
         return key in self.table
@@ -277,9 +281,8 @@ def _try_driver(together: Sequence[Placement], around: Surroundings, problems: P
 def _profile(device: Device, config: _Config, document: Document, plant: Plant) -> Profile | None:
     """The profile of a device, with its fields looked for; None where an error was added."""
     key: Key = ("device", plant.devices.index(device))
-    folders = (Path(config.path("profiles")),) if config.has("profiles") else ()
     try:
-        profile = load_profile(device.profile, folders=folders)
+        profile = config.profile(device.profile)
     except TanzhengError as error:
         config.problems.add(document, (*key, "profile"), str(error))
         return None
