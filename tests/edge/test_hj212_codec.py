@@ -92,6 +92,19 @@ def test_a_too_long_length_is_seen_at_once_where_the_check_sum_agrees() -> None:
     assert len(splitter.feed(frame(segment, declared=9999))) == 1
 
 
+def test_a_too_long_length_is_seen_where_the_next_frame_begins() -> None:
+    splitter = Splitter()
+    pieces = splitter.feed(frame(UPLOAD.segment(), b"0000", 9999) + FRAMES[0])
+    assert [piece.carried for piece in pieces] == [b"0000", b"1C80"]
+
+
+def test_the_opening_of_cp_is_no_end_though_hex_digits_follow() -> None:
+    segment = Upload("2011", b"a01011-Rtd=1.5,a01011-Flag=N", "2" * 17).segment()
+    for declared in (segment.index(b"a01011"), 9999):
+        (got,) = decode(frame(segment, b"0000", declared))
+        assert dict(got.items)["a01011-Rtd"] == "1.5"
+
+
 def test_long_frames_and_a_head_within() -> None:
     content = UPLOAD.content + b";Info=##0101QN=" + b"x" * 1460
     raw = build(Upload("2011", content, "2" * 17))
@@ -291,6 +304,24 @@ def test_any_bytes_give_named_deviations_however_they_are_cut(
             assert set(decoded.deviations) <= NAMES.keys()
             for value in decoded.values().values():
                 assert isinstance(value, str) or abs(value) < float("inf")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # The check sum agrees, one byte before the declared end, after an end that looks right.
+        frame(b"QN=1;CP=&&a&&AAAA\r\n" + b"x" * 20 + b"&&", declared=42),
+        frame(UPLOAD.segment(), declared=len(UPLOAD.segment()) + 1),
+        frame(b"QN=1&&AAAA\r\n" + UPLOAD.segment(), declared=len(UPLOAD.segment()) + 13),
+        # The next frame begins beyond what one frame can hold.
+        b"##9999QN=" + b"x" * 12_000 + build(UPLOAD),
+        b"##9999QN=" + b"x" * 10_020 + build(UPLOAD),
+    ],
+)
+def test_findings_of_the_fuzzer(data: bytes) -> None:
+    splitter = Splitter()
+    slowly = [piece for byte in data for piece in splitter.feed(bytes([byte]))]
+    assert slowly + splitter.flush() == split(data)
 
 
 @given(st.binary(max_size=2000))

@@ -47,6 +47,17 @@ def test_an_encrypted_frame_from_standard_input() -> None:
     assert record["deviations"] == ["encrypted_block"]
 
 
+def test_lines_of_hex_digits() -> None:
+    frames = sample_frames()[:3]
+    text = b"# from a serial debugger\n" + b"".join(
+        raw.hex(" ").encode() + b"\n" if number else raw.rstrip().hex().upper().encode() + b"\n"
+        for number, raw in enumerate(frames)
+    )
+    done = decode("-", "--json", stdin=text)
+    assert done.stdout == decode("-", "--json", stdin=b"".join(frames)).stdout
+    assert done.stderr == b""
+
+
 def test_for_a_person_without_the_password_or_a_steered_terminal() -> None:
     content = b"DataTime=20260901120000;a21026-Rtd=1.0,a21026-Flag=C;Info=\x1b[2J"
     done = decode("-", stdin=build(Upload("2011", content, "2" * 17, pw="SECRET")))

@@ -236,6 +236,35 @@ async def test_none_lost_none_twice(name: str, tmp_path: Path) -> None:
     assert {event.kind for event in world.sink.events} == {"frame"}
 
 
+async def test_values_sent_again_later_are_dropped_and_counted() -> None:
+    world = World()
+    async with world, logger_of(world, DataLogger()) as logger:
+        for resent in (False, True, True):
+            logger.measure("2011", NOW_MS - MINUTE, VALUES, resent=resent)
+            await logger.idle()
+        assert logger.counts.acknowledged == 3
+    assert {len(values) for values in world.sink.values().values()} == {1}
+    assert (world.device()["duplicates"], world.device()["values"]) == (6, 3)
+    assert [event.detail.get("duplicates") for event in world.sink.events] == [None, 3, 3]
+
+
+def test_a_packet_sent_again_opens_nothing_that_was_complete() -> None:
+    known = packets.Packets()
+    two = [
+        decode(build(Upload("2051", UPLOAD.content, f"{qn:017d}", packet=(2, number))))[0]
+        for qn, number in ((1, 2), (2, 1), (3, 2))
+    ]
+    for one in two:
+        known.add(one, 0.0)
+    assert len(known) == 0
+    for number in range(1000):
+        lone = Upload("2051", b"DataTime=%014d" % number, packet=(2, 1))
+        known.add(decode(build(lone))[0], 0.0)
+        known.overdue(0.0)
+    assert len(known) == packets.OPEN_MAX
+    assert len(known.overdue(packets.AGE_S_MAX)) == packets.OPEN_MAX
+
+
 async def test_we_connect_to_a_logger_that_listens_and_again_after_it_was_away() -> None:
     logger = DataLogger()
     server = await logger.listen()

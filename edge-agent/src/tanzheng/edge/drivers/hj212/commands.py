@@ -1,5 +1,6 @@
 """`tanzheng hj212 decode`: frames of any file, as JSON lines or for a person to read."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ app = typer.Typer(
     no_args_is_help=True, help="HJ 212 frames: read and explain them · HJ 212 报文解析"
 )
 _CHUNK_BYTES = 1 << 16
+_HEX_BYTES_MAX = 16 << 20
+_HEX_LINES = re.compile(rb"(?:\s*#[^#\n][^\n]*\n)*\s*23 ?23 ?(?:3[0-9] ?){4}")
+"""Comments, then `##` and four digits in hex: what a serial debugger shows."""
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 
 
 @app.callback()
@@ -36,7 +41,8 @@ def decode(
 ) -> None:
     """Decode the frames of FILE, sound or not, and name every deviation · 解析报文.
 
-    Lines that begin with # are comments. Ends with 2 where no frame was found.
+    Lines that begin with # are comments. A file of hex digits is read as the bytes they stand for.
+    Ends with 2 where no frame was found.
     """
     from rich.console import Console
 
@@ -110,8 +116,18 @@ def _chunks(file: str) -> Iterator[bytes]:
 
 
 def _read(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK_BYTES):
-        yield chunk
+    """The bytes, or what they stand for where the file is lines of hex digits."""
+    chunk = stream.read(_CHUNK_BYTES)
+    if _HEX_LINES.match(chunk) is None:
+        while chunk:
+            yield chunk
+            chunk = stream.read(_CHUNK_BYTES)
+        return
+    for line in (chunk + stream.read(_HEX_BYTES_MAX)).splitlines():
+        digits = b"".join(line.split())
+        if not digits.startswith(b"#"):
+            yield bytes.fromhex(digits.decode()) if _HEX.fullmatch(digits) else line
+        yield b"\n"
 
 
 def _show(console: "Console", count: int, frame: "Frame") -> None:

@@ -212,29 +212,30 @@ class Splitter:
         if len(buffer) < end + 4 and not final:
             return _WAIT
         carried = bytes(buffer[end : end + 4])
-        closed = end - 2 > self._body and buffer.startswith(b"&&", end - 2)
+        closed = buffer.startswith(b"&&", end - 2) and not self._opens(end - 2)
+        known = len(buffer) > end + 4 or final
         if _HEX4.match(carried):
-            if closed and not self._opens(end - 2):
+            if closed:
                 return _Cut(end, carried)
             if crc_mode(bytes(buffer[self._body : end]), carried):
-                if len(buffer) == end + 4 and not final:
+                if not known:
                     return _WAIT
-                if len(buffer) == end + 4 or buffer[end + 4] in b"\r\n":
+                if bytes(buffer[end + 4 : end + 5]) in (b"", b"\r", b"\n"):
                     return _Cut(end, carried)
-            return None
-        if not closed or self._opens(end - 2):
-            return None
-        if tail := _TAIL.match(buffer, end):
-            return _Cut(end, bytes(tail[1]))
-        if len(buffer) < end + 5:
-            return _Cut(end, carried) if final else _WAIT
-        return None
+        elif closed:
+            if tail := _TAIL.match(buffer, end):
+                return _Cut(end, bytes(tail[1]))
+            if final and len(buffer) < end + 5:
+                return _Cut(end, carried)
+        # An end that comes one byte too soon is whole only now (`_before_declared`).
+        return None if final or len(buffer) >= end + 6 else _WAIT
 
     def _anywhere(self, final: bool) -> "_Cut | _Wait":
         """The first end that looks like one; else the frame is cut off."""
         buffer = self._buffer
-        following = _NEXT.search(buffer, self._body)
-        limit = following.start() if following else self._body + FRAME_BYTES_MAX
+        window = self._body + FRAME_BYTES_MAX
+        following = _NEXT.search(buffer, self._body, window)
+        limit = following.start() if following else window
         for end in _END.finditer(buffer, self._any_from, limit + 6):
             if end.start() + 2 > limit:
                 break
