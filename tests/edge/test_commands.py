@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from edge.test_metrics import free_port
 from edge.test_scan import image, modbus
 from edge.world import Program, wait_until, write_config
+from parts import REPOSITORY
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.edge import reload as reloading
 from tanzheng.edge.commands import app
@@ -270,6 +271,16 @@ def test_a_running_agent_takes_a_swap(running: Running) -> None:
     assert done.exit_code == 0, done.output
     wait_until(lambda: running.status["counters"]["records_taken"] == 1, "the record taken")
     assert look(running.config.parent / "spool") == []
+
+
+def test_the_words_of_the_troubleshooting_page_are_the_agents_own() -> None:
+    page = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", page))
+    members = ("core", "hardware", "edge-agent")
+    paths = [path for name in members for path in (REPOSITORY / name / "src").rglob("*.*")]
+    said = "".join(path.read_text() for path in paths if path.suffix in (".py", ".json", ".yaml"))
+    assert len(words) > 25
+    assert [w for w in words if w not in said and not re.fullmatch(r"exception_\d+", w)] == []
 
 
 def test_now_is_the_default_instant() -> None:
