@@ -8,6 +8,7 @@ nothing and signs nothing. A ratio of 1 is the disk's own speed.
 import os
 import tempfile
 import time
+from array import array
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 from measure import Measured
 from tanzheng.core.batch import ClockState
 from tanzheng.core.keys import SigningKey
+from tanzheng.edge.abc import Take
 from tanzheng.edge.sealer import SealPolicy
-from tanzheng.edge.sealing import Sealing
+from tanzheng.edge.sealing import Sealing, SealLimits
 from tanzheng.edge.spool.records import SlotEntry, encode_entry
 from tanzheng.edge.spool.store import Spool
 
@@ -53,8 +55,7 @@ def _turns(folder: Path) -> tuple[float, float, float]:
         spool,
         SigningKey.from_seed(bytes(32)),
         "bench",
-        INTERVAL_MS,
-        SealPolicy(SLOTS, 1e9),
+        SealLimits(SealPolicy(SLOTS, 1e9), INTERVAL_MS, {}),
         lambda: 0,
         lambda: ClockState("bench", synced=True),
     )
@@ -77,7 +78,9 @@ def _turns(folder: Path) -> tuple[float, float, float]:
 
 
 def _slot(number: int) -> SlotEntry:
-    return SlotEntry((number + 1) * INTERVAL_MS, 0, tuple(number + each / 7 for each in range(11)))
+    values = array("d", [number + each / 7 for each in range(11)])
+    slot_ms = (number + 1) * INTERVAL_MS
+    return SlotEntry(slot_ms, (Take(slot_ms, tuple(range(11)), values, bytes(11)),))
 
 
 def _spool(spool: Spool, sealing: Sealing, entries: list[SlotEntry]) -> None:

@@ -144,6 +144,7 @@ def test_a_record_goes_through_the_inbox(tmp_path: Path) -> None:
     path = hand_in(tmp_path, SWAP)
     (found,) = look(tmp_path)
     assert (found.path, found.record, found.problem) == (path, SWAP, "")
+    assert found.record is not None
     assert found.record.event().detail["final"] == "510.5"
     assert look(tmp_path / "none") == []
 

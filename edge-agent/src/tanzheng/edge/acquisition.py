@@ -89,6 +89,14 @@ class _Flight:
     gaps: list[GapEntry] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Growing:
+    """The newest entry of a full spool, as long as nothing was committed after it."""
+
+    gap: GapEntry
+    commits: int
+
+
 class Acquisition:
     """Reads slot after slot until the clock ends or `stop` is called."""
 
@@ -109,6 +117,7 @@ class Acquisition:
         self._notes = account.notes
         self._owed: list[GapEntry] = []
         self._gap_reason = AGENT_DOWN
+        self._full: _Growing | None = None
         self._use(points)
         self.turn = asyncio.Lock()
         """Held while a slot is taken: who holds it stands between two slots."""
@@ -133,14 +142,21 @@ class Acquisition:
 
         To be called with `turn` held, where nobody else puts anything into the spool.
         """
-        takes, _ = self.rounds.end(0, self._clock.state().synced)
-        last: list[Entry] = [*self._owed, ArrivalEntry(takes, self._notes.take())]
-        self._owed = []
+        takes = self.rounds.leave(self._clock.state().synced)
         await self._writer.flush()
-        await asyncio.shield(self._writer.put(last, urgent=True))
+        owed, self._owed = self._owed, []
+        notes = self._notes.take()
+        try:
+            last: list[Entry] = [*owed, ArrivalEntry(takes, notes)]
+            await asyncio.shield(self._writer.put(last, urgent=True))
+            owed = []
+        except SpoolRefused:
+            self._notes.give_back(notes)
         await self._writer.run(lambda: self._spool.use_points(points))
         self.rounds = Rounds(lines)
         self._use(len(points))
+        for gap in owed:  # nothing was read at all: true of the new points, too
+            self._owe(gap.from_ms, gap.to_ms, gap.reason)
 
     async def run(self, last_ms: int) -> bool:
         """Take the slots after `last_ms`, where the clock was started.
@@ -171,6 +187,9 @@ class Acquisition:
     async def _next_slot(self) -> int | None:
         if self._stopping:
             return None
+        return await self._wait_for_slot()
+
+    async def _wait_for_slot(self) -> int | None:
         self._waiting = asyncio.ensure_future(self._clock.next_slot())
         try:
             return await self._waiting
@@ -269,18 +288,17 @@ class Acquisition:
         """A slot without room is one gap, visible to the platform; the gap grows in place."""
         end_ms = slot_ms + self._grid.interval_ms
         await self._writer.flush()
-        full, commits = self._full or (None, -1)
+        growing = self._full
         try:
-            if full is not None and commits == self._writer.commits and not self._owed:
-                full = GapEntry(full.from_ms, end_ms, SPOOL_FULL, self._cadences)
-                grown = full
+            if growing and growing.commits == self._writer.commits and not self._owed:
+                grown = GapEntry(growing.gap.from_ms, end_ms, SPOOL_FULL, self._cadences)
                 await self._writer.run(lambda: self._spool.replace_last(grown))
             else:
                 log.error("spool_full", bytes_used=self._spool.bytes_used, since_ms=slot_ms)
-                full = GapEntry(slot_ms, end_ms, SPOOL_FULL, self._cadences)
-                owed, self._owed = [*self._owed, full], []
+                grown = GapEntry(slot_ms, end_ms, SPOOL_FULL, self._cadences)
+                owed, self._owed = [*self._owed, grown], []
                 await asyncio.shield(self._writer.put(owed, urgent=True))
-            self._full = (full, self._writer.commits)
+            self._full = _Growing(grown, self._writer.commits)
         except SpoolRefused as error:
             self._full = None
             self._owe(slot_ms, end_ms, error.reason)
@@ -297,4 +315,4 @@ class Acquisition:
         self._points = points
         grid = self._grid
         self._cadences = self.rounds.cadences(points, grid.interval_ms, grid.phase_ms)
-        self._full: tuple[GapEntry, int] | None = None
+        self._full = None

@@ -31,6 +31,7 @@ from tanzheng.edge.field_side import (
     seal_limits,
 )
 from tanzheng.edge.inbox import Found, look
+from tanzheng.edge.ntp_watch import raise_fault
 from tanzheng.edge.plan import Plan, load_plan
 from tanzheng.edge.room import Room
 from tanzheng.edge.scheduler import Grid
@@ -122,6 +123,7 @@ class Agent:
         """Go over to the plan in the file, if it can be read; between two slots."""
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.create_task(self._reload())
+            self._reloading.add_done_callback(raise_fault)
 
     def _fail(self, context: dict[str, Any]) -> None:
         """An error in a callback: nobody awaits it, so the process ends with it."""
@@ -155,7 +157,10 @@ class Agent:
                 if self.acquisition.alive:
                     self.service.alive()
                 await asyncio.sleep(TICK_S)
-            await self._take_records()
+            try:
+                await self._take_records()
+            except OSError as error:  # a disk that refuses: they stay where they are
+                log.warning("inbox_refused", detail=str(error))
             self._show()
 
     async def _serve_metrics(self, port: int) -> None:

@@ -33,7 +33,7 @@ class NtpWatch:
     def start(self) -> None:
         """Ask from now on."""
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(_raise)
+        self._task.add_done_callback(raise_fault)
 
     def measure_again(self) -> None:
         """The clock was set: the last measurement is void."""
@@ -83,6 +83,7 @@ def _host_and_port(server: str) -> tuple[str, int]:
     return server.strip("[]"), sntp.PORT
 
 
-def _raise(task: "asyncio.Task[None]") -> None:
+def raise_fault(task: "asyncio.Task[None]") -> None:
+    """For a task that nobody awaits: its fault becomes the loop's, which ends the process."""
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error  # in a callback: the agent's handler ends the process

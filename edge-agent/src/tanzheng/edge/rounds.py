@@ -43,6 +43,7 @@ class Rounds:
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self._seats = [_Seat(self, line) for line in lines]
+        self._points = 0
         self._late: list[_Seat] = []
         self._takes: list[Take] = []
         self._misses: list[Miss] = []
@@ -96,19 +97,26 @@ class Rounds:
 
     def end(self, slot_ms: int, synced: bool) -> tuple[tuple[Take, ...], tuple[Miss, ...]]:
         """What came since the last slot's end. `synced` False marks good readings uncertain."""
-        takes, misses = self._takes, self._misses
-        self._takes, self._misses = [], []
+        misses, self._misses = self._misses, []
         if self._busy or self._late:
             misses += self._overrun(slot_ms)
+        else:
+            misses += self._untold(slot_ms, misses)
+        return self.leave(synced), tuple(miss for miss in misses if miss.points)
+
+    def leave(self, synced: bool) -> tuple[Take, ...]:
+        """Readings that no slot has got yet."""
+        takes, self._takes = tuple(self._takes), []
         if not synced:
             for take in takes:
                 take.quality = take.quality.translate(_UNCERTAIN)
-        return tuple(takes), tuple(miss for miss in misses if miss.points)
+        return takes
 
     def cadences(self, points: int, interval_ms: int, phase_ms: int) -> tuple[Cadence, ...]:
         """Which points are read at the same slots, found by asking the lines."""
         periods: dict[int, list[int]] = {}
         waiting = {point: None for line in self.lines for point in line.due(phase_ms)}
+        self._points = len(waiting)
         for number in range(1, CADENCE_SLOTS_MAX):
             if not waiting:
                 break
@@ -132,6 +140,22 @@ class Rounds:
         """Let go of every endpoint."""
         for line in self.lines:
             line.close()
+
+    def _untold(self, slot_ms: int, misses: Sequence[Miss]) -> list[Miss]:
+        """Points that were due and that no line gave an account of: a driver's fault, told."""
+        told = sum([len(take.points) for take in self._takes])
+        told += sum([len(miss.points) for miss in misses])
+        if told >= self._points or told >= sum(len(line.due(slot_ms)) for line in self.lines):
+            return []
+        known = {point for take in self._takes for point in take.points}
+        known |= {point for miss in misses for point in miss.points}
+        lacking = [
+            Miss(tuple(p for p in line.due(slot_ms) if p not in known), DRIVER_ERROR)
+            for line in self.lines
+        ]
+        names = [line.name for line, miss in zip(self.lines, lacking, strict=True) if miss.points]
+        log.error("points_untold", slot_ms=slot_ms, lines=names)
+        return lacking
 
     def _overrun(self, slot_ms: int) -> list[Miss]:
         """The points that were due in this slot and belong to a line that had no time for them."""
