@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.abc import Placed
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 PLAN_NAME = "plan.json"
 """The plan's file, in the folder of the spool."""
 SECRET_KEYS = frozenset({"password"})
@@ -54,7 +55,7 @@ class BrokerPlan:
     key_path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """All of an agent's settings. `plant_time_socket` None = the machine's clock.
 
@@ -111,15 +112,20 @@ class Plan:
         body = [self.gateway, self.interval_ms, self.phase_ms, devices]
         return sha256(json.dumps(body, sort_keys=True).encode()).digest()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the whole plan. The status file shows it as `plan_digest`, so that
         `tanzheng edge reload` sees that the agent took the new one."""
         return sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The plan as JSON; `from_json` is its inverse."""
-        return json.dumps({"version": PLAN_VERSION, **asdict(self)}, ensure_ascii=False, indent=1)
+        """The plan as JSON, each profile once; `from_json` is its inverse."""
+        body = {"version": PLAN_VERSION, **asdict(self)}
+        body["profiles"] = profiles = {}
+        for device in body["devices"]:
+            profiles[device["profile"]["id"]] = device["profile"]
+            device["profile"] = device["profile"]["id"]
+        return json.dumps(body, ensure_ascii=False, indent=1)
 
     @classmethod
     def from_json(cls, text: str, where: str) -> "Plan":
@@ -129,8 +135,15 @@ class Plan:
             version = body.pop("version")
             if version != PLAN_VERSION:
                 raise BadInput(f"expected plan version {PLAN_VERSION}, got {version!r}, at {where}")
+            profiles = body.pop("profiles")
             devices = tuple(
-                DevicePlan(**{**device, "fields": tuple(device["fields"])})
+                DevicePlan(
+                    **{
+                        **device,
+                        "profile": profiles[device["profile"]],
+                        "fields": tuple(device["fields"]),
+                    }
+                )
                 for device in body.pop("devices")
             )
             return cls(devices=devices, broker=BrokerPlan(**body.pop("broker")), **body)
