@@ -16,11 +16,10 @@ from edge.world import GATEWAY_KEY, write_config
 from parts import REPOSITORY
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.edge import drivers
-from tanzheng.edge.config import DEFAULTS, ConfigError, load, load_config
+from tanzheng.edge.config import DEFAULTS, ConfigError, load_config
 from tanzheng.edge.documents import Document, Problems, check_schema, own_schema
 from tanzheng.edge.drivers import PROTOCOLS
 from tanzheng.edge.links import link_schema
-from tanzheng.edge.lint import warnings_of
 from tanzheng.edge.plan import Plan, load_plan, save_plan
 
 PLANT = """\
@@ -329,46 +328,6 @@ def test_an_endpoint_has_one_owner(folder: Path) -> None:
         "devices.json:10: second.protocol: expected modbus_tcp as for gen_meter at 192.0.2.1:502, "
         "got modbus_rtu_over_tcp"
     ) in errors_of(write_config(folder, "mqtt://b"))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "warning"),
-    [
-        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 1\n", "second is unit 1 at /dev/ttyS9, as gen_"),
-        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 2\ntimeout_ms = 59500\n", "their time-outs take"),
-        (f"{RTU}unit_id = 1\n", RTU.replace("S9", "USB0") + "unit_id = 2\n", "/dev/serial/by-id/"),
-        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 2\n", "1 points without a role are recorded"),
-    ],
-)
-def test_what_is_seldom_meant_is_said_with_its_line(
-    folder: Path, first: str, second: str, warning: str
-) -> None:
-    (folder / "plant.toml").write_text(PLANT + SECOND)
-    tables = f'[[device]]\nid = "gen_meter"\n{first}[[device]]\nid = "second"\n{second}'
-    found = [text for text in warnings_of(load(with_tables(folder, tables))) if warning in text]
-    assert len(found) == 1
-    assert re.match(r"\S+(edge|plant)\.toml:\d+: ", found[0])
-
-
-def test_co2_without_its_unit_is_said(folder: Path) -> None:
-    plant = PLANT.partition("[[device]]")[0] + (
-        '[[device]]\nid = "stack"\ngateway = "lg-gw1"\nunit = "CT1"\nprofile = "generic_hj212"\n'
-        '[[device.point]]\nfield = "co2_dry_percent"\nrole = "cems_co2"\n'
-    )
-    (folder / "plant.toml").write_text(plant)
-    link = 'id = "stack"\nprotocol = "hj212"\nmode = "listen"\nhost = "127.0.0.1"\nport = 9212\n'
-    path = with_tables(folder, f'[[device]]\n{link}mn = "A1"\n')
-    (warning,) = warnings_of(load(path))
-    assert re.search(r"edge\.toml:\d+: device\[0\]\.units: a05001 is sent in", warning)
-    path.write_text(path.read_text() + 'units = {a05001 = "%"}\n')
-    assert warnings_of(load(path)) == []
-
-
-def test_a_line_that_is_too_slow_is_said(folder: Path) -> None:
-    plant = PLANT.replace("interval_s = 60", "interval_s = 1")
-    (folder / "plant.toml").write_text(plant)
-    slow = f'[[device]]\nid = "gen_meter"\n{RTU}unit_id = 1\nbaud = 1200\npause_ms = 400\n'
-    assert any("would be busy" in text for text in warnings_of(load(with_tables(folder, slow))))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 9}', '{"version": 2}'])

@@ -1,0 +1,56 @@
+"""What works but is seldom meant is said at a check, with file and line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge.test_config import PLANT, RTU, SECOND, with_tables
+from tanzheng.edge.config import load
+from tanzheng.edge.lint import warnings_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "plant.toml").write_text(PLANT)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "warning"),
+    [
+        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 1\n", "second is unit 1 at /dev/ttyS9, as gen_"),
+        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 2\ntimeout_ms = 59500\n", "their time-outs take"),
+        (f"{RTU}unit_id = 1\n", RTU.replace("S9", "USB0") + "unit_id = 2\n", "/dev/serial/by-id/"),
+        (f"{RTU}unit_id = 1\n", f"{RTU}unit_id = 2\n", "1 points without a role are recorded"),
+    ],
+)
+def test_what_is_seldom_meant_is_said_with_its_line(
+    folder: Path, first: str, second: str, warning: str
+) -> None:
+    (folder / "plant.toml").write_text(PLANT + SECOND)
+    tables = f'[[device]]\nid = "gen_meter"\n{first}[[device]]\nid = "second"\n{second}'
+    found = [text for text in warnings_of(load(with_tables(folder, tables))) if warning in text]
+    assert len(found) == 1
+    assert re.match(r"\S+(edge|plant)\.toml:\d+: ", found[0])
+
+
+def test_co2_without_its_unit_is_said(folder: Path) -> None:
+    plant = PLANT.partition("[[device]]")[0] + (
+        '[[device]]\nid = "stack"\ngateway = "lg-gw1"\nunit = "CT1"\nprofile = "generic_hj212"\n'
+        '[[device.point]]\nfield = "co2_dry_percent"\nrole = "cems_co2"\n'
+    )
+    (folder / "plant.toml").write_text(plant)
+    link = 'id = "stack"\nprotocol = "hj212"\nmode = "listen"\nhost = "127.0.0.1"\nport = 9212\n'
+    path = with_tables(folder, f'[[device]]\n{link}mn = "A1"\n')
+    (warning,) = warnings_of(load(path))
+    assert re.search(r"edge\.toml:\d+: device\[0\]\.units: a05001 is sent in", warning)
+    path.write_text(path.read_text() + 'units = {a05001 = "%"}\n')
+    assert warnings_of(load(path)) == []
+
+
+def test_a_line_that_is_too_slow_is_said(folder: Path) -> None:
+    plant = PLANT.replace("interval_s = 60", "interval_s = 1")
+    (folder / "plant.toml").write_text(plant)
+    slow = f'[[device]]\nid = "gen_meter"\n{RTU}unit_id = 1\nbaud = 1200\npause_ms = 400\n'
+    assert any("would be busy" in text for text in warnings_of(load(with_tables(folder, slow))))
