@@ -121,7 +121,7 @@ class ModbusLine:
                 begin = Begin(len(found.takes), len(found.misses))
                 for index, read in enumerate(reads):
                     answer = yield read.request
-                    if answer.__class__ is not bytes or device.take(read, answer, found):
+                    if not isinstance(answer, bytes) or device.take(read, answer, found):
                         yield from device.round(self._slot_ms, self, found, begin, index, answer)
                         break
             yield None
