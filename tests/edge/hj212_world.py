@@ -1,7 +1,8 @@
 """HJ 212 for tests: frames of the cases, a sink that can be slow or full, a line."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,8 @@ from tanzheng.edge.drivers import hj212
 from tanzheng.edge.drivers.hj212.codec import Frame, parse
 from tanzheng.edge.drivers.hj212.driver import Hj212Line, make_lines
 from tanzheng.edge.drivers.hj212.splitter import Piece, Splitter
+from tanzheng.hardware.hj212.codec import Upload, build
+from tanzheng.hardware.hj212.simulator import DataLogger
 from tanzheng.hardware.loader import load_profile
 
 CASES = Path(hj212.__path__[0]) / "cases"
@@ -21,6 +24,14 @@ SM4_KEY = b"0" * 16
 MN = "010000A8900016F000169DC0"
 NOW_MS = 1_788_235_260_000  # 2026-09-01T04:01:00Z, 12:01 in China
 FIELDS = ("co2_dry_percent", "o2_dry_percent", "stack_flow_wet_m3_per_h")
+VALUES = {"a05001-Rtd": "12.0", "a19001-Rtd": "6.5", "a00000-Rtd": "100.0"}
+MINUTE = 60_000
+UPLOAD = Upload(
+    "2011",
+    b"DataTime=20260901120000;a05001-Rtd=12.0,a05001-Flag=N",
+    "20260901120000123",
+    answer=True,
+)
 
 
 def sample_frames() -> list[bytes]:
@@ -135,3 +146,35 @@ async def until(condition: Any, seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what is waited for has no event)
             await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    world: World,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client's reader and writer, closed at the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", await world.port())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def logger_of(world: World, logger: DataLogger) -> AsyncIterator[DataLogger]:
+    """A logger that connects to the world's line."""
+    task = asyncio.create_task(logger.connect("127.0.0.1", await world.port()))
+    try:
+        yield logger
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def exchange(world: World, upload: Upload) -> bytes:
+    """Send one frame, read one answer."""
+    async with connected(world) as (reader, writer):
+        writer.write(build(upload))
+        async with asyncio.timeout(5):
+            line: bytes = await reader.readuntil(b"\r\n")
+    return line

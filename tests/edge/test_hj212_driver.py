@@ -1,69 +1,39 @@
 """Loggers on real sockets: what is durable, what is answered, what is refused, what is bounded."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.hj212_world import MN, NOW_MS, MemorySink, World, decode, placed, until
+from edge.hj212_world import (
+    MINUTE,
+    MN,
+    NOW_MS,
+    UPLOAD,
+    VALUES,
+    MemorySink,
+    World,
+    connected,
+    decode,
+    exchange,
+    logger_of,
+    placed,
+    until,
+)
 from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
 from tanzheng.edge.abc import Surroundings
-from tanzheng.edge.drivers.hj212 import driver, packets
+from tanzheng.edge.drivers.hj212 import packets
 from tanzheng.edge.drivers.hj212.driver import make_lines
 from tanzheng.hardware.hj212.codec import Upload, build, frame
 from tanzheng.hardware.hj212.simulator import DataLogger, Faults, LoggerSettings
-
-VALUES = {"a05001-Rtd": "12.0", "a19001-Rtd": "6.5", "a00000-Rtd": "100.0"}
-MINUTE = 60_000
-UPLOAD = Upload(
-    "2011",
-    b"DataTime=20260901120000;a05001-Rtd=12.0,a05001-Flag=N",
-    "20260901120000123",
-    answer=True,
-)
-
-
-@contextlib.asynccontextmanager
-async def connected(
-    world: World,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A client's reader and writer, closed at the end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", await world.port())
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
-@contextlib.asynccontextmanager
-async def logger_of(world: World, logger: DataLogger) -> AsyncIterator[DataLogger]:
-    """A logger that connects to the world's line."""
-    task = asyncio.create_task(logger.connect("127.0.0.1", await world.port()))
-    try:
-        yield logger
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def nothing_comes(reader: asyncio.StreamReader, seconds: float = 0.15) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(seconds):
             await reader.readexactly(1)
-
-
-async def exchange(world: World, upload: Upload) -> bytes:
-    """Send one frame, read one answer."""
-    async with connected(world) as (reader, writer):
-        writer.write(build(upload))
-        async with asyncio.timeout(5):
-            line: bytes = await reader.readuntil(b"\r\n")
-    return line
 
 
 # -- answers
@@ -354,6 +324,17 @@ async def test_a_point_is_missing_after_its_time_and_never_the_old_value_again()
     assert world.line.due(NOW_MS) == (0, 1, 2)
 
 
+async def test_the_status_tells_a_logger_that_went_silent() -> None:
+    world = World()
+    assert (world.device()["answering"], world.device()["reason"]) == (False, "no_frame_yet")
+    async with world, logger_of(world, DataLogger()) as logger:
+        logger.measure("2011", NOW_MS - MINUTE, VALUES)
+        await logger.idle()
+        assert (world.device()["answering"], world.device()["reason"]) == (True, "")
+        world.now_ms += 4 * MINUTE
+        assert (world.device()["answering"], world.device()["reason"]) == (False, "silent")
+
+
 async def test_a_doubtful_unit_is_said_once_and_its_value_is_not_good() -> None:
     world = World([{"units": {"a05001": "mg/m3"}}])
     async with world, logger_of(world, DataLogger()) as logger:
@@ -365,84 +346,6 @@ async def test_a_doubtful_unit_is_said_once_and_its_value_is_not_good() -> None:
     assert "not credible" in str(doubts[0].detail["what"])
     assert {take.quality for take in world.sink.takes} == {bytes([Quality.OVER_RANGE, 0, 0])}
     assert world.device()["doubtful"]
-
-
-# -- hostile peers
-
-
-async def test_a_byte_a_minute_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "FRAME_S_MAX", 0.1)
-    async with World() as world, connected(world) as (reader, writer):
-        for byte in build(UPLOAD)[:40]:
-            writer.write(bytes([byte]))
-            await asyncio.sleep(0.005)
-        await until(lambda: world.line.status()["refused"])
-        writer.write(b"\r\n" + build(UPLOAD))
-        await reader.readuntil(b"\r\n")
-
-
-async def test_who_only_sends_rubbish_is_put_out() -> None:
-    async with World() as world:
-        async with connected(world) as (reader, writer):
-            writer.write(frame(UPLOAD.segment(), b"FFFF") * 60)
-            with contextlib.suppress(ConnectionError):
-                assert await reader.read() == b""
-        async with connected(world) as (reader, writer):
-            with contextlib.suppress(ConnectionError):
-                writer.write(b"rubbish " * 200_000)
-                await writer.drain()
-                assert await reader.read() == b""
-        await until(lambda: world.line.status()["connections"] == 0)
-        assert world.line.status()["noise_bytes"] > 1 << 20
-
-
-async def test_a_silent_connection_is_closed() -> None:
-    world = World()
-    world.line._idle_s = 0  # the schema allows no less than 10 s
-    async with world, connected(world) as (reader, _):
-        async with asyncio.timeout(2):
-            assert await reader.read() == b""
-
-
-async def test_strangers_make_room_for_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "CONNECTIONS_MAX", 4)
-    world = World()
-    async with world, contextlib.AsyncExitStack() as stack:
-        for _ in range(10):
-            await stack.enter_async_context(connected(world))
-        logger = await stack.enter_async_context(logger_of(world, DataLogger()))
-        logger.measure("2011", NOW_MS - MINUTE, VALUES)
-        await logger.idle()
-        assert world.line.status()["connections"] <= 5
-        assert world.line.status()["turned_away"] >= 6
-
-
-async def test_a_peer_that_takes_no_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "WRITE_S_MAX", 0.2)
-    async with World() as world:
-        peer = socket.socket()
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        peer.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(peer, ("127.0.0.1", await world.port()))
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(20):
-                while True:
-                    await loop.sock_sendall(peer, build(UPLOAD) * 500)
-        await until(lambda: world.line.status()["connections"] == 0)
-        peer.close()
-
-
-async def test_a_port_in_use_is_said_and_tried_again() -> None:
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
-    taken.listen()
-    port = taken.getsockname()[1]
-    async with World([{"port": port}]) as world:
-        await until(lambda: "in use" in world.line.status()["problem"])
-        taken.close()
-        await until(lambda: not world.line.status()["problem"])
-        assert b"CN=9014" in await exchange(world, UPLOAD)
 
 
 @pytest.mark.parametrize(

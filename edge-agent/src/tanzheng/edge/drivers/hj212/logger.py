@@ -196,10 +196,15 @@ class Logger:
         return [Miss(tuple(points), reason) for reason, points in missed.items()]
 
     def status(self) -> dict[str, Any]:
-        """For people."""
+        """For people. A logger that sent nothing for its stale window is not answering."""
+        silent = (
+            self.last_ms is not None
+            and self._around.now_ms() - self.last_ms > self.link.stale_after_ms
+        )
+        reason = self.last_reason or ("silent" if silent else "")
         return {
-            "answering": self.last_ms is not None and not self.last_reason,
-            "reason": self.last_reason,
+            "answering": not reason,
+            "reason": reason,
             "last_ms": self.last_ms,
             "doubtful": {self._field(point): what for point, what in self._strange.items()},
             **self.counts,
