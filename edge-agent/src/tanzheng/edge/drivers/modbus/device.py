@@ -6,20 +6,21 @@ dead, refusing or wrong without any of that showing in the code that moves the b
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from tanzheng.core.batch import Event
 from tanzheng.edge.abc import Placed, Surroundings
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.drivers.modbus.codec import ReadRequest
-from tanzheng.edge.drivers.modbus.found import Found, place_of
+from tanzheng.edge.drivers.modbus.found import Begin, Found, Place, place_of
 from tanzheng.edge.drivers.modbus.identity import MISMATCH, Identifier
 from tanzheng.edge.drivers.modbus.learning import REFUSALS, Pupil, is_gone, span_of
 from tanzheng.edge.drivers.modbus.link import BAD_REPLY, TIMEOUT, Answer, Failure
+from tanzheng.edge.drivers.modbus.raws import Raws
 from tanzheng.edge.drivers.modbus.reads import Learned, Planner, Read
 from tanzheng.edge.drivers.modbus.search import cells_of, other_count
 from tanzheng.edge.drivers.modbus.settings import settings_of
-from tanzheng.hardware.blocks import Decoded, Memory, ReadBlock
+from tanzheng.hardware.blocks import Decoded, ReadBlock
 from tanzheng.hardware.profile import Profile
 
 LEARNING = "learning_limits"
@@ -35,19 +36,6 @@ Maybe = Generator[ReadRequest, Answer, Failure | None]
 Verdict = tuple[str, Failure | None]
 """Why all is read again, if so; why the device is left alone for this round, if so."""
 NOTHING: Mapping[int, float] = {}
-
-
-class Place(Protocol):
-    """Where the device is. `generation` changes whenever something else may have come there."""
-
-    generation: int
-
-
-class Begin(NamedTuple):
-    """Where a device's part of a round begins."""
-
-    takes: int
-    misses: int
 
 
 class Device:
@@ -73,11 +61,9 @@ class Device:
         names = {point.id: name for point, name in zip(self._points, placed.fields, strict=True)}
         places = {point.id: placed.first + index for index, point in enumerate(self._points)}
         self._names = {places[point]: f"{placed.id}/{name}" for point, name in names.items()}
-        self._memory: Memory = {}
-        self._ratios = {at: name for name, at in profile.ratios.items()}
-        self._ratios_seen: dict[str, str] = {}
+        self._raws = Raws(placed.id, profile, around)
         ratios = self.settings.ratios
-        self._planner = Planner(profile, self.settings.unit, places, ratios, self._memory)
+        self._planner = Planner(profile, self.settings.unit, places, ratios, self._raws.memory)
         learned = Learned(self.settings.registers_per_read_max)
         self._pupil = Pupil(placed.id, names, learned, around)
         self._every_ms = self.settings.slow_every * placed.interval_ms
@@ -109,7 +95,7 @@ class Device:
             "answers": self.answers,
             "failures": self.failures,
             "identity": self._identifier.seen,
-            "ratios": dict(self._ratios_seen),
+            "ratios": dict(self._raws.ratios),
             "registers_per_read_max": learned.registers_max,
             "bits_per_read_max": learned.bits_max,
             "gaps": [list(pair) for pair in learned.gaps],
@@ -168,7 +154,7 @@ class Device:
         schedule = self._all
         return (
             schedule is self._fast
-            and not (schedule.left_out or self._ratios or self.reason or self._doubted)
+            and not (schedule.left_out or self.reason or self._doubted)
             and not any(read.block.raws for read in schedule.reads)
             and self._pupil.searched is None
         )
@@ -195,16 +181,15 @@ class Device:
             failure = yield from self._identify()
             if failure is not None:
                 return failure
-            self._memory.clear()
+            self._raws.memory.clear()
             self._generation = generation
         return None
 
     def _probe(self, doubted: ReadBlock) -> Maybe:
         """Ask for less than what was not answered. A late answer to that has another length, and
         a device that answers now is silent about large reads only."""
-        unit, fc = self.settings.unit, doubted.fc
         count = other_count(doubted)
-        answer = yield ReadRequest(unit, fc, doubted.addr, count)
+        answer = yield ReadRequest(self.settings.unit, doubted.fc, doubted.addr, count)
         if isinstance(answer, Failure) and is_gone(answer):
             self._pupil.forget()
             return self._fail(answer, doubted)
@@ -239,7 +224,7 @@ class Device:
         reads: Sequence[Read] = schedule.reads[index:]
         again, failure = "", None
         if answer is None:
-            self._forget_raws()
+            self._raws.begin_round()
             for reason, places in schedule.left_out.items():
                 found.miss(places, reason)
         else:
@@ -312,23 +297,17 @@ class Device:
             self._backoff.succeeded()
         if self._alive_but_for is not None:
             self._alive_but_for = None
-        if self._ratios:
-            self._note_ratios()
+        self._raws.end_round()
 
     def _passes_over(self, read: Read, slow: bool, found: Found) -> bool:
         """Ratios are read when the device is opened and in slow rounds; a refused read is being
         searched."""
-        if read.lasting and not slow and all(at in self._memory for at in read.block.raws):
+        if read.lasting and not slow and self._raws.memory.keys() >= set(read.block.raws):
             return True
         reason = self._pupil.searches(read.block)
         if reason:
             found.miss(read.points, reason)
         return bool(reason)
-
-    def _forget_raws(self) -> None:
-        """Status and scale registers hold for one round."""
-        for at in [at for at in self._memory if at not in self._ratios]:
-            del self._memory[at]
 
     def _suspects(self, read: Read, decoded: Decoded, t_ms: int) -> dict[int, float]:
         """Position → value of the counters that step back or leap."""
@@ -368,7 +347,7 @@ class Device:
         block = read.block
         silent_again = answer is TIMEOUT and self._alive_but_for == span_of(block)
         for at in block.raws:
-            self._memory.pop(at, None)
+            self._raws.memory.pop(at, None)
         found.miss(read.points, answer.reason)
         if is_gone(answer):
             if silent_again and len(cells_of(block)) > 1:
@@ -416,16 +395,6 @@ class Device:
             if asked is not None and (self._late_possible or len(cells_of(asked)) > 1):
                 self._doubted = asked
         return failure
-
-    def _note_ratios(self) -> None:
-        for at, name in self._ratios.items():
-            ratio = str(self._memory.get(at, ""))
-            before = self._ratios_seen.get(name)
-            if ratio and ratio != before:
-                self._ratios_seen[name] = ratio
-                if before is not None:
-                    detail = {"ratio": name, "before": before, "after": ratio}
-                    self._note("ratio_changed", detail)
 
     def _note(self, kind: str, detail: Mapping[str, str]) -> None:
         self._around.note(Event(self._now_ms(), kind, {"device": self.id, **detail}))

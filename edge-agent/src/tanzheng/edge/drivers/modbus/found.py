@@ -1,6 +1,7 @@
-"""What a round finds: values that were read, and why others were not."""
+"""What a round finds, and where: values that were read, and why others were not."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from tanzheng.edge.abc import Miss, Take
 from tanzheng.hardware.blocks import Decoded
@@ -28,6 +29,19 @@ class Found:
         """Points without a value, if any."""
         if points:
             self.misses.append(Miss(points, reason))
+
+
+class Place(Protocol):
+    """Where the device is. `generation` changes whenever something else may have come there."""
+
+    generation: int
+
+
+class Begin(NamedTuple):
+    """Where a device's part of a round begins."""
+
+    takes: int
+    misses: int
 
 
 def place_of(kept: tuple[int, ...] | None, position: int) -> int | None:

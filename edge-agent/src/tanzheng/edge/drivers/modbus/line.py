@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tanzheng.edge.abc import Miss, Round
 from tanzheng.edge.backoff import Backoff
-from tanzheng.edge.drivers.modbus.device import REOPENED, Begin, Device
-from tanzheng.edge.drivers.modbus.found import Found
+from tanzheng.edge.drivers.modbus.device import REOPENED, Device
+from tanzheng.edge.drivers.modbus.found import Begin, Found
 from tanzheng.edge.drivers.modbus.link import BAD_REPLY, TIMEOUT, Answer, Failure, Link
 from tanzheng.edge.drivers.modbus.opening import AnyLink, Opener, OpenFailed
 
