@@ -7,12 +7,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from edge.test_metrics import free_port
@@ -25,7 +27,9 @@ from tanzheng.edge.commands import app
 from tanzheng.edge.config import load_config
 from tanzheng.edge.counters import STATUS_NAME
 from tanzheng.edge.inbox import FOLDER, look
+from tanzheng.edge.status import SpoolStatus
 from tanzheng.edge.swap import instant_ms
+from tanzheng.edge.views import status_view
 
 METER = "schneider_iem3000"
 FIELDS = ("active_energy_export_kwh", "active_power_kw")
@@ -160,6 +164,7 @@ def test_a_running_agent_shows_its_health(running: Running) -> None:
     assert "gen_meter" in shown
     assert re.search(r"127\.0\.0\.1:\d+ +yes 是", shown)
     assert "… its age 其时长" in shown
+    assert re.search(r"agent runs 程序运行 +│ yes 是", shown)
     with urlopen(f"http://127.0.0.1:{running.metrics_port}/metrics", timeout=10) as answer:
         families = {each.name: each for each in text_string_to_metric_families(
             answer.read().decode()
@@ -213,7 +218,7 @@ def test_no_stranger_gets_a_signal(tmp_path: Path) -> None:
 def test_an_agent_that_says_nothing_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reloading, "_is_agent", lambda _pid: True)
+    monkeypatch.setattr(reloading, "is_agent", lambda _pid: True)
     plan = load_config(configure(tmp_path, 502))
     (tmp_path / "spool").mkdir()
     with subprocess.Popen(["sleep", "60"]) as other:
@@ -281,6 +286,13 @@ def test_the_words_of_the_troubleshooting_page_are_the_agents_own() -> None:
     said = "".join(path.read_text() for path in paths if path.suffix in (".py", ".json", ".yaml"))
     assert len(words) > 25
     assert [w for w in words if w not in said and not re.fullmatch(r"exception_\d+", w)] == []
+
+
+def test_an_agent_that_died_is_not_shown_as_running() -> None:
+    found = SpoolStatus("gw", 0, 0, 0, 0, 0, None, None, None, None, {"pid": 2**22 + 1})
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(status_view(found, 0))
+    assert re.search(r"agent runs 程序运行 +│ no 否", console.export_text())
 
 
 def test_now_is_the_default_instant() -> None:

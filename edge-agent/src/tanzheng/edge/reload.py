@@ -33,7 +33,7 @@ def hand_over(plan: Plan, seconds: float = TAKEN_S_MAX) -> None:
         refused = found.get("reload_error")
         if refused and refused != before.get("reload_error"):
             raise ReloadError(f"expected the agent to take the plan, got: {refused}")
-        if time.monotonic() > deadline or not _is_agent(pid):
+        if time.monotonic() > deadline or not is_agent(pid):
             raise ReloadError(f"expected the agent {pid} to take the plan within {seconds:.0f} s")
         time.sleep(POLL_S)
 
@@ -50,12 +50,13 @@ def _reloads(status: Mapping[str, Any]) -> int:
 def _running(spool: Path) -> int:
     """The process id in the status file, if it is an agent's: no stranger gets a signal."""
     found: Any = agent_status(spool).get("pid")
-    if not isinstance(found, int) or not _is_agent(found):
+    if not isinstance(found, int) or not is_agent(found):
         raise ReloadError(f"expected a running agent, got none, for the spool {spool}")
     return found
 
 
-def _is_agent(pid: int) -> bool:
+def is_agent(pid: int) -> bool:
+    """True where a process of that id runs and is an agent."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -12,6 +12,7 @@ from rich.text import Text
 from tanzheng.edge.config import Loaded, Placement
 from tanzheng.edge.health import DeviceHealth, health_of
 from tanzheng.edge.links import endpoint, serial_settings, station
+from tanzheng.edge.reload import is_agent
 from tanzheng.edge.status import SpoolStatus
 from tanzheng.edge.traffic import LineLoad, line_loads, traffic_of
 
@@ -115,7 +116,12 @@ def _agent_rows(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     counters = agent.get("counters", {})
     refused = sum(counters.get(f"ack_{name}", 0) for name in ("forged", "conflict", "malformed"))
-    rows = [("broker connected 已连接", _yes(agent.get("connected")))]
+    alive = isinstance(pid := agent.get("pid"), int) and is_agent(pid)
+    runs = "yes 是" if alive else "[red]no 否[/red]: what follows is its last word 以下为其最后状态"
+    rows = [
+        ("agent runs 程序运行", runs),
+        ("broker connected 已连接", _yes(agent.get("connected"))),
+    ]
     clock = agent.get("clock")
     if isinstance(clock, dict):
         offset = clock.get("offset_ms")
