@@ -24,6 +24,7 @@ ENTRY_POINT_GROUP = "tanzheng.commands"
 SUMMARIES = {
     "sim": "A plant to measure: Modbus devices that replay real hours · 模拟电厂",
     "edge": "Acquire, keep, sign and send readings · 边缘采集",
+    "hj212": "HJ 212 frames: read and explain them · HJ 212 报文解析",
     "ingest": "Check signed batches and write them once · 接收入库",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
