@@ -113,7 +113,7 @@ class RealSlots(ScriptedClock):
         self._first = now_ms - now_ms % interval_ms + interval_ms
         self._interval_ms, self._count, self._taken = interval_ms, count, 0
 
-    async def start(self, _durable_ms: int | None) -> int:
+    async def start(self, durable_ms: int | None) -> int:
         return self._first - self._interval_ms
 
     async def next_slot(self) -> int | None:

@@ -56,6 +56,7 @@ class Agent:
 
     def __init__(self, plan: Plan, plan_path: Path) -> None:
         self.plan, self._plan_path = plan, plan_path
+        self.plan_digest = plan.digest  # as costly as it is constant
         self.folder = Path(plan.spool_path)
         grid = Grid(plan.interval_ms, plan.phase_ms)
         self.counters = Counters()
@@ -257,7 +258,7 @@ class Agent:
             if self._listeners is not None:
                 await self._listeners.close()
             self.acquisition.rounds.close()
-            before, self.plan = self.plan, side.plan
+            before, self.plan, self.plan_digest = self.plan, side.plan, side.plan.digest
             detail = {
                 "before_sha256": before.acquisition_digest.hex(),
                 "plan_sha256": side.plan.acquisition_digest.hex(),

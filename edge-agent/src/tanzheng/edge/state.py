@@ -13,7 +13,7 @@ def agent_state(agent: "Agent") -> dict[str, Any]:
     spool, counters, clock = agent.spool, agent.counters, agent.clock.state()
     return {
         "pid": os.getpid(),
-        "plan_digest": agent.plan.digest,
+        "plan_digest": agent.plan_digest,
         "reload_error": agent.reload_error,
         "connected": agent.uplink.connected,
         "synced": agent.uplink.synced,
