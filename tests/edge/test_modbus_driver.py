@@ -2,9 +2,11 @@
 
 import asyncio
 import math
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -283,16 +285,28 @@ async def test_a_dead_endpoint_delays_no_other() -> None:
 @on_both_loops
 async def test_a_loop_that_was_held_up_hears_the_answer_that_is_there() -> None:
     """Busy for longer than the time-out (a slow disk): the answer has arrived meanwhile."""
-    async with tcp_server(tcp_slaves(Slave(CEMS_TABLE))) as port:
-        line = cems(port, timeout_ms=50)
-        assert await read(line) == CEMS_VALUES
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            while request := connection.recv(12):
+                time.sleep(0.02)
+                connection.sendall(cems_answer(request))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    line = cems(listening.getsockname()[1], timeout_ms=60)
+    assert await read(line) == CEMS_VALUES
+    for _ in range(5):
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         line.start(INTERVAL_MS, done.set_result)
-        await asyncio.sleep(0)
-        time.sleep(0.02)  # noqa: ASYNC251
-        asyncio.get_running_loop().call_later(0.02, time.sleep, 0.1)
+        await asyncio.sleep(0.005)
+        time.sleep(0.1)  # noqa: ASYNC251
         assert not (await done).misses
-        line.close()
+    line.close()
+    await asyncio.to_thread(thread.join)
+    listening.close()
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

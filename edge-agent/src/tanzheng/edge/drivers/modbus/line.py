@@ -20,8 +20,6 @@ from tanzheng.edge.drivers.modbus.opening import AnyLink, Opener, OpenFailed
 if TYPE_CHECKING:
     from tanzheng.edge.drivers.modbus.codec import ReadRequest
 
-GRACE_S = 0.001
-"""An event loop that was held up hears its timers before its sockets: one more turn, then late."""
 SILENT_MAX = 3
 """So many requests in a row without a byte: an RTU line is opened anew."""
 
@@ -58,7 +56,6 @@ class ModbusLine:
         # deadline, never for a later one: then it is set again when it fires.
         self._deadline_s = self._timer_s = self._limit_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._in_grace = False
         self._pause: asyncio.TimerHandle | None = None
         self._ready_s = 0.0
         self._stray_bytes = self._connections = 0
@@ -268,19 +265,14 @@ class ModbusLine:
             self._timer = loop.call_later(self._deadline_s - now_s, self._tick)
 
     def _tick(self) -> None:
+        # Both loops hear their sockets before their timers: an answer that came while the loop was
+        # held up has been taken by now.
         self._timer, self._timer_s = None, math.inf
         now_s = time.monotonic()
-        if now_s < self._deadline_s:
-            self._in_grace = False
-            if self._deadline_s != math.inf:
-                self._set_timer(now_s)
-        elif not self._in_grace:
-            self._in_grace = True
-            self._timer_s = self._deadline_s
-            self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._tick)
-        else:
-            self._in_grace = False
+        if now_s >= self._deadline_s:
             self._expire()
+        elif self._deadline_s != math.inf:
+            self._set_timer(now_s)
 
     def _expire(self) -> None:
         self._deadline_s = math.inf
