@@ -12,7 +12,16 @@ from pathlib import Path
 
 from acceptance.judge import Verdict, judge
 from acceptance.slaves import Endpoint, Slave, Slaves
-from edge.world import GATEWAY, Platform, Program, readings, wait_until, write_config
+from edge.world import (
+    GATEWAY,
+    Platform,
+    Program,
+    gap_slots,
+    readings,
+    wait_until,
+    write_config,
+)
+from tanzheng.core.batch import Event
 from tanzheng.edge.config import load_config
 from tanzheng.edge.plan import Plan, save_plan
 
@@ -48,7 +57,7 @@ interval_s = 1
 
 @dataclass
 class Site:
-    """Devices `d1`, `d2` … in the order of endpoints and units, each with the point `count`.
+    """Devices `d1`, `d2` … in the order of endpoints and units; the first of `fields` counts.
 
     `interval_ms` may be less than the second that a plant file allows: tests are short.
     """
@@ -62,6 +71,8 @@ class Site:
     settings: dict[str, object] = field(default_factory=dict)
     profile: str = PROFILE
     fields: tuple[str, ...] = (FIELD,)
+    pushed: bool = False
+    """True where devices send by themselves: they owe no slot."""
 
     @property
     def slaves(self) -> list[Slave]:
@@ -70,7 +81,7 @@ class Site:
     def offered(self) -> dict[str, list[float]]:
         """What every device answered well, by point name."""
         return {
-            f"d{number}/{FIELD}": [float(each) for each in slave.answered]
+            f"d{number}/{self.fields[0]}": [float(each) for each in slave.answered]
             for number, slave in enumerate(self.slaves, 1)
         }
 
@@ -80,12 +91,9 @@ class Site:
         (self.folder / "profiles/counting.yaml").write_text(self.profile)
         points = "".join(f'[[device.point]]\nfield = "{name}"\n' for name in self.fields)
         devices, plant = {}, [PLANT]
-        places = [(each.port, unit) for each in self.endpoints for unit in each.slaves]
-        for number, (port, unit) in enumerate(places, 1):
-            devices[f"d{number}"] = {
-                "protocol": "modbus_tcp", "host": "127.0.0.1", "port": port, "unit_id": unit,
-                "timeout_ms": self.timeout_ms,
-            }  # fmt: skip
+        places = [(each, unit) for each in self.endpoints for unit in each.slaves]
+        for number, (endpoint, unit) in enumerate(places, 1):
+            devices[f"d{number}"] = endpoint.link(unit, self.timeout_ms)
             plant.append(
                 f'[[device]]\nid = "d{number}"\ngateway = "{GATEWAY}"\nunit = "U1"\n'
                 f'profile = "counting"\n{points}'
@@ -175,6 +183,20 @@ class Run:
         time.sleep(0.6)  # one more batch: what comes twice comes now
         return self._judged(quality)
 
+    def verdict_so_far(self) -> Verdict:
+        """The count at this moment."""
+        return self._judged(0)
+
+    def gap_slots(self, point: str) -> list[int]:
+        """The slots of `point` that gap records name so far."""
+        return [t_ms for name, t_ms, _ in gap_slots(self.platform.batches) if name == point]
+
+    def events(self, kind: str) -> list[Event]:
+        """What was told of that kind so far."""
+        return [
+            event for batch in self.platform.batches for event in batch.events if event.kind == kind
+        ]
+
     def stored(self, point: str) -> list[float]:
         """The values of `point` that the platform has."""
         return [value for name, _, value in readings(self.platform.batches) if name == point]
@@ -188,14 +210,15 @@ class Run:
             ]
             for point, numbers in self.site.offered().items()
         }
-        return judge(offered, self.platform.batches, self.site.interval_ms, quality)
+        verdict = judge(offered, self.platform.batches, self.site.interval_ms, quality)
+        return replace(verdict, unexplained=0) if self.site.pushed else verdict
 
 
 @contextmanager
 def running(site: Site, without: str | None = None) -> Iterator[Run]:
     """Devices, platform and agent while the block lasts."""
     with (
-        Slaves(list(site.endpoints)) as slaves,
+        Slaves(site.endpoints) as slaves,
         Platform(site.platform_url) as platform,
         site.start(without) as gateway,
     ):

@@ -8,7 +8,7 @@ so that a test may change their behaviour while the agent, another process, read
 import asyncio
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 REQUEST = struct.Struct(">HHHBBHH")
@@ -86,13 +86,20 @@ class Endpoint:
     `connections_max` further connections are closed at once, as many devices do.
     """
 
-    def __init__(self, slaves: list[Slave], connections_max: int = 99) -> None:
+    def __init__(self, slaves: Sequence[Slave], connections_max: int = 99) -> None:
         self.slaves = {slave.unit: slave for slave in slaves}
         self.connections_max = connections_max
         self.connections = 0
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+
+    def link(self, unit: int, timeout_ms: int) -> dict[str, object]:
+        """What devices.json says of the device `unit`."""
+        return {
+            "protocol": "modbus_tcp", "host": "127.0.0.1", "port": self.port, "unit_id": unit,
+            "timeout_ms": timeout_ms,
+        }  # fmt: skip
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -127,7 +134,7 @@ class Endpoint:
 class Slaves:
     """The thread that runs the endpoints while the `with` block lasts."""
 
-    def __init__(self, endpoints: list[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
