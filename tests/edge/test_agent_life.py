@@ -156,7 +156,7 @@ def test_a_plan_that_went_bad_leaves_the_old_one(tmp_path: Path) -> None:
             for number, bad in enumerate(
                 [
                     replace(device, link={**device.link, "protocol": "telepathy"}),
-                    replace(device, profile={}),
+                    replace(device, profile={"id": "nothing"}),
                     replace(device, fields=("co_dry_ppm",)),
                 ],
                 1,
