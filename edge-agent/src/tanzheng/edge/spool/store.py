@@ -96,6 +96,10 @@ class Spool:
         """How many entries wait to be sealed."""
         self.unsealed_bytes = self._count("SELECT coalesce(sum(length(body)), 0) FROM entry")
         self.sealed_bytes = self._count("SELECT coalesce(sum(length(wire)), 0) FROM batch")
+        self.orphan_bytes = self._count(
+            "SELECT coalesce(sum(length(wire)), 0) FROM batch WHERE orphan"
+        )
+        """Those of `sealed_bytes` that are kept aside, see `open_epoch`."""
         self.batches = self._count("SELECT count(*) FROM batch WHERE NOT orphan")
         """How many batches the platform has not signed for."""
         self.head = self._chain("head")
@@ -271,7 +275,7 @@ class Spool:
             self.opens_epoch = True
             self.unsealed += 1
             self.unsealed_bytes += len(body)
-            self.batches = 0
+            self.batches, self.orphan_bytes = 0, self.sealed_bytes
         return orphans
 
     def oldest_ms(self) -> int | None:
