@@ -5,7 +5,7 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.scripted import take
@@ -228,6 +228,7 @@ def test_garbage_on_the_disk_is_named(data: bytes) -> None:
             read(data)
 
 
+@settings(max_examples=500)
 @given(stories(), st.integers(0, 10**6), st.integers(0, 255))
 def test_a_damaged_entry_is_named_or_still_an_entry(
     entries: list[Entry], at: int, byte: int

@@ -51,8 +51,9 @@ class Packed:
 def pack(columns: Sequence[Column]) -> Packed:
     """The bytes of `columns`; `EncodingError` where they are not what `Column` says, or span more
     than 49 days."""
-    t0 = min((column.t_ms[0] for column in columns if len(column)), default=0)
-    last = max((column.t_ms[-1] for column in columns if len(column)), default=0)
+    instants = {id(column.t_ms): column.t_ms for column in columns}  # shared ones once
+    t0 = min((times[0] for times in instants.values() if times), default=0)
+    last = max((times[-1] for times in instants.values() if times), default=0)
     if last - t0 > SPAN_MS_MAX:
         raise EncodingError(f"batch: expected a span up to {SPAN_MS_MAX} ms, got {last - t0}")
     counts = [len(column.t_ms) for column in columns]
@@ -61,7 +62,10 @@ def pack(columns: Sequence[Column]) -> Packed:
     if not len(values) == 8 * sum(counts) == 8 * len(quality):
         raise EncodingError("batch: expected columns of equal length")
     _check_readings(values, quality)
-    return Packed(counts, t0, _offsets(columns, t0), values, quality)
+    offsets = {key: _offsets(times, t0) for key, times in instants.items()}
+    return Packed(
+        counts, t0, _joined([offsets[id(column.t_ms)] for column in columns]), values, quality
+    )
 
 
 def unpack(packed: Packed) -> tuple[Column, ...]:
@@ -84,18 +88,10 @@ def unpack(packed: Packed) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _offsets(columns: Sequence[Column], t0: int) -> bytes:
-    """Instants as uint32 after `t0`; an array that columns share is looked at once."""
-    known: dict[int, array[int]] = {}
-    parts = []
-    for column in columns:
-        times = column.t_ms
-        offsets = known.get(id(times))
-        if offsets is None:
-            _check_rising(times)
-            offsets = known[id(times)] = array("I", [t - t0 for t in times])
-        parts.append(offsets)
-    return _joined(parts)
+def _offsets(times: "array[int]", t0: int) -> "array[int]":
+    """Instants as uint32 after `t0`."""
+    _check_rising(times)
+    return array("I", [t - t0 for t in times])
 
 
 def _check_readings(values: bytes, quality: bytes) -> None:

@@ -215,7 +215,7 @@ def unpack(body: bytes) -> tuple[list[Packed], Sequence[Miss], Sequence[Event], 
             values_end, quality_end = values_at + 8 * size, quality_at + size
             packed.append((t_ms, block, body[values_at:values_end], body[quality_at:quality_end]))
             values_at, quality_at = values_end, quality_end
-    except struct.error as error:
+    except (struct.error, ValueError) as error:  # ValueError: half a point number
         raise EncodingError(f"spool entry: expected readings, got {error}") from error
     if quality_at != end:
         raise EncodingError("spool entry: expected as many readings as its head says")
