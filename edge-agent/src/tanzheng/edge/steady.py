@@ -45,6 +45,7 @@ class SteadyTime:
         self._anchor_s, self._anchor_ms = monotonic_s, wall_ms
         self._slew_ms = self._slew_rate = 0.0
         self._difference_ms = 0.0
+        self._seen = (monotonic_s, wall_ms)
 
     @property
     def agrees(self) -> bool:
@@ -72,15 +73,16 @@ class SteadyTime:
 
     def stepped(self, monotonic_s: float, wall_ms: float) -> bool:
         """Whether the wall clock has stepped since the last observation."""
-        now_ms = self._at(monotonic_s)
-        return abs(wall_ms - now_ms - self._difference_ms) > self._offset_ms_max
+        return abs(self._moved_ms(monotonic_s, wall_ms)) > self._offset_ms_max
 
     def observe(self, monotonic_s: float, wall_ms: float, synced: bool) -> Observed:
         """Compare with the wall clock; `synced`: a source stands behind what it shows now."""
         stepped, leapt_ms = self.stepped(monotonic_s, wall_ms), 0
         now_ms = self._at(monotonic_s)
         difference_ms = wall_ms - now_ms
-        step = Step(round(difference_ms - self._difference_ms), synced) if stepped else None
+        moved_ms = self._moved_ms(monotonic_s, wall_ms)
+        step = Step(round(moved_ms), synced) if stepped else None
+        self._seen = (monotonic_s, wall_ms)
         if synced and difference_ms > self._offset_ms_max:
             leapt_ms = round(difference_ms)
             now_ms, difference_ms = wall_ms, 0.0
@@ -95,6 +97,11 @@ class SteadyTime:
         if abs(slewed_ms) > abs(self._slew_ms):  # no further than to the wall clock
             slewed_ms = self._slew_ms
         return self._anchor_ms + passed_ms + slewed_ms
+
+    def _moved_ms(self, monotonic_s: float, wall_ms: float) -> float:
+        """How much further the wall clock went than the monotonic one since it was last seen."""
+        seen_s, seen_ms = self._seen
+        return wall_ms - seen_ms - (monotonic_s - seen_s) * 1000
 
     def _slew(self, synced: bool) -> None:
         """From now on work off what may be worked off."""
