@@ -8,6 +8,10 @@ from acceptance.judge import Verdict
 from tanzheng.ingest.broker import Broker
 
 
+class NothingToJudge(Exception):
+    """The agent did so badly without its protection that no count was reached."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Where a case happens: a folder, the broker, and the protection left out (None: none)."""

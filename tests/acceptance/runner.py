@@ -6,26 +6,14 @@ about would prove nothing. Each entry takes the smallest thing away that makes t
 it is. The product has no such switches.
 """
 
+import importlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from acceptance.switches import PROTECTIONS, put
 from tanzheng.edge import agent
 from tanzheng.edge.kernel_clock import KernelState, MachineTime
-
-Cripple = Callable[[], None]
-PROTECTIONS: dict[str, Cripple] = {}
-
-
-def protection(name: str) -> Callable[[Cripple], Cripple]:
-    """Register the decorated function as what switches `name` off."""
-
-    def register(cripple: Cripple) -> Cripple:
-        PROTECTIONS[name] = cripple
-        return cripple
-
-    return register
 
 
 def inject_clock(path: Path) -> None:
@@ -38,13 +26,16 @@ def inject_clock(path: Path) -> None:
     def kernel(_self: MachineTime) -> KernelState:
         return KernelState(bool(json.loads(path.read_text())["synced"]), 0)
 
-    MachineTime.wall_ms, MachineTime.kernel = wall_ms, kernel  # type: ignore[method-assign]
+    put(MachineTime, "wall_ms", wall_ms)
+    put(MachineTime, "kernel", kernel)
 
 
 def main(plan: str, clock: str, without: str | None = None) -> int:
     """Run the agent until it ends; its exit code."""
     inject_clock(Path(clock))
     if without is not None:
+        for module in Path(__file__).parent.glob("protections_*.py"):
+            importlib.import_module(f"acceptance.{module.stem}")
         PROTECTIONS[without]()
     return agent.main([plan])
 

@@ -1,4 +1,4 @@
-"""One gateway as a real process between counting devices, a real broker and a platform with a key."""
+"""One gateway, a real process, between counting devices, a real broker and a platform."""
 
 import contextlib
 import json
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from acceptance.case import NothingToJudge
 from acceptance.judge import Verdict, judge
 from acceptance.slaves import Endpoint, Slave, Slaves
 from edge.world import (
@@ -152,6 +153,7 @@ class Run:
     gateway: Gateway
     platform: Platform
     slaves: Slaves
+    without: str | None = None
     in_flight: dict[str, set[float]] = field(default_factory=dict)
     """What devices had answered in the moment of a kill: it may be stored or in a gap."""
 
@@ -174,8 +176,11 @@ class Run:
     def verdict(self, seconds: float = 8.0, quality: int | None = 0) -> Verdict:
         """Let the devices fall silent, wait until what they offered is stored, and judge.
 
-        Where something stays away the verdict comes after `seconds` and says so.
+        Where something stays away the verdict comes after `seconds` and says so; without a
+        protection something is expected to, so less patience will do.
         """
+        if self.without is not None:
+            seconds = min(seconds, 5.0)
         for slave in self.site.slaves:
             slave.fault = lambda _slave, _asked: []
         with contextlib.suppress(AssertionError):
@@ -216,13 +221,27 @@ class Run:
 
 @contextmanager
 def running(site: Site, without: str | None = None) -> Iterator[Run]:
-    """Devices, platform and agent while the block lasts."""
+    """Devices, platform and agent while the block lasts.
+
+    `NothingToJudge` where an agent without a protection does not get so far as to be judged.
+    """
+    try:
+        with _at_work(site, without) as run:
+            yield run
+    except AssertionError as error:
+        if without is None:
+            raise
+        raise NothingToJudge(str(error)) from error
+
+
+@contextmanager
+def _at_work(site: Site, without: str | None) -> Iterator[Run]:
     with (
         Slaves(site.endpoints) as slaves,
         Platform(site.platform_url) as platform,
         site.start(without) as gateway,
     ):
-        run = Run(site, gateway, platform, slaves)
+        run = Run(site, gateway, platform, slaves, without)
         try:
             yield run
         finally:

@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 REQUEST = struct.Struct(">HHHBBHH")
 EXCEPTION_ADDRESS = 2
@@ -139,7 +140,7 @@ class Slaves:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def __enter__(self) -> "Slaves":
+    def __enter__(self) -> Self:
         self._thread.start()
         for endpoint in self.endpoints:
             self.call(endpoint.listen())

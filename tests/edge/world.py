@@ -54,6 +54,14 @@ class Platform:
     refused: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
+        self.come_back()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def come_back(self) -> None:
+        """Log in; returns when subscribed."""
         parts = urlsplit(self.url)
         assert parts.hostname is not None
         self._ready = threading.Event()
@@ -65,10 +73,10 @@ class Platform:
         self._client.on_message = lambda _c, _u, message: self._take(bytes(message.payload))
         self._client.connect(parts.hostname, parts.port or 1883, keepalive=5)
         self._client.loop_start()
-        assert self._ready.wait(10)
-        return self
+        assert self._ready.wait(10), "expected a subscription within 10 s"
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Log out: what is published now is for nobody."""
         self._client.disconnect()
         self._client.loop_stop()
 
