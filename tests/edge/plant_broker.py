@@ -58,6 +58,11 @@ class PlantBroker:
         self._process.terminate()
         self._process.wait(10)
 
+    def kill(self) -> None:
+        """As a power cut would: what it did not write is gone."""
+        self._process.kill()
+        self._process.wait(10)
+
     def pause(self) -> None:
         """Connections stay open and silent."""
         self._process.send_signal(signal.SIGSTOP)
