@@ -18,9 +18,10 @@ from edge.world import GATEWAY, GATEWAY_KEY, STRANGER_KEY, gap_slots, readings
 from tanzheng.core import cbor
 from tanzheng.core.batch import ChainHead, Event, open_signed
 from tanzheng.edge.abc import Miss
+from tanzheng.edge.spool import store
 from tanzheng.edge.spool.database import SCHEMA_VERSION
 from tanzheng.edge.spool.fsck import SpoolDamaged, check_spool
-from tanzheng.edge.spool.records import GapEntry, SlotEntry, decode_entry
+from tanzheng.edge.spool.records import ArrivalEntry, GapEntry, SlotEntry, decode_entry
 from tanzheng.edge.spool.store import FILE_NAME, Spool, SpoolError
 from tanzheng.edge.status import read_status
 from tanzheng.edge.steps import Counter as CounterPoint
@@ -123,7 +124,7 @@ def test_a_spool_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / FILE_NAME)
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(SpoolError, match="expected spool version 1 to 2, got 9"):
+    with pytest.raises(SpoolError, match=f"version 1 to {SCHEMA_VERSION}, got 9"):
         Spool(tmp_path, GATEWAY, POINTS)
 
 
@@ -274,7 +275,9 @@ def test_a_spool_of_version_1_is_taken_over(tmp_path: Path) -> None:
     """As the first release left it: its entries are sealed, nothing is asked again."""
     Spool(tmp_path, GATEWAY, POINTS).close()
     db = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
-    db.executescript("DROP TABLE ledger; DROP TABLE inbox; PRAGMA user_version = 1")
+    for table in ("ledger", "inbox", "arrived"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("PRAGMA user_version = 1")
     values = array("d", [1.5, float("nan")]).tobytes()
     body = cbor.dumps([0, 60_000, 0, values, {"refused": [1]}])
     db.execute("INSERT INTO entry VALUES (1, 1, 60000, ?)", (body,))
@@ -344,3 +347,47 @@ def test_the_ledger_is_as_durable_as_the_batch(tmp_path: Path) -> None:
         {"device": "m", "field": "active_power_kw", "kind": "rollover", "from": "99.0",
          "to": "1.0", "offset": "100.0"}
     ]  # fmt: skip
+
+
+def test_what_is_sent_again_after_a_restart_is_left_out(tmp_path: Path) -> None:
+    """Of the same point and instant: not of another point, not of a point that is polled."""
+    first = ArrivalEntry((take(60_000, [0], [1.0]), take(120_000, [0], [2.0])))
+    again = ArrivalEntry((take(120_000, [0], [2.0]), take(180_000, [0], [3.0])))
+    other = ArrivalEntry((take(120_000, [1], [7.0]),))
+    for entries in ([first], [again, other], [again]):
+        spool = Spool(tmp_path, GATEWAY, POINTS)
+        spool.commit(entries)
+        assert seal_all(sealing(spool)) == 1
+        spool.close()
+    batches = [signed.batch for signed in check_spool(tmp_path, GATEWAY_KEY.public).batches]
+    assert [readings([batch]) for batch in batches] == [
+        [(POINTS[0], 60_000, 1.0), (POINTS[0], 120_000, 2.0)],
+        [(POINTS[0], 180_000, 3.0), (POINTS[1], 120_000, 7.0)],
+        [],
+    ]
+    told = [each.detail["count"] for batch in batches for each in batch.events]
+    assert told == [1, 2]
+
+
+def test_a_spool_of_version_2_is_taken_over(tmp_path: Path) -> None:
+    Spool(tmp_path, GATEWAY, POINTS).close()
+    db = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    db.execute("DROP TABLE arrived")
+    db.execute("PRAGMA user_version = 2")
+    db.close()
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    assert spool.arrived(POINTS[0], 0, 1) == set()
+    spool.close()
+
+
+def test_the_spool_knows_a_bounded_number_of_arrivals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "ARRIVED_MAX", 3)
+    spool = Spool(tmp_path, GATEWAY, POINTS)
+    sealer = sealing(spool)
+    for number in range(5):
+        spool.commit([ArrivalEntry((take(number, [0], [1.0]),))])
+        seal_all(sealer)
+    assert spool.arrived(POINTS[0], 0, 9) == {2, 3, 4}
+    spool.close()

@@ -7,7 +7,8 @@ the same points are one record.
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from operator import le
 
@@ -29,6 +30,7 @@ from tanzheng.edge.spool.records import (
     Packed,
     decode_entry,
     encode_entry,
+    is_arrival,
     is_packed,
     points_of,
     summary,
@@ -97,6 +99,13 @@ class Builder:
         self._readings = self._weight = 0
         self._span: tuple[int, int] | None = None
         self.entries = 0
+        self.arrived: set[int] = set()
+        """Points of which readings came by themselves, outside of any slot."""
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """First and last instant of the readings so far."""
+        return self._span or (0, 0)
 
     def add(self, body: bytes) -> bool:
         """Take the entry in `body`; False where the batch is full (the first always fits)."""
@@ -122,15 +131,19 @@ class Builder:
         self._take(body)
         return True
 
-    def finish(self) -> Content:
-        """What all entries said."""
-        columns, doubles = _columns(self._points, self._blocks.values())
+    def finish(self, known: Mapping[int, AbstractSet[int]] | None = None) -> Content:
+        """What all entries said, but for readings of a point whose instant is in `known`: these
+        are in the chain already."""
+        found, doubles = _columns(self._points, self._blocks.values())
+        columns = tuple(
+            _without(column, known[point], doubles) if known and point in known else column
+            for point, column in enumerate(found)
+        )
         events = self._events
         if doubles.count:
-            span = self._span or (0, 0)
             detail = {"count": doubles.count, "differing": doubles.differing}
-            events = [*events, Event(span[1], "duplicates_removed", detail)]
-        return Content(columns, self._gaps.finish(columns), tuple(events))
+            events = [*events, Event(self.span_ms[1], "duplicates_removed", detail)]
+        return Content(columns, self._gaps.finish(found), tuple(events))
 
     def _take(self, body: bytes) -> None:
         if not is_packed(body):
@@ -143,6 +156,8 @@ class Builder:
                 return
             body = encode_entry(entry)  # a slot of spool version 1
         packed, misses, events, slot_ms = unpack(body)
+        if is_arrival(body):
+            self.arrived.update(point for take in packed for point in points_of(take[1]))
         blocks = self._blocks
         for take in packed:
             block = blocks.get(take[1])
@@ -205,6 +220,17 @@ def _columns(points: int, blocks: Iterable[_Block]) -> tuple[tuple[Column, ...],
         done[point] = _merge(parts, orders[key], doubles)
     none = Column(array("q"), array("d"), b"")
     return tuple(none if column is None else column for column in done), doubles
+
+
+def _without(column: Column, known: AbstractSet[int], doubles: _Doubles) -> Column:
+    """The readings of `column` whose instants are not in `known`."""
+    kept = [at for at, t_ms in enumerate(column.t_ms) if t_ms not in known]
+    doubles.count += len(column) - len(kept)
+    return Column(
+        array("q", map(column.t_ms.__getitem__, kept)),
+        array("d", map(column.value.__getitem__, kept)),
+        bytes(map(column.quality.__getitem__, kept)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

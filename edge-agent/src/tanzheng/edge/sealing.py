@@ -104,13 +104,21 @@ class Sealing:
             last_id = _fill(builder, unsealed, everything)
             if not builder.entries:
                 return False
-            signed, changed = self._sign(unsealed, builder.finish())
+            names = {point: unsealed.points[point] for point in sorted(builder.arrived)}
+            known = {
+                at: instants
+                for at, name in names.items()
+                if (instants := spool.arrived(name, *builder.span_ms))
+            }
+            content = builder.finish(known)
+            signed, changed = self._sign(unsealed, content)
             span_ms = signed.batch.span_ms
             wire = self._zstd.compress(signed.raw)
             spool.seal(
                 Sealed(
                     signed.head, wire, span_ms[0] if span_ms else None, signed.batch.readings,
                     last_id, changed,
+                    [(names[at], t_ms) for at in names for t_ms in content.columns[at].t_ms],
                 )
             )  # fmt: skip
         self._ledger.update(changed)

@@ -14,7 +14,7 @@ from tanzheng.core.errors import TanzhengError
 
 FILE_NAME = "spool.sqlite"
 LOCK_NAME = "lock"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -40,6 +40,11 @@ CREATE TABLE ledger (
     doubt_ms INTEGER, doubt_value REAL, reset_ms INTEGER NOT NULL, reset_offset REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE inbox (digest BLOB PRIMARY KEY CHECK (length(digest) = 32)) STRICT, WITHOUT ROWID;
+"""
+_SCHEMA_3 = """
+CREATE TABLE arrived (
+    id INTEGER PRIMARY KEY, point TEXT NOT NULL, t_ms INTEGER NOT NULL, UNIQUE (point, t_ms)
+) STRICT;
 """
 
 _DISK_FULL = sqlite3.SQLITE_FULL
@@ -156,7 +161,7 @@ def _create(path: Path, gateway: str) -> None:
     fresh.unlink(missing_ok=True)
     with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
         fresh.chmod(0o600)
-        schema = f"{_SCHEMA_1}{_SCHEMA_2}"
+        schema = f"{_SCHEMA_1}{_SCHEMA_2}{_SCHEMA_3}"
         db.executescript(f"BEGIN;{schema}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         db.execute("INSERT INTO meta VALUES ('gateway', ?)", (gateway,))
     fresh.rename(path)
@@ -173,10 +178,12 @@ def _check(db: sqlite3.Connection, path: Path, gateway: str) -> None:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    """From version 1, in one transaction. Its entries stay as they are: they are still read."""
+    """To the present version, in one transaction. Entries of version 1 stay as they are: they are
+    still read."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 1:
-        db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA_2}PRAGMA user_version = 2;COMMIT;")
+    if version < SCHEMA_VERSION:
+        schema = f"{_SCHEMA_2 if version == 1 else ''}{_SCHEMA_3}"
+        db.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -195,6 +195,11 @@ def is_packed(body: bytes) -> bool:
     return body[:1] in (b"\x01", b"\x02")
 
 
+def is_arrival(body: bytes) -> bool:
+    """Whether `body` is what came outside of any slot."""
+    return body[:1] == b"\x02"
+
+
 def unpack(body: bytes) -> tuple[list[Packed], Sequence[Miss], Sequence[Event], int]:
     """Takes, misses, events and slot (0: none) of an entry with readings, version 2."""
     try:

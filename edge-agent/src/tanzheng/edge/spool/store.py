@@ -8,7 +8,9 @@ chain. Any thread may call; `guard` is held by whoever needs several calls to be
 `entry` holds what is read and not yet sealed, `batch` what is sealed and not yet acknowledged,
 `chain` the last sealed place (`head`) and the last acknowledged one (`acked`); both outlive the
 batches they name. Bytes in `batch.wire` are what goes to the broker: zstd of the signed batch.
-`ledger` has a line for each counter, `inbox` the digest of every record taken from there.
+`ledger` has a line for each counter, `inbox` the digest of every record taken from there,
+`arrived` the instants of what devices sent by themselves, the newest `ARRIVED_MAX` that were
+sealed: a sender that was not answered sends again, perhaps to the process after this one.
 """
 
 import os
@@ -40,6 +42,9 @@ __all__ = [
 Row = tuple[int, bytes]
 """An entry to be committed: its newest slot (0: none) and its bytes."""
 
+ARRIVED_MAX = 100_000
+"""Readings of senders that are known again: about 8 MB of the file."""
+
 _INSERT = "INSERT INTO entry (point_set, last_ms, body) VALUES (?, ?, ?)"
 
 
@@ -50,7 +55,10 @@ def row(entry: Entry) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A signed batch on its way into the spool, with the entries it was made from."""
+    """A signed batch on its way into the spool, with the entries it was made from.
+
+    `arrived` are (point, instant) of its readings that devices sent by themselves.
+    """
 
     head: ChainHead
     wire: bytes
@@ -58,6 +66,7 @@ class Sealed:
     readings: int
     last_entry_id: int
     ledger: Mapping[str, Standing] = field(default_factory=dict)
+    arrived: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,7 @@ class Spool:
                 self._set_chain("head", head)
                 self._db.execute("DELETE FROM meta WHERE key = 'opens_epoch'")
                 self._set_ledger(sealed.ledger)
+                self._remember(sealed.arrived)
                 if self.durable_ms is not None:
                     self._set_meta("durable_ms", self.durable_ms)
             self.head, self.opens_epoch = head, False
@@ -304,6 +314,16 @@ class Spool:
             for point, t_ms, value, offset, d_ms, d_value, *reset in rows
         }
 
+    def arrived(self, point: str, first_ms: int, last_ms: int) -> set[int]:
+        """The instants from `first_ms` to `last_ms` of which a reading of `point` arrived before
+        and is sealed."""
+        with self.guard:
+            rows = self._db.execute(
+                "SELECT t_ms FROM arrived WHERE point = ? AND t_ms BETWEEN ? AND ?",
+                (point, first_ms, last_ms),
+            ).fetchall()
+        return {t_ms for (t_ms,) in rows}
+
     def knows_record(self, digest: bytes) -> bool:
         """Whether a record of the inbox was taken before."""
         with self.guard:
@@ -338,6 +358,15 @@ class Spool:
 
     def _set_meta(self, key: str, value: int | str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def _remember(self, arrived: Sequence[tuple[str, int]]) -> None:
+        if arrived:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO arrived (point, t_ms) VALUES (?, ?)", arrived
+            )
+            self._db.execute(
+                "DELETE FROM arrived WHERE id <= (SELECT max(id) FROM arrived) - ?", (ARRIVED_MAX,)
+            )
 
     def _set_ledger(self, lines: Mapping[str, Standing]) -> None:
         self._db.executemany(
