@@ -14,6 +14,7 @@ from edge.scripted import ScriptedClock, ScriptedLine, bench, take
 from edge.spools import POINTS, seal_all, sealing, slot
 from edge.world import GATEWAY, GATEWAY_KEY
 from tanzheng.edge.abc import Round
+from tanzheng.edge.room import Limits
 from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.fsck import check_spool
 from tanzheng.edge.spool.records import GapEntry, SlotEntry, decode_entry
@@ -69,6 +70,28 @@ async def test_a_disk_that_refuses_costs_a_gap_and_no_more(little_disk: Path, ho
     assert not missing & held
     assert missing | held == set(every)
     assert held >= {*every[:14], *every[29:]}
+
+
+async def test_what_a_full_disk_refuses_to_note_is_told_later(tmp_path: Path) -> None:
+    """Too little is free for readings, and for some slots not even their gap can be written."""
+    every = [60_000 * number for number in range(1, 11)]
+    clock = ScriptedClock(every)
+    inner, line = clock.next_slot, ScriptedLine([0], lambda t: Round([take(t, [0], [1.0])]))
+    limits = Limits(1 << 30, 1 << 60)
+    async with bench(tmp_path, Grid(60_000), clock, [line], POINTS[:1], limits=limits) as made:
+
+        async def next_slot() -> int | None:
+            slot_ms = await inner()
+            refuses = slot_ms is not None and every[3] <= slot_ms <= every[5]
+            made.spool._db.execute(f"PRAGMA query_only = {int(refuses)}")
+            return slot_ms
+
+        clock.next_slot = next_slot  # type: ignore[method-assign]
+        entries = await made.run()
+    gaps = [entry for entry in entries if isinstance(entry, GapEntry)]
+    told = [t for gap in gaps for each in gap.cadences for t in each.slots(gap.from_ms, gap.to_ms)]
+    assert sorted(told) == every
+    assert {gap.reason for gap in gaps} == {"spool_full", "disk_error"}
 
 
 def fill(ballast: Path) -> None:

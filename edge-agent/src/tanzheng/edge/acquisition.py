@@ -288,19 +288,19 @@ class Acquisition:
         """A slot without room is one gap, visible to the platform; the gap grows in place."""
         end_ms = slot_ms + self._grid.interval_ms
         await self._writer.flush()
-        growing = self._full
+        growing, owed = self._full, self._owed
         try:
-            if growing and growing.commits == self._writer.commits and not self._owed:
+            if growing and growing.commits == self._writer.commits and not owed:
                 grown = GapEntry(growing.gap.from_ms, end_ms, SPOOL_FULL, self._cadences)
                 await self._writer.run(lambda: self._spool.replace_last(grown))
             else:
                 log.error("spool_full", bytes_used=self._spool.bytes_used, since_ms=slot_ms)
                 grown = GapEntry(slot_ms, end_ms, SPOOL_FULL, self._cadences)
-                owed, self._owed = [*self._owed, grown], []
-                await asyncio.shield(self._writer.put(owed, urgent=True))
+                self._owed = []
+                await asyncio.shield(self._writer.put([*owed, grown], urgent=True))
             self._full = _Growing(grown, self._writer.commits)
         except SpoolRefused as error:
-            self._full = None
+            self._full, self._owed = None, [*owed, *self._owed]
             self._owe(slot_ms, end_ms, error.reason)
         self._clock.done(slot_ms, 0, self._points)
         self._counters.slots += 1
