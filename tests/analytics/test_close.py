@@ -25,6 +25,7 @@ from analytics.plants import (
 from tanzheng.analytics import folder, package
 from tanzheng.analytics.commands import app
 from tanzheng.analytics.errors import (
+    BacklogUnderWay,
     DatabaseFault,
     EvidenceMismatch,
     NothingRecorded,
@@ -33,7 +34,7 @@ from tanzheng.analytics.errors import (
 from tanzheng.analytics.series import PointGap, Series
 from tanzheng.core import topics
 from tanzheng.core.batch import SignedBatch
-from tanzheng.core.calendar import DAY_MS
+from tanzheng.core.calendar import DAY_MS, HOUR_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.enrolment import read_gateways
@@ -51,13 +52,13 @@ public_key = "gw1.pem"
 """
 
 
-def chain() -> list[SignedBatch]:
+def chain(span_ms: int = 12 * HOUR_MS) -> list[SignedBatch]:
     """February with an outage of ten minutes, and one day before and after it."""
     month = record([Run(START_MS, hours_from_start(500.3)), Run(hours_from_start(600), END_MS)])
     holed = {point: without(s, HOLE, HOLE + 10 * MINUTE) for point, s in month.items()}
     holed = {point: with_a_day_on_each_side(s) for point, s in holed.items()}
     gaps = [PointGap(point, HOLE, HOLE + 10 * MINUTE, MINUTE, "agent_down") for point in month]
-    return sign_chain(holed, gaps, span_ms=12 * 3_600_000)
+    return sign_chain(holed, gaps, span_ms)
 
 
 def with_a_day_on_each_side(readings: Series) -> Series:
@@ -145,6 +146,28 @@ def test_a_month_without_batches_is_named(database_url: str, tmp_path: Path) -> 
     result = close(database_url, tmp_path)
     assert isinstance(result.exception, NothingRecorded)
     assert "gw1 for 2018-02" in str(result.exception)
+
+
+def test_a_month_waits_for_the_backlog(database_url: str, tmp_path: Path) -> None:
+    """The last that touches the month is batch 117. An early one behind the month shows that the
+    month is not whole as much as one within it; a hole behind the month does not matter."""
+    batches = chain(6 * HOUR_MS)
+    for arrived, waiting in (
+        ([*batches[:40], batches[119]], "1 batches await batches 41 to 119 of epoch 1"),
+        ([batches[49]], "2 batches await batches 41 to 49 of epoch 1"),
+        (batches[40:49], "1 batches await batches 51 to 119 of epoch 1"),
+        (batches[50:116], "1 batches await batches 117 to 119 of epoch 1"),
+    ):
+        ingest(database_url, tmp_path, arrived)
+        error = close(database_url, tmp_path).exception
+        assert isinstance(error, BacklogUnderWay)
+        assert error.exit_code == 1
+        assert str(error) == f"the backlog of gateway gw1 is still under way: {waiting}"
+        assert "补传" in error.diagnostics()
+    ingest(database_url, tmp_path, [batches[116]])
+    result = close(database_url, tmp_path, "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout)["slots"]["unexplained"] == 0
 
 
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:

@@ -40,13 +40,13 @@ class Closing:
 
 def deadline(month: Month, pack: Pack) -> date:
     """The last day for the month's evidence: so many natural days after its last day."""
-    return _last_day(month) + timedelta(days=int(pack.constant("deposit_days").value))
+    return month.last_day + timedelta(days=int(pack.constant("deposit_days").value))
 
 
 def close(result: MonthResult, pack: Pack, rules: RuleSet, closed_on: date) -> Closing:
     """Close `result` on the day `closed_on`, which is plant time and given by the caller."""
     values = result.values() | {
-        "days_after_month_end": Decimal((closed_on - _last_day(result.month)).days),
+        "days_after_month_end": Decimal((closed_on - result.month.last_day).days),
         "deposit_days": pack.constant("deposit_days").value,
     }
     results = (*result.rule_results, *rules.check("deposit", values))
@@ -83,7 +83,3 @@ def _deposit(severities: set[str]) -> Deposit:
     if "error" in severities:
         return Deposit.BLOCKED
     return Deposit.EXPLAIN if "explain" in severities else Deposit.READY
-
-
-def _last_day(month: Month) -> date:
-    return month.next.first_day - timedelta(days=1)

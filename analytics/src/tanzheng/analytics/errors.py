@@ -27,6 +27,17 @@ class NothingRecorded(BadInput):
     """The database holds no signed batch for the unit and month."""
 
 
+class BacklogUnderWay(TanzhengError):
+    """Batches of the month may still come: close it when the gateway has sent them."""
+
+    def diagnostics(self) -> str:
+        return (
+            "After an outage a gateway sends its newest batches first, the backlog behind them. "
+            "Close the month when the chain is whole; `select * from early_batch` shows what "
+            "waits. 网关断线后先传最新数据，积压数据随后补传；请待补传完毕后再核算本月。"
+        )
+
+
 class DatabaseFault(TanzhengError):
     """The database could not be reached or asked: see its own message."""
 

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tanzheng.analytics.errors import DatabaseFault, NothingRecorded, SeriesInvalid
+from tanzheng.analytics.errors import (
+    BacklogUnderWay,
+    DatabaseFault,
+    NothingRecorded,
+    SeriesInvalid,
+)
 from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series, merged
 from tanzheng.core.batch import SignedBatch, open_signed
 
@@ -69,6 +74,20 @@ BATCHES = """
 """
 """From the first batch that touches the month to the last: those between belong to the chain."""
 
+WAITING = """
+    SELECT e.gw, count(*), g.head_seq + 1, min(e.seq) - 1, e.epoch
+    FROM early_batch e JOIN gateway g USING (gw)
+    WHERE e.gw = ANY(%(gateways)s) AND (e.last_ms >= %(start)s) IS NOT FALSE
+      AND (e.first_ms <= %(last)s OR NOT EXISTS (
+          SELECT FROM batch b
+          WHERE b.gw = e.gw AND b.epoch = g.head_epoch AND b.seq <= g.head_seq
+            AND b.last_ms > %(last)s))
+    GROUP BY e.gw, g.head_seq, e.epoch
+    ORDER BY e.gw
+"""
+"""Batches ahead of their chain that touch the month, or whose chain has not come past the month: in
+both cases what they wait for may belong to it. Batches of events only have no instants."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -81,13 +100,15 @@ class Stored:
 def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> Stored:
     """Rows and batches of a unit's month, closing slot included to its last millisecond.
 
-    `NothingRecorded` where no batch touches the month, `DatabaseFault` for the server's troubles.
+    `NothingRecorded` where no batch touches the month, `BacklogUnderWay` where some may still come,
+    `DatabaseFault` for the server's troubles.
     """
     used = plant.gateways_of_unit(unit_id)
     gateways = [gateway.id for gateway in used]
     start_ms, end_ms = month.bounds_ms(plant.zone)
     last_ms = end_ms + max(gateway.interval_ms for gateway in used) - 1
     with _snapshot(database_url) as connection:
+        _require_whole(connection, gateways, start_ms, last_ms)
         series = {
             point.name: _series(connection, device.gateway, point.name, start_ms, last_ms)
             for device in plant.devices
@@ -105,6 +126,18 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
         for gw, rows in groupby(batches, key=lambda row: str(row[0]))
     }
     return Stored(Recorded(series, tuple(sorted(PointGap(*row) for row in gaps))), chains)
+
+
+def _require_whole(
+    connection: Connection[Any], gateways: list[str], start_ms: int, last_ms: int
+) -> None:
+    """A month is closed on the chain alone: refuse it while the chain has a hole in it."""
+    asked = {"gateways": gateways, "start": start_ms, "last": last_ms}
+    for gw, count, first, last, epoch in connection.execute(WAITING, asked):
+        raise BacklogUnderWay(
+            f"the backlog of gateway {gw} is still under way: {count} batches await batches "
+            f"{first} to {last} of epoch {epoch}"
+        )
 
 
 def _series(
