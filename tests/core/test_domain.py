@@ -15,6 +15,7 @@ from tanzheng.core.plant import Plant, Role
 from tanzheng.core.quality import HJ212_FLAG, LABELS, Quality
 from tanzheng.core.states import MOVES, State, move
 
+LAST_MONTH = Month(9998, 12)
 months = st.builds(Month, st.integers(1970, 9998), st.integers(1, 12))
 zones = st.builds(PlantZone, st.integers(-14 * 60, 14 * 60))
 
@@ -22,13 +23,21 @@ zones = st.builds(PlantZone, st.integers(-14 * 60, 14 * 60))
 @given(months, zones)
 def test_months_follow_one_another_without_a_hole(month: Month, zone: PlantZone) -> None:
     start, end = month.bounds_ms(zone)
-    assert end == month.next.bounds_ms(zone)[0]
+    if month < LAST_MONTH:
+        assert end == month.next.bounds_ms(zone)[0]
     assert end - start == month.hours * 3_600_000
+    assert zone.day(end - 1) == month.last_day
     assert zone.day(start) == month.first_day
     assert zone.day(start - 1) < month.first_day
     assert zone.datetime(start).isoformat() == f"{month}-01T00:00:00{zone}"
     assert Month.parse(str(month)) == month
     assert PlantZone.parse(str(zone)) == zone
+
+
+def test_the_last_month_has_an_end_and_no_next() -> None:
+    assert LAST_MONTH.bounds_ms(CHINA)[1] == CHINA.midnight_ms(date(9999, 1, 1))
+    with pytest.raises(BadInput, match="1970 to 9998, got 9999-1"):
+        _ = LAST_MONTH.next
 
 
 def test_month_start_agrees_with_the_standard_library() -> None:

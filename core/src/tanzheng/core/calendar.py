@@ -5,6 +5,7 @@ month with a 23-hour day would make hourly evidence ambiguous. All instants are 
 """
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -63,7 +64,7 @@ class Month:
 
     def __post_init__(self) -> None:
         if not (1970 <= self.year <= 9998 and 1 <= self.month <= 12):
-            raise BadInput(f"expected a month from 1970-01, got {self.year}-{self.month}")
+            raise BadInput(f"expected a month of 1970 to 9998, got {self.year}-{self.month}")
 
     @classmethod
     def parse(cls, text: object) -> "Month":
@@ -82,17 +83,21 @@ class Month:
 
     @property
     def next(self) -> "Month":
-        """The month after this one."""
+        """The month after this one; `BadInput` behind 9998-12."""
         return Month(self.year + self.month // 12, self.month % 12 + 1)
+
+    @property
+    def last_day(self) -> date:
+        return self.first_day.replace(day=monthrange(self.year, self.month)[1])
 
     @property
     def hours(self) -> int:
         """Number of clock hours."""
-        return (self.next.first_day - self.first_day).days * 24
+        return self.last_day.day * 24
 
     def bounds_ms(self, zone: PlantZone) -> tuple[int, int]:
         """[start, end) of the month in UTC milliseconds."""
-        return zone.midnight_ms(self.first_day), zone.midnight_ms(self.next.first_day)
+        return zone.midnight_ms(self.first_day), zone.midnight_ms(self.last_day + timedelta(days=1))
 
 
 def slots(start_ms: int, end_ms: int, interval_ms: int) -> range:
