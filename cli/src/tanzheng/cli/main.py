@@ -23,8 +23,10 @@ ENTRY_POINT_GROUP = "tanzheng.commands"
 # In the order of a reading's life. A command not named here shows its package's summary.
 SUMMARIES = {
     "sim": "A plant to measure: Modbus devices that replay real hours · 模拟电厂",
+    "profile": "What a device type shows and where: list, show, check · 设备点表",
     "edge": "Acquire, keep, sign and send readings · 边缘采集",
     "hj212": "HJ 212 frames: read and explain them · HJ 212 报文解析",
+    "dlt645": "DL/T 645 meters: read and explain frames · 电表报文解析",
     "ingest": "Check signed batches and write them once · 接收入库",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
