@@ -17,7 +17,7 @@ from tanzheng.core.points import LABELS
 from tanzheng.edge.config import DEFAULTS, load_config
 from tanzheng.ingest.decide import Reason
 
-DOCUMENTS = sorted((REPOSITORY / "docs").glob("*.md"))
+DOCUMENTS = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])
 ROLES = ("plant-engineer", "first-meter", "troubleshooting", "platform", "month", "verifier")
 LINES_MAX = 120
 """A document for one role is read in one sitting."""
