@@ -79,7 +79,7 @@ def test_tests_import_only_what_is_locked() -> None:
     allowed = developer_requirements().union(*map(declared, members()))
     tops = [REPOSITORY / top for top in ("tests", "benchmarks")]
     own = {path.stem for top in tops for path in top.glob("*.py")}
-    own |= {path.name for path in (REPOSITORY / "tests").iterdir() if path.is_dir()}
+    own |= {path.name for top in tops for path in top.iterdir() if path.is_dir()}
     files = [file for top in ("tests", "benchmarks", "contracts") for file in sources(Path(top))]
     modules = set[str]().union(*map(third_party, files)) - own - {"benchmarks"}
     assert not {module for module in modules if not distributions(module) & allowed}

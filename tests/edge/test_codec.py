@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import fuzz_modbus
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.drivers.modbus.codec import (
     BadFrame,
@@ -175,6 +176,35 @@ def test_the_echo_of_a_request_is_no_answer() -> None:
     request = ReadRequest(1, 2, 0x0300, 19)
     assert request.value_bytes == 3
     assert find_rtu(request.rtu, request)[0] is None
+
+
+@given(
+    st.integers(0, 255),
+    st.integers(0, 255),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(["echo", "rtu", "tcp", "refusal", "tcp refusal", "half"]),
+        ),
+        max_size=5,
+    ),
+)
+def test_whatever_comes_there_is_at_most_one_right_answer(
+    choice: int, cut: int, parts: list[bytes | str]
+) -> None:
+    request = fuzz_modbus.REQUESTS[choice % len(fuzz_modbus.REQUESTS)]
+    unit, function, size = request.unit, request.function, request.value_bytes
+    rtu = with_crc(bytes([unit, function, size]) + b"\x5a" * size)
+    known = {
+        "echo": request.rtu,
+        "rtu": rtu,
+        "half": rtu[: len(rtu) // 2],
+        "tcp": answer(fuzz_modbus.TRANSACTION, request, b"\x5a" * size),
+        "refusal": with_crc(bytes([unit, function | 0x80, 2])),
+        "tcp refusal": struct.pack(">HHHBBB", 1, 0, 3, unit, function | 0x80, 2),
+    }
+    stream = b"".join(known[part] if isinstance(part, str) else part for part in parts)
+    fuzz_modbus.TestOneInput(bytes([choice, cut]) + stream)
 
 
 def test_a_hundred_thousand_random_strings() -> None:

@@ -4,6 +4,7 @@ python tests/fuzz/fuzz_dlt645.py        (needs atheris)
 """
 
 import contextlib
+import importlib
 import json
 import sys
 
@@ -67,8 +68,7 @@ def _frame(frame: Frame) -> None:
 
 def main() -> None:
     """Until stopped."""
-    import atheris  # type: ignore[import-untyped]
-
+    atheris = importlib.import_module("atheris")  # brought by tools/fuzz alone
     atheris.Setup(sys.argv, TestOneInput)
     atheris.Fuzz()
 

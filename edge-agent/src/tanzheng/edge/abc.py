@@ -6,12 +6,14 @@ every line that is idle; a line that is still busy misses that slot for its own 
 Points are indices into `Plan.points`, which are the columns of every batch.
 """
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tanzheng.core.batch import ClockState, Event
+
+if TYPE_CHECKING:
+    from array import array
 
 
 # Takes and rounds are made tens of thousands of times a second: a frozen dataclass costs 1.2 µs
