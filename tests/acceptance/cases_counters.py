@@ -2,12 +2,12 @@
 
 from acceptance.case import Scene, case
 from acceptance.cases_serial import came
+from acceptance.cases_serial import judged as counted
 from acceptance.counter_slaves import CounterSlave, steps, steps_back
 from acceptance.judge import Verdict
 from acceptance.serial_slaves import Meter, MeterBus
 from acceptance.site import PROFILE, Run, Site, running
 from acceptance.slaves import Endpoint
-from edge.world import wait_until
 
 FIELD = "active_energy_import_kwh"
 POINT = f"d1/{FIELD}"
@@ -26,9 +26,9 @@ def site_of(scene: Scene, slave: CounterSlave) -> Site:
     )  # fmt: skip
 
 
-def judged(run: Run, kind: str, offset: float) -> Verdict:
+def judged(run: Run, missed: int, kind: str, offset: float) -> Verdict:
     """The count, and the one step that there was: told once, with its offset."""
-    verdict = run.verdict()
+    verdict = counted(run, missed)
     told = steps(run.platform.batches, kind)
     wrong = [at for at, told_offset in told if told_offset != offset]
     mistold = len(wrong) + abs(len(told) - 1) + steps_back(run.platform.batches, POINT)
@@ -40,16 +40,16 @@ def judged(run: Run, kind: str, offset: float) -> Verdict:
 def rollover_u32(scene: Scene) -> Verdict:
     slave = CounterSlave(1, raw=lambda n: (U32 - 5000 + 1000 * n) % U32)
     with running(site_of(scene, slave), scene.without) as run:
-        run.more(14)
-        return judged(run, "rollover", U32)
+        missed = came(run, 14)
+        return judged(run, missed, "rollover", U32)
 
 
 @case("a meter set to zero", "电表清零", "steps of a counter are told")
 def reset(scene: Scene) -> Verdict:
     slave = CounterSlave(1, raw=lambda n: 70_000 + n if n < 6 else n - 5)
     with running(site_of(scene, slave), scene.without) as run:
-        run.more(14)
-        return judged(run, "reset", 70_005)
+        missed = came(run, 14)
+        return judged(run, missed, "reset", 70_005)
 
 
 @case("one wrong reading of a counter", "计数器单次误读", "an implausible counter is read again")
@@ -57,8 +57,8 @@ def glitch(scene: Scene) -> Verdict:
     """One falls to 0, one leaps: neither may be stored, both are told."""
     slave = CounterSlave(1, raw=lambda n: 70_000 + n, glitches={5: 0, 14: U32 - 7})
     with running(site_of(scene, slave), scene.without) as run:
-        run.more(18)
-        verdict = run.verdict()
+        missed = came(run, 18)
+        verdict = counted(run, missed)
         mistold = abs(len(run.events("counter_glitch")) - 2) + len(run.events("counter_step"))
     return verdict.with_wrong_quality(mistold)
 
@@ -85,7 +85,11 @@ class EnergyMeter(Meter):
         return self.di.to_bytes(4, "little") + bytes.fromhex(f"{hundredths:08d}")[::-1]
 
 
-@case("energy of a DL/T 645 meter rolls over at 999999.99", "DL/T 645 电能示值在 999999.99 处翻转", "steps of a counter are told")  # fmt: skip
+@case(
+    "energy of a DL/T 645 meter rolls over at 999999.99",
+    "DL/T 645 电能示值在 999999.99 处翻转",
+    "steps of a counter are told",
+)
 def rollover_dlt645(scene: Scene) -> Verdict:
     meter = EnergyMeter(161, di=0x00010000, size=4)
     site = Site(
@@ -93,6 +97,5 @@ def rollover_dlt645(scene: Scene) -> Verdict:
         profile=METER_PROFILE, fields=(FIELD,),
     )  # fmt: skip
     with running(site, scene.without) as run:
-        came(run, 12)
-        wait_until(lambda: len(run.stored(POINT)) >= 12, "readings stored")
-        return judged(run, "rollover", 1_000_000.0)
+        missed = came(run, 12)
+        return judged(run, missed, "rollover", 1_000_000.0)

@@ -3,7 +3,7 @@
 import random
 
 from acceptance.case import Scene, case
-from acceptance.cases_serial import came, flipped
+from acceptance.cases_serial import came, flipped, judged
 from acceptance.judge import Verdict
 from acceptance.serial_slaves import Meter, MeterBus
 from acceptance.site import Site, running
@@ -25,13 +25,12 @@ points:
 """
 
 
-def site_of(scene: Scene, meters: list[Meter], **changes: object) -> Site:
+def site_of(scene: Scene, meters: list[Meter], timeout_ms: int = 200) -> Site:
     bus = MeterBus(meters, scene.folder)
-    settings: dict[str, object] = {"interval_ms": 400, "timeout_ms": 200, **changes}
     return Site(
-        scene.folder, scene.gateway_url, scene.platform_url, [bus], profile=METER_PROFILE,
-        **settings,
-    )  # type: ignore[arg-type]  # fmt: skip
+        scene.folder, scene.gateway_url, scene.platform_url, [bus], interval_ms=400,
+        timeout_ms=timeout_ms, profile=METER_PROFILE,
+    )  # fmt: skip
 
 
 @case("noise on a line of DL/T 645 meters", "DL/T 645 线路干扰", "checksum of a meter's frame")
@@ -46,7 +45,7 @@ def noise(scene: Scene) -> Verdict:
     site = site_of(scene, [Meter(unit, noisy) for unit in (1, 2, 3)])
     with running(site, scene.without) as run:
         missed = came(run, 10)
-        return run.verdict().with_lost(missed)
+        return judged(run, missed)
 
 
 @case("one dead meter of five on one line", "同一总线五块电表中一块失效", "back-off of a device")
@@ -57,8 +56,7 @@ def dead_meter(scene: Scene) -> Verdict:
     with running(site_of(scene, meters, timeout_ms=500), scene.without) as run:
         missed = came(run, 12)
         gaps = run.gap_slots(POINT)
-        verdict = run.verdict()
-    return verdict.with_lost(missed + max(0, len(gaps) - 6))
+        return judged(run, missed + max(0, len(gaps) - 6))
 
 
 @case(
@@ -82,4 +80,4 @@ def more_follows(scene: Scene) -> Verdict:
 
     with running(site_of(scene, [Meter(1, in_two)]), scene.without) as run:
         missed = came(run, 8)
-        return run.verdict().with_lost(missed)
+        return judged(run, missed)

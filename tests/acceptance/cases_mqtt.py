@@ -2,11 +2,12 @@
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from acceptance.case import Scene, case
 from acceptance.cases_serial import came
+from acceptance.cases_serial import judged as counted
 from acceptance.judge import Verdict
 from acceptance.senders import Sender, SenderSide
 from acceptance.site import Run, Site, running
@@ -59,12 +60,15 @@ def plant_broker(folder: Path) -> Iterator[SeenBroker]:
 
 @contextlib.contextmanager
 def sending(
-    scene: Scene, sender: Sender, before: Callable[[Sender], None] | None = None, **link: object
+    scene: Scene,
+    sender: Sender,
+    link: Mapping[str, object],
+    before: Callable[[Sender], None] | None = None,
 ) -> Iterator[tuple[Run, SeenBroker]]:
     """Agent and sender at a broker; the sender begins when the agent has subscribed, with what
     `before` publishes."""
     with plant_broker(scene.folder) as broker:
-        side = SenderSide(sender, broker, **link)
+        side = SenderSide(sender, broker, link)
         site = Site(
             scene.folder, scene.gateway_url, scene.platform_url, [side],
             profile=SENDER_PROFILE, pushed=True,
@@ -77,9 +81,9 @@ def sending(
             yield run, broker
 
 
-def judged(run: Run, sender: Sender, seconds: float = 10.0) -> Verdict:
+def judged(run: Run, sender: Sender, missed: int) -> Verdict:
     """The count; a value that is not of the instant it was sent for is a wrong one."""
-    verdict = run.verdict(seconds)
+    verdict = counted(run, missed)
     elsewhere = [
         value
         for _, t_ms, value in readings(run.platform.batches)
@@ -92,20 +96,20 @@ def judged(run: Run, sender: Sender, seconds: float = 10.0) -> Verdict:
 def broker_restarted(scene: Scene) -> Verdict:
     """The agent comes back later than the meter: what is sent before waits in its session."""
     sender = Sender(1)
-    with sending(scene, sender, **JSON) as (run, broker):
+    with sending(scene, sender, JSON) as (run, broker):
         missed = came(run, 20)
         for _ in range(3):
             broker.stop()
             broker.start()
             missed += came(run, 20)
-        return judged(run, sender).with_lost(missed)
+        return judged(run, sender, missed)
 
 
 @case("agent killed while messages go on", "消息持续时代理被杀", "confirmed when durable")
 def agent_killed(scene: Scene) -> Verdict:
     chance = random.Random(scene.folder.name)
     sender = Sender(1, pace_s=0.01)
-    with sending(scene, sender, **JSON) as (run, broker):
+    with sending(scene, sender, JSON) as (run, broker):
         missed = 0
         for _ in range(5):
             subscribed = broker.subscribed
@@ -115,7 +119,7 @@ def agent_killed(scene: Scene) -> Verdict:
             run.gateway = run.site.start(scene.without)
             wait_until(lambda: broker.subscribed > subscribed, "a subscription")  # noqa: B023
         missed += came(run, 20)
-        return judged(run, sender, 20).with_lost(missed)
+        return judged(run, sender, missed)
 
 
 @case("a retained value of long ago", "很久以前的保留消息", "a retained value is not of now")
@@ -127,7 +131,7 @@ def retained(scene: Scene) -> Verdict:
 
     sender = Sender(1, make=bare, pace_s=0.05)
     sender.publish("meter/count", str(LONG_AGO).encode(), retained=True)
-    with sending(scene, sender, **SCALAR) as (run, broker):
+    with sending(scene, sender, SCALAR) as (run, broker):
         missed = came(run, 15)
         sender.waits = True
         wait_until(lambda: not (sender.outbox or run.lost()), "everything stored")
@@ -137,7 +141,7 @@ def retained(scene: Scene) -> Verdict:
         wait_until(lambda: broker.subscribed > subscribed, "a subscription")
         sender.waits = False
         missed += came(run, 10)
-        return judged(run, sender).with_lost(missed)
+        return judged(run, sender, missed)
 
 
 @case(
@@ -146,7 +150,7 @@ def retained(scene: Scene) -> Verdict:
 def broker_frozen(scene: Scene) -> Verdict:
     """What it had not handed over dies with it, so nothing is sent meanwhile; its sessions, too."""
     sender = Sender(1)
-    with sending(scene, sender, **JSON) as (run, broker):
+    with sending(scene, sender, JSON) as (run, broker):
         missed = came(run, 20)
         sender.waits = True
         wait_until(lambda: not (sender.outbox or run.lost()), "everything stored")
@@ -160,7 +164,7 @@ def broker_frozen(scene: Scene) -> Verdict:
             wait_until(lambda: broker.subscribed > subscribed, "a subscription", 12)
         sender.waits = False
         missed += came(run, 20)
-        return judged(run, sender).with_lost(missed)
+        return judged(run, sender, missed)
 
 
 class Node:
@@ -189,11 +193,15 @@ class Node:
         )  # fmt: skip
 
 
-@case("Sparkplug: a message lost, a gap in the sequence", "Sparkplug 序号缺口（丢一条消息）", "a gap in the sequence asks for births")  # fmt: skip
+@case(
+    "Sparkplug: a message lost, a gap in the sequence",
+    "Sparkplug 序号缺口（丢一条消息）",
+    "a gap in the sequence asks for births",
+)
 def sequence_gap(scene: Scene) -> Verdict:
     node = Node()
     sender = node.sender()
-    with sending(scene, sender, before=node.born, **SPARKPLUG) as (run, _):
+    with sending(scene, sender, SPARKPLUG, node.born) as (run, _):
         missed = came(run, 10)
         births = node.births
         node.node.data("", sender.now_ms(), {"count": LONG_AGO})  # never published
@@ -201,7 +209,7 @@ def sequence_gap(scene: Scene) -> Verdict:
         with contextlib.suppress(AssertionError):
             wait_until(lambda: node.births > births, "a rebirth", 8)
         missed += came(run, 10)
-        verdict = judged(run, sender).with_lost(missed)
+        verdict = judged(run, sender, missed)
         asked = node.births - births
         told = len(run.events("sparkplug_rebirth"))
     return verdict.with_wrong_quality(not (asked == 1 and told == 1))
@@ -215,6 +223,6 @@ def data_before_births(scene: Scene) -> Verdict:
     node = Node()
     sender = node.sender()
     node.node.births(sender.now_ms(), {})  # before there was an agent
-    with sending(scene, sender, **SPARKPLUG) as (run, _):
+    with sending(scene, sender, SPARKPLUG) as (run, _):
         missed = came(run, 20)
-        return judged(run, sender).with_lost(missed)
+        return judged(run, sender, missed)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from acceptance.slaves import Asked, Slave
 from tanzheng.core.batch import Batch
@@ -61,4 +62,4 @@ def steps_back(batches: Sequence[Batch], point: str) -> int:
         value + next((offset for at, offset in reversed(offsets) if at <= t_ms), 0.0)
         for t_ms, value in readings
     ]
-    return sum(later < earlier for earlier, later in zip(totals, totals[1:], strict=False))
+    return sum(later < earlier for earlier, later in pairwise(totals))

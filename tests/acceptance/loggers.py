@@ -57,10 +57,15 @@ class Logger(Slave):
     number: int = 0
     sent: int = 0
     times: dict[float, int] = field(default_factory=dict)
-    repeats: int = 1
-    """So often each upload is sent although it was answered."""
     waits: bool = False
     """True: nothing new is sent for now."""
+    last: int | None = None
+    """The number after which it falls silent."""
+
+    @property
+    def is_silent(self) -> bool:
+        """True while it has nothing new to send."""
+        return bool(self.fault) or self.waits or self.number == self.last
 
     def next(self) -> Upload:
         """The upload of the next number."""
@@ -147,7 +152,7 @@ class LoggerSide(Endpoint):
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 while True:
-                    if pending is None and (logger.fault or logger.waits):
+                    if pending is None and logger.is_silent:
                         await asyncio.sleep(0.02)
                         continue
                     if pending is None:
@@ -164,20 +169,19 @@ class LoggerSide(Endpoint):
         writer: asyncio.StreamWriter,
     ) -> bool:  # fmt: skip
         """Whether it is done with: answered, or nobody is to answer it."""
-        done = False
-        for _ in range(logger.repeats):
-            logger.sent += 1
-            for piece in upload.pieces:
-                writer.write(piece)
-                await writer.drain()
-                if len(upload.pieces) > 1:
-                    await asyncio.sleep(0.002)
-            done = done or not upload.qn
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ANSWER_S if upload.qn else 0.02):
-                    while not done or upload.qn:
-                        line = await reader.readuntil(b"\r\n")
-                        if upload.qn and b"QN=" + upload.qn in line and b"CN=9014" in line:
-                            done = True
-                            break
-        return done
+        logger.sent += 1
+        for piece in upload.pieces:
+            writer.write(piece)
+            await writer.drain()
+            if len(upload.pieces) > 1:
+                await asyncio.sleep(0.002)
+        if not upload.qn:
+            await asyncio.sleep(0.02)
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                while True:
+                    line = await reader.readuntil(b"\r\n")
+                    if b"QN=" + upload.qn in line and b"CN=9014" in line:
+                        return True
+        return False

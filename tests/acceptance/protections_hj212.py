@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from acceptance.switches import protection
+from acceptance.switches import protection, put
 from tanzheng.edge.abc import Take
 from tanzheng.edge.drivers.hj212 import codec, logger, splitter
 from tanzheng.edge.drivers.hj212.driver import Hj212Line
 from tanzheng.edge.drivers.hj212.logger import Logger
 from tanzheng.edge.drivers.hj212.packets import Packets
 from tanzheng.edge.drivers.hj212.splitter import Piece, Splitter
+from tanzheng.edge.spool.store import Spool
 
 LATE_S = 0.2
 
@@ -29,19 +30,19 @@ def split_before(pattern: bytes) -> None:
             pieces += feed(self, part)
         return pieces
 
-    Splitter.feed = naive  # type: ignore[method-assign]
+    put(Splitter, "feed", naive)
 
 
 @protection("frames are put together from pieces")
 def a_read_is_a_frame() -> None:
     feed = Splitter.feed
-    Splitter.feed = lambda self, data: feed(self, data) + self.flush()  # type: ignore[method-assign]
+    put(Splitter, "feed", lambda self, data: feed(self, data) + self.flush())
 
 
 @protection("a read may hold several frames")
 def one_frame_a_read() -> None:
     feed = Splitter.feed
-    Splitter.feed = lambda self, data: feed(self, data)[:1]  # type: ignore[method-assign]
+    put(Splitter, "feed", lambda self, data: feed(self, data)[:1])
 
 
 @protection("a ## inside of a frame begins none")
@@ -61,20 +62,21 @@ def upper_case_only() -> None:
     def strict(segment: bytes, carried: bytes) -> Any:
         return crc_mode(segment, carried) if carried == carried.upper() else None
 
-    splitter.crc_mode = codec.crc_mode = strict  # type: ignore[attr-defined]
+    put(splitter, "crc_mode", strict)
+    put(codec, "crc_mode", strict)
 
 
 @protection("check sum of a frame")
 def any_check_sum() -> None:
     rules: dict[str, Any] = dict.fromkeys(logger._ALLOWED, ("hj212", "modbus_le", None))
-    logger._ALLOWED = rules  # type: ignore[misc]
+    put(logger, "_ALLOWED", rules)
 
 
 @protection("a frame may be longer than 1024")
 def by_the_letter() -> None:
-    Splitter._at_declared = lambda *_: None  # type: ignore[method-assign]
-    Splitter._before_declared = lambda *_: None  # type: ignore[method-assign]
-    splitter.FRAME_BYTES_MAX = 8 + 1024 + 6  # type: ignore[misc]
+    put(Splitter, "_at_declared", lambda *_: None)
+    put(Splitter, "_before_declared", lambda *_: None)
+    put(splitter, "FRAME_BYTES_MAX", 8 + 1024 + 6)
 
 
 @protection("packets in any order")
@@ -88,12 +90,12 @@ def in_order_only() -> None:
         expected["next"] += 1
         return arrived(self, frame, group)
 
-    Logger.arrived = strict  # type: ignore[method-assign]
+    put(Logger, "arrived", strict)
 
 
 @protection("missing packets are told")
 def missing_packets_forgotten() -> None:
-    Packets.overdue = lambda _self, _now_s: []  # type: ignore[method-assign]
+    put(Packets, "overdue", lambda _self, _now_s: [])
 
 
 @protection("answered when durable")
@@ -111,7 +113,7 @@ def answered_at_once() -> None:
         task.add_done_callback(later.discard)
         return [answer for frame in frames if (answer := logger.answer_to(frame))]
 
-    Hj212Line._store = at_once  # type: ignore[method-assign]
+    put(Hj212Line, "_store", at_once)
 
 
 @protection("a frame that comes again is known")
@@ -122,10 +124,16 @@ def nothing_is_known() -> None:
         values = array("d", readings.values)
         return Take(readings.t_ms, tuple(readings.points), values, bytes(readings.quality)), 0
 
-    Logger.repeated = lambda _self, _frame: False  # type: ignore[method-assign]
-    Logger._new = new  # type: ignore[assignment, method-assign]
+    what_was_taken_is_forgotten()
+    put(Logger, "repeated", lambda _self, _frame: False)
+    put(Logger, "_new", new)
+
+
+@protection("what was taken before a restart is known")
+def what_was_taken_is_forgotten() -> None:
+    put(Spool, "arrived", lambda *_: set())
 
 
 @protection("a value is of its sender's time")
 def stamped_on_arrival() -> None:
-    logger.time_of = lambda _frame, _link, now_ms: (now_ms, "")
+    put(logger, "time_of", lambda _frame, _link, now_ms: (now_ms, ""))

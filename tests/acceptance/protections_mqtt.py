@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from acceptance.switches import protection
+from acceptance.switches import protection, put
 from tanzheng.edge.drivers.mqtt import link
 from tanzheng.edge.drivers.mqtt.driver import MqttLine
 from tanzheng.edge.drivers.mqtt.edge_node import EdgeNode
@@ -20,8 +20,8 @@ def clean_start() -> None:
     def clean(self: Any, *arguments: Any, **more: Any) -> Any:
         return connect(self, *arguments, **{**more, "clean_start": True})
 
-    link._Client.connect = clean  # type: ignore[method-assign]
-    link.SESSION_EXPIRY_S = 0  # type: ignore[misc]
+    put(link._Client, "connect", clean)
+    put(link, "SESSION_EXPIRY_S", 0)
 
 
 @protection("confirmed when durable")
@@ -36,8 +36,8 @@ def confirmed_on_arrival() -> None:
         await asyncio.sleep(LATE_S)
         await commit(self, *arguments)
 
-    MqttLine._arrived = at_once  # type: ignore[method-assign]
-    MqttLine._commit = late  # type: ignore[method-assign]
+    put(MqttLine, "_arrived", at_once)
+    put(MqttLine, "_commit", late)
 
 
 @protection("a retained value is not of now")
@@ -47,7 +47,7 @@ def retained_is_now() -> None:
     def stamped(self: Intake, reading: Any, message: Any, by_time: Any) -> None:
         place(self, reading, message._replace(retained=False), by_time)
 
-    Intake._place = stamped  # type: ignore[method-assign]
+    put(Intake, "_place", stamped)
 
 
 @protection("subscribed on every connection")
@@ -60,14 +60,14 @@ def subscribed_once() -> None:
             await subscribe(self, items)
         done.append(True)
 
-    SourceLink._subscribe = once  # type: ignore[method-assign]
+    put(SourceLink, "_subscribe", once)
 
 
 @protection("a gap in the sequence asks for births")
 def gaps_are_not_seen() -> None:
-    EdgeNode._gap = lambda _self, _message: False  # type: ignore[method-assign]
+    put(EdgeNode, "_gap", lambda _self, _message: False)
 
 
 @protection("data wait for their births")
 def nothing_waits() -> None:
-    EdgeNode._hold = lambda *_: None  # type: ignore[method-assign]
+    put(EdgeNode, "_hold", lambda *_: None)

@@ -9,7 +9,7 @@ import contextlib
 import json
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from acceptance.slaves import Endpoint, Slave
@@ -81,7 +81,7 @@ def timed(sender: Sender, number: int) -> tuple[str, bytes, bool]:
 class SenderSide(Endpoint):
     """One sender at the broker; `settings` are those of the agent's link to the same broker."""
 
-    def __init__(self, sender: Sender, broker: PlantBroker, **settings: object) -> None:
+    def __init__(self, sender: Sender, broker: PlantBroker, settings: Mapping[str, object]) -> None:
         super().__init__([sender])
         self.sender, self.broker, self.settings = sender, broker, settings
         self.port = broker.port

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.slaves import SPOILED, Asked, Endpoint, Slave
+from acceptance.slaves import Asked, Endpoint, Slave
 
 BAUD = 115_200
 COUNT_REGISTERS = 2
