@@ -206,11 +206,12 @@ async def test_a_simulator_killed_and_started_again_logs_no_slot_twice(tmp_path:
 async def test_live_follows_the_wall_clock(tmp_path: Path) -> None:
     sim = Sim(tmp_path, "--live")
     assert not (tmp_path / "plant-time.sock").exists()
-    first = await read_plant(sim)
-    await asyncio.sleep(2.5)
-    second = await read_plant(sim)
-    before, after = (shown["active_energy_export_kwh"] for shown in (first, second))
+    before = after = (await read_plant(sim))["active_energy_export_kwh"]
     assert before is not None
+    async with asyncio.timeout(20):
+        while after == before:
+            await asyncio.sleep(0.05)
+            after = (await read_plant(sim))["active_energy_export_kwh"]
     assert after is not None
     assert after > before > 211_345_000
     assert sim.stop() == 0
