@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,14 +50,20 @@ Lane = Iterator[float]
 
 
 class StreamPlatform(Platform):
-    """The platform, which counts each batch and lets it go."""
+    """The platform, which counts each batch and lets it go.
+
+    `newest_ms` has the newest instant of the last arrivals, in their order.
+    """
 
     def __init__(self, url: str, tally: Tally) -> None:
         super().__init__(url)
         self._tally = tally
+        self.newest_ms: deque[int] = deque(maxlen=100)
 
     def _place(self, signed: SignedBatch) -> None:
-        before = len(self.stored)
+        before, span_ms = len(self.stored), signed.batch.span_ms
+        if span_ms is not None and len(self.newest_ms) < 100:
+            self.newest_ms.append(span_ms[1])
         super()._place(signed)
         for each in self.stored[before:]:
             self._tally.take(each.batch)

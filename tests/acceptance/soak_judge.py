@@ -1,56 +1,65 @@
 """The count of a soak, kept as batches stream by: no batch stays, whatever the soak's length."""
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from acceptance.soak_slaves import STEP
-from tanzheng.core.batch import Batch
+from tanzheng.core.batch import Batch, Column
 
-INTERVAL_MS = 1000
 UNCERTAIN = 1
 ENTERS_MS, LEAVES_MS = 2000, 3000
 """The agent looks at its clock twice a second; so long a mark may differ around a jump."""
+COUNT_MAX = 1 << 20
 
 
-@dataclass
 class Track:
-    """One point: how often each count came, and which slots are accounted for (a bit each)."""
+    """One point: how often each count came, and which slots are accounted for."""
 
-    register: int
-    seen: bytearray = field(default_factory=bytearray)
-    slots: int = 0
-    strange: int = 0
-    """Values that are no count of this register."""
+    def __init__(self, register: int) -> None:
+        self.register = register
+        self.seen = np.zeros(256, np.uint8)
+        self.slots = np.zeros(256, np.bool_)
+        self.strange = 0
+        """Values that are no count of this register."""
 
-    def take(self, value: float) -> None:
-        """One stored value."""
-        count = value - STEP * self.register
-        if not 0 < count < 1 << 20 or count != math.floor(count):
-            self.strange += 1
-            return
-        at = int(count)
-        if at >= len(self.seen):
-            self.seen.extend(bytes(at + 64 - len(self.seen)))
-        self.seen[at] = min(255, self.seen[at] + 1)
+    def take(self, values: "np.ndarray[Any, np.dtype[np.float64]]") -> None:
+        """Stored values of this point."""
+        counts = values - STEP * self.register
+        good = (counts == np.floor(counts)) & (counts > 0) & (counts < COUNT_MAX)
+        self.strange += len(counts) - int(np.count_nonzero(good))
+        at = counts[good].astype(np.int64)
+        self.seen = grown(self.seen, at)
+        np.add.at(self.seen, at, 1)
+
+    def account(self, slots: "np.ndarray[Any, np.dtype[np.int64]]") -> None:
+        """`slots`, counted from the first of the soak, have a reading or a gap."""
+        self.slots = grown(self.slots, slots)
+        self.slots[slots] = True
 
     @property
-    def first(self) -> int:
-        """The first slot's bit."""
-        return (self.slots & -self.slots).bit_length() - 1
-
-    @property
-    def holes(self) -> int:
+    def holes(self) -> list[int]:
         """Slots from the first to the last with neither reading nor gap."""
-        return self.slots.bit_length() - self.first - self.slots.bit_count() if self.slots else 0
+        known = np.flatnonzero(self.slots)
+        if not len(known):
+            return []
+        return (known[0] + np.flatnonzero(~self.slots[known[0] : known[-1]])).tolist()
 
-    @property
-    def hole_bits(self) -> list[int]:
-        """Which they are."""
-        return [
-            at for at in range(self.first, self.slots.bit_length()) if not self.slots >> at & 1
-        ]
+
+def grown(array: "np.ndarray[Any, Any]", at: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """`array` with zeros behind it, so that it has a place for each of `at`."""
+    last = int(at.max(initial=0))
+    return array if last < len(array) else np.pad(array, (0, last + 256 - len(array)))
+
+
+def flags(counts: Sequence[int], last: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Of each count from 1 to `last`, whether it is one of `counts`."""
+    found = np.zeros(last, np.bool_)
+    found[np.asarray(counts, np.int64) - 1] = True
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,9 @@ class Count:
 class Tally:
     """Counts for points named `d1/FIELD` …: the first of `fields` is the count itself."""
 
-    def __init__(self, devices: int, fields: Sequence[str], begun_ms: int) -> None:
+    def __init__(
+        self, devices: int, fields: Sequence[str], begun_ms: int, interval_ms: int = 1000
+    ) -> None:
         self.devices, self.fields = devices, fields
         self.tracks = {
             f"d{device}/{name}": Track(register)
@@ -87,7 +98,8 @@ class Tally:
         """When the wall clock was off, in UTC milliseconds, with an open end while it is."""
         self.excuses: list[tuple[Sequence[int], Sequence[int]]] = []
         """From which count to which of each device a value may be in a gap."""
-        self._begun_ms = (begun_ms // INTERVAL_MS - 60) * INTERVAL_MS
+        self._interval_ms = interval_ms
+        self._begun_ms = (begun_ms // interval_ms - 60) * interval_ms
         self._lock = threading.Lock()
 
     def take(self, batch: Batch) -> None:
@@ -96,41 +108,47 @@ class Tally:
             self.batches += 1
             self.gap_records += len(batch.gaps)
             for point, column in zip(batch.points, batch.columns, strict=True):
-                track = self.tracks[point]
-                for t_ms, value, quality in zip(
-                    column.t_ms, column.value, column.quality, strict=True
-                ):
-                    track.take(value)
-                    track.slots |= self._bit(t_ms)
-                    self.wrong_quality += not self._may_be(quality, t_ms)
+                if len(column):
+                    self._column(self.tracks[point], column)
             for gap in batch.gaps:
-                bits = 0
-                for slot_ms in gap.slots:
-                    bits |= self._bit(slot_ms)
+                slots = self._slots(np.arange(gap.from_ms, gap.to_ms, gap.interval_ms))
                 for index in gap.points:
-                    self.tracks[batch.points[index]].slots |= bits
+                    self.tracks[batch.points[index]].account(slots)
+
+    def _column(self, track: Track, column: Column) -> None:
+        times = np.asarray(column.t_ms, np.int64)
+        track.take(np.asarray(column.value, np.float64))
+        track.account(self._slots(times))
+        if self.jumps or any(column.quality):
+            self.wrong_quality += sum(
+                not self._may_be(quality, t_ms)
+                for quality, t_ms in zip(column.quality, column.t_ms, strict=True)
+            )
+
+    def _slots(self, times: Any) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        slots: np.ndarray[Any, np.dtype[np.int64]] = times // self._interval_ms
+        return np.maximum(slots - self._begun_ms // self._interval_ms, 0)
 
     def count(self, counts: Sequence[int], without_floats: Sequence[Sequence[int]]) -> Count:
         """The judgement, where device d offered 1 … `counts[d]`, some `without_floats`."""
         with self._lock:
             offered = stored = lost = excused = duplicated = wrong = 0
             for device in range(self.devices):
-                nan, may_lack = set(without_floats[device]), self._may_lack(device)
+                last = counts[device]
+                lacks, nan = self._may_lack(device, last), flags(without_floats[device], last)
                 for register, name in enumerate(self.fields):
                     track = self.tracks[f"d{device + 1}/{name}"]
-                    wanted = counts[device] - (len(nan) if register else 0)
-                    seen = {at: n for at, n in enumerate(track.seen) if n}
-                    lacking = set(range(1, counts[device] + 1)) - seen.keys()
-                    lacking -= nan if register else set()
-                    offered += wanted
-                    stored += sum(seen.values()) + track.strange
-                    excused += len(lacking & may_lack)
-                    lost += len(lacking - may_lack)
-                    duplicated += sum(n - 1 for n in seen.values())
-                    wrong += track.strange + sum(
-                        at > counts[device] or (register > 0 and at in nan) for at in seen
-                    )
-            holes = sum(track.holes for track in self.tracks.values())
+                    wanted = ~nan if register else np.ones(last, np.bool_)
+                    seen = np.pad(track.seen[1:], (0, last))
+                    here, beyond = seen[:last], int(np.count_nonzero(seen[last:]))
+                    lacking = wanted & (here == 0)
+                    offered += int(np.count_nonzero(wanted))
+                    stored += int(seen.sum(dtype=np.int64)) + track.strange
+                    excused += int(np.count_nonzero(lacking & lacks))
+                    lost += int(np.count_nonzero(lacking & ~lacks))
+                    duplicated += int(np.maximum(seen.astype(np.int64) - 1, 0).sum())
+                    wrong += track.strange + beyond + int(np.count_nonzero(here[~wanted]))
+            holes = sum(len(track.holes) for track in self.tracks.values())
             return Count(
                 offered, stored, lost, excused, duplicated, wrong + self.wrong_quality,
                 self.gap_records, holes,
@@ -140,20 +158,17 @@ class Tally:
         """The slots (UTC ms) without reading and gap, of those points that have such."""
         with self._lock:
             return {
-                point: [
-                    self._begun_ms + at * INTERVAL_MS for at in track.hole_bits
-                ]
+                point: [self._begun_ms + at * self._interval_ms for at in holes]
                 for point, track in self.tracks.items()
-                if track.holes
+                if (holes := track.holes)
             }
 
-    def _may_lack(self, device: int) -> set[int]:
-        return {
-            at for first, last in self.excuses for at in range(first[device] - 1, last[device] + 1)
-        }
-
-    def _bit(self, t_ms: int) -> int:
-        return 1 << max(0, (t_ms - self._begun_ms) // INTERVAL_MS)
+    def _may_lack(self, device: int, last: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        """Of each count from 1 to `last`, whether it may be in a gap instead."""
+        may = np.zeros(last, np.bool_)
+        for first, end in self.excuses:
+            may[max(0, first[device] - 2) : end[device]] = True
+        return may
 
     def _may_be(self, quality: int, t_ms: int) -> bool:
         """Good, but uncertain while the clock is off; around a jump either."""
