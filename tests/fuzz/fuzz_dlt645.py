@@ -69,6 +69,7 @@ def _frame(frame: Frame) -> None:
 def main() -> None:
     """Until stopped."""
     atheris = importlib.import_module("atheris")  # brought by tools/fuzz alone
+    atheris.instrument_all()  # without it the fuzzer is blind
     atheris.Setup(sys.argv, TestOneInput)
     atheris.Fuzz()
 

@@ -73,6 +73,7 @@ def TestOneInput(data: bytes) -> None:  # noqa: N802 - the name that atheris use
 def main() -> None:
     """Until stopped."""
     atheris = importlib.import_module("atheris")  # brought by tools/fuzz alone
+    atheris.instrument_all()  # without it the fuzzer is blind
     atheris.Setup(sys.argv, TestOneInput)
     atheris.Fuzz()
 
