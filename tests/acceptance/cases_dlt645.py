@@ -38,9 +38,10 @@ def noise(scene: Scene) -> Verdict:
     chance = random.Random(9)
 
     def noisy(meter: Slave, asked: Asked) -> Answers:
-        if chance.random() < 0.5:
+        if chance.random() < 0.6:
             return [(0.0, meter.good(asked))]
-        return [(0.0, flipped(meter.spoiled(asked), chance))]
+        frame = meter.spoiled(asked)  # what is damaged is its value, its checksum or its end
+        return [(0.0, frame[:-5] + flipped(frame[-5:], chance))]
 
     site = site_of(scene, [Meter(unit, noisy) for unit in (1, 2, 3)])
     with running(site, scene.without) as run:

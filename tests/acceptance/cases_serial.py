@@ -13,6 +13,8 @@ Answers = list[tuple[float, bytes]]
 
 PATIENCE_S = 30.0
 """As long as a machine with other work to do may take for what is there in a second."""
+SILENCE_S = 5.0
+"""Longer than any pause between two answers of a device that is read well."""
 RTU_PROFILE = PROFILE.replace("[tcp]", "[tcp, rtu]")
 
 
@@ -27,13 +29,16 @@ def site_of(
 
 
 def came(run: Run, answers: int) -> int:
-    """Wait for so many answers more; how many of them never came."""
+    """Wait for so many answers more; how many of them never came. Who brings none for a while is
+    given up, sooner where a protection is switched off: as long as answers come, they are waited
+    for."""
     slave = run.site.slaves[-1]
     wanted = len(slave.answered) + answers
-    try:
-        run.more(answers, PATIENCE_S if run.without is None else 4.0)
-    except AssertionError:
-        return max(1, wanted - len(slave.answered))
+    while len(slave.answered) < wanted:
+        try:
+            run.more(1, PATIENCE_S if run.without is None else SILENCE_S)
+        except AssertionError:
+            return wanted - len(slave.answered)
     return 0
 
 
