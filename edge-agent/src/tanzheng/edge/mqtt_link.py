@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge import log
+from tanzheng.edge.paho_socket import PahoSocket
 from tanzheng.edge.plan import BrokerPlan
 from tanzheng.edge.resend import RECEIVE_MAX
 
@@ -30,6 +31,7 @@ KEEPALIVE_S = 15
 CONNECT_S_MAX = 5.0
 UNACKNOWLEDGED_MS_MAX = 20_000
 """The kernel gives a connection up whose bytes the peer's kernel does not take for so long."""
+GIVEN_UP = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
 RECEIVED_BYTES_MAX = 16_384
 """An ack has some 200 bytes; the broker is told not to send anything much longer."""
 HEADER_BYTES_MAX = 32
@@ -65,11 +67,11 @@ class MqttLink:
         self._loop = asyncio.get_running_loop()
         self._on_message, self._on_puback = on_message, on_puback
         self._step = self._loop.create_future()
-        self._socket: Any = None
         self._packet_max: int | None = None
         self._answered, self._last_error = False, ""
         self._received: list[bytes] = []
         self._client = self._make_client(client_id)
+        self._socket = PahoSocket(self._client, self._read, (GIVEN_UP,))
 
     async def open(self, topic: str) -> None:
         """Connect and subscribe to `topic` (QoS 1); `LinkDown` where that takes over 5 s."""
@@ -111,9 +113,9 @@ class MqttLink:
 
         Two equal answers with something in them: nothing moved in between.
         """
-        if self._socket is None or self._socket.fileno() < 0:
+        if self._socket.fileno < 0:
             return False, 0
-        answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        answer = fcntl.ioctl(self._socket.fileno, termios.TIOCOUTQ, bytes(4))
         return self._client.want_write(), int(struct.unpack("i", answer)[0])
 
     @property
@@ -149,10 +151,7 @@ class MqttLink:
 
     def close(self) -> None:
         """Drop the connection without a word; safe to call again."""
-        self._unwatch()
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
         self._gone("closed")
 
     def _limits(self) -> Properties | None:
@@ -173,10 +172,6 @@ class MqttLink:
         client.max_inflight_messages_set(0)  # the window is Session's
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
-        client.on_socket_open = self._socket_opened
-        client.on_socket_close = self._socket_closing
-        client.on_socket_register_write = self._want_write
-        client.on_socket_unregister_write = self._no_more_write
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -185,48 +180,11 @@ class MqttLink:
         client.on_log = self._logged
         return client
 
-    # Socket callbacks may come from the thread that connects.
-
-    def _socket_opened(self, _client: object, _userdata: object, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS_MAX)
-        self._loop.call_soon_threadsafe(self._watch, sock)
-
-    def _socket_closing(self, _client: object, _userdata: object, sock: Any) -> None:
-        if sock is self._socket:
-            self._unwatch()  # while its number is still its own
-
-    def _want_write(self, _client: object, _userdata: object, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._add_writer, sock)
-
-    def _no_more_write(self, _client: object, _userdata: object, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._remove_writer, sock)
-
-    def _watch(self, sock: Any) -> None:
-        if self.closed.is_set() or sock.fileno() < 0:
-            sock.close()
-            return
-        self._socket = sock
-        self._loop.add_reader(sock, self._read)
-
-    def _add_writer(self, sock: Any) -> None:
-        if sock is self._socket and sock.fileno() >= 0:
-            self._loop.add_writer(sock, self._client.loop_write)
-
-    def _remove_writer(self, sock: Any) -> None:
-        if sock is self._socket and sock.fileno() >= 0:
-            self._loop.remove_writer(sock)
-
-    def _unwatch(self) -> None:
-        if self._socket is not None and self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-
     def _read(self) -> None:
         """All that has come. What TLS has decrypted already makes no socket readable again."""
         try:
             self._client.loop_read()
-            while isinstance(self._socket, ssl.SSLSocket) and _decrypted(self._socket):
+            while self._socket.decrypted:
                 self._client.loop_read()
         except Exception as error:  # noqa: BLE001 - paho on what is no MQTT: whatever struct says
             self._gone(f"a packet that is none ({type(error).__name__}: {error})")
@@ -264,7 +222,7 @@ class MqttLink:
         self._on_puback(mid)
 
     def _disconnected(self, _c: object, _u: object, _f: object, reason: Any, _p: object) -> None:
-        self._unwatch()
+        self._socket.unwatch()
         why = f"{reason} ({self._last_error})" if self._last_error else str(reason)
         self._gone(why, VersionRefused if self._maybe_too_new else LinkDown)
 
@@ -301,7 +259,3 @@ def tls_context(broker: BrokerPlan) -> ssl.SSLContext | None:
                 f"expected a certificate and its key, got {error}, at {broker.cert_path}"
             ) from error
     return context
-
-
-def _decrypted(connection: ssl.SSLSocket) -> int:
-    return connection.pending() if connection.fileno() >= 0 else 0

@@ -5,7 +5,6 @@ QoS 1 while nobody is here. They are confirmed by hand, when they are durable.
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -19,6 +18,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge.drivers.mqtt.intake import Inbound
 from tanzheng.edge.drivers.mqtt.settings import BrokerAt
+from tanzheng.edge.paho_socket import PahoSocket
 
 CONNECT_S_MAX: Final = 5.0
 SESSION_EXPIRY_S: Final = 7 * 86_400
@@ -63,16 +63,16 @@ class SourceLink:
         self.closed = asyncio.Event()
         self.why_closed = ""
         self.session_present = False
-        self._greeted = self._paused = False
+        self._greeted = False
         self._messages = 0
         self.refused: list[str] = []
         self._broker, self._version, self._keepalive_s = broker, version, keepalive_s
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
         self._step: asyncio.Future[None] = self._loop.create_future()
-        self._socket: Any = None
         self._subscribing: dict[int | None, list[str]] = {}
         self._client = self._make_client()
+        self._socket = PahoSocket(self._client, self._readable)
 
     async def open(self, subscriptions: Mapping[str, int]) -> None:
         """Connect and subscribe to all of `subscriptions` (filter → QoS), present session or not.
@@ -129,17 +129,11 @@ class SourceLink:
 
     def pause(self) -> None:
         """Read no further, until `resume`: the broker keeps what is to come."""
-        if self._socket is not None and not self._paused:
-            self._paused = True
-            self._loop.remove_reader(self._socket)
+        self._socket.pause()
 
     def resume(self) -> None:
         """Read again."""
-        if self._paused:
-            self._paused = False
-            if self._socket is not None and self._socket.fileno() >= 0:
-                self._loop.add_reader(self._socket, self._readable)
-                self._readable_again(self._socket)
+        self._socket.resume()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send once with QoS 0; a link that is gone sends nothing."""
@@ -164,12 +158,7 @@ class SourceLink:
 
     def close(self, why: str = "closed") -> None:
         """Drop the connection without a word; safe to call again."""
-        self._unwatch()
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        for name in ("open", "close", "register_write", "unregister_write"):
-            setattr(self._client, f"on_socket_{name}", None)  # the collector calls them, too
+        self._socket.close()
         self._gone(why)
 
     def _make_client(self) -> _Client:
@@ -185,10 +174,6 @@ class SourceLink:
         client.connect_timeout = CONNECT_S_MAX
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
-        client.on_socket_open = self._socket_opened
-        client.on_socket_close = self._socket_closing
-        client.on_socket_register_write = self._want_write
-        client.on_socket_unregister_write = self._no_more_write
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
@@ -202,29 +187,6 @@ class SourceLink:
                 context.load_cert_chain(self._broker.cert, self._broker.key)
             self._client.tls_set_context(context)
 
-    # Socket callbacks may come from the thread that connects.
-
-    def _socket_opened(self, _client: object, _userdata: object, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.call_soon_threadsafe(self._watch, sock)
-
-    def _socket_closing(self, _client: object, _userdata: object, sock: Any) -> None:
-        if sock is self._socket:
-            self._unwatch()  # while its number is still its own
-
-    def _want_write(self, _client: object, _userdata: object, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._add_writer, sock)
-
-    def _no_more_write(self, _client: object, _userdata: object, sock: Any) -> None:
-        self._loop.call_soon_threadsafe(self._remove_writer, sock)
-
-    def _watch(self, sock: Any) -> None:
-        if self.closed.is_set() or sock.fileno() < 0:
-            sock.close()
-            return
-        self._socket = sock
-        self._loop.add_reader(sock, self._readable)
-
     def _readable(self) -> None:
         """One packet, so that others of the loop have their turn; TLS may hold another back."""
         try:
@@ -234,26 +196,8 @@ class SourceLink:
             return
         if self._client.incoming_bytes > PACKET_BYTES_CLOSE:
             self.close(f"expected at most {PACKET_BYTES_CLOSE} bytes in a packet, got more")
-        elif isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0:
-            self._loop.call_soon(self._readable_again, self._socket)
-
-    def _readable_again(self, sock: Any) -> None:
-        """What TLS holds back makes no socket readable."""
-        if sock is self._socket and not self._paused:
-            self._readable()
-
-    def _add_writer(self, sock: Any) -> None:
-        if sock is self._socket and sock.fileno() >= 0:
-            self._loop.add_writer(sock, self._client.loop_write)
-
-    def _remove_writer(self, sock: Any) -> None:
-        if sock is self._socket and sock.fileno() >= 0:
-            self._loop.remove_writer(sock)
-
-    def _unwatch(self) -> None:
-        if self._socket is not None and self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+        elif self._socket.decrypted:
+            self._socket.read_on()
 
     # Protocol callbacks come from loop_read, loop_write and loop_misc: in the event loop.
 
@@ -281,7 +225,7 @@ class SourceLink:
             self._step.set_result(None)
 
     def _disconnected(self, _c: object, _u: object, _f: object, reason: Any, _p: object) -> None:
-        self._unwatch()
+        self._socket.unwatch()
         if not self._greeted:
             self._fail(VersionRefused(f"the connection ended: {reason}"))
         self._gone(str(reason))
