@@ -9,8 +9,8 @@ from pathlib import Path
 from acceptance.case import Scene, case
 from acceptance.judge import Verdict
 from acceptance.plant_hours import START_MS, PlantHours
-from acceptance.soak import Devices, StreamPlatform, fields, make_site
 from acceptance.soak_judge import Tally
+from acceptance.soak_world import Devices, StreamPlatform, fields, make_site
 from edge.world import wait_until
 
 DEVICES = 20

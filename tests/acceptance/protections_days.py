@@ -13,7 +13,8 @@ def bounded_queue() -> None:
 
     def seal_and_forget(self: Spool, sealed: Sealed) -> None:
         seal(self, sealed)
+        kept_from = sealed.head.seq - KEPT_BATCHES
         with self.guard:
-            self._db.execute("DELETE FROM batch WHERE seq <= ?", (self.head.seq - KEPT_BATCHES,))
+            self._db.execute("DELETE FROM batch WHERE seq <= ?", (kept_from,))
 
     Spool.seal = seal_and_forget  # type: ignore[method-assign]

@@ -11,294 +11,29 @@ enough between them to show a leak.
 import argparse
 import contextlib
 import heapq
-import json
-import os
 import random
 import shutil
-import signal
+import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from acceptance.little_disk import can_mount, fill, little_disk
-from acceptance.site import FIELD, PROFILE, Gateway, Site
-from acceptance.slaves import Endpoint, Slave
+from acceptance.little_disk import can_mount, little_disk
+from acceptance.soak_faults import device_faults, gateway_faults, way_faults
 from acceptance.soak_judge import Count, Tally, table
-from acceptance.soak_slaves import FAULTS, FLOATS
-from edge.world import GATEWAY, Platform
+from acceptance.soak_slaves import FLOATS
+from acceptance.soak_world import Devices, Soak, StreamPlatform, fields, make_site
 from parts import server_folder
-from tanzheng.core.batch import SignedBatch
-from tanzheng.core.fields import FIELDS
 from tanzheng.ingest.broker import Broker
 
 SHARED_UNITS = 5
-DISK_MIB, RESERVE_BYTES = 96, 8 << 20
-HOUR_MS = 3_600_000
-RSS_S = 10.0
+DISK_MIB = 96
 GROWTH_MAX, GROWTH_MIB_MAX = 0.10, 5.0
 DRAIN_S = 120.0
-
-Lane = Iterator[float]
-"""A course of faults; each yield is how many seconds until it goes on. Closed, it undoes its own."""
-
-
-class StreamPlatform(Platform):
-    """The platform, which counts each batch and lets it go.
-
-    `newest_ms` has the newest instant of the last arrivals, in their order.
-    """
-
-    def __init__(self, url: str, tally: Tally) -> None:
-        super().__init__(url)
-        self._tally = tally
-        self.newest_ms: deque[int] = deque(maxlen=100)
-
-    def _place(self, signed: SignedBatch) -> None:
-        before, span_ms = len(self.stored), signed.batch.span_ms
-        if span_ms is not None and len(self.newest_ms) < 100:
-            self.newest_ms.append(span_ms[1])
-        super()._place(signed)
-        for each in self.stored[before:]:
-            self._tally.take(each.batch)
-        del self.stored[:-1]
-        self.seen.clear()
-
-
-class Devices:
-    """The process of `soak_slaves`."""
-
-    def __init__(self, units: Sequence[int]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "acceptance.soak_slaves", *map(str, units)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[1],
-        )
-        self.ports: list[int] = self._answer()
-
-    def order(self, do: str, **what: object) -> Any:
-        """One order and its answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": do, **what}).encode() + b"\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-
-@dataclass
-class Soak:
-    """What runs, and what happened so far."""
-
-    seed: int
-    seconds: float
-    units: Sequence[int]
-    site: Site
-    broker: Broker
-    platform: StreamPlatform
-    devices: Devices
-    tally: Tally
-    gateway: Gateway
-    disk: Path | None
-    faults: Counter[str] = field(default_factory=Counter)
-    lives: list[list[float]] = field(default_factory=lambda: [[]])
-    """Resident memory of each agent process in MiB, a sample at a time."""
-    begun_s: float = field(default_factory=time.monotonic)
-
-    @property
-    def passed(self) -> float:
-        """Part of the time that went by."""
-        return (time.monotonic() - self.begun_s) / self.seconds
-
-    def lasts(self, chance: random.Random, most_s: float) -> float:
-        """How long a fault lasts: in a short soak less."""
-        return chance.uniform(0.5, min(most_s, self.seconds / 8))
-
-    def tell(self, kind: str, detail: str = "") -> None:
-        """A fault begins."""
-        self.faults[kind] += 1
-        print(f"{time.monotonic() - self.begun_s:8.1f} s  {kind} {detail}", flush=True)
-
-    def counts(self) -> list[int]:
-        """What each device has offered."""
-        return list(self.devices.order("counts"))
-
-    def sample(self) -> Lane:
-        """Resident memory, again and again."""
-        while True:
-            for line in Path(f"/proc/{self.gateway.pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS"):
-                    self.lives[-1].append(int(line.split()[1]) / 1024)
-            yield min(RSS_S, self.seconds / 30)
-
-
-def device_faults(soak: Soak, chance: random.Random) -> Lane:
-    """One device after the other is silent, late, someone else, busy, broken, NaN, or cut off."""
-    while True:
-        yield chance.uniform(0.2, 6.0)
-        kind = chance.choice([*FAULTS, "cut"])
-        device = chance.randrange(sum(soak.units))
-        endpoint = chance.randrange(len(soak.units))
-        soak.tell(f"device {kind}", f"e{endpoint}" if kind == "cut" else f"d{device + 1}")
-        if kind == "cut":
-            soak.devices.order("cut", endpoint=endpoint)
-        else:
-            soak.devices.order("fault", device=device, fault=kind)
-        try:
-            yield soak.lasts(chance, 12.0)
-        finally:
-            if kind == "cut":
-                soak.devices.order("listen", endpoint=endpoint)
-            else:
-                soak.devices.order("fault", device=device, fault=None)
-
-
-def way_faults(soak: Soak, chance: random.Random) -> Lane:
-    """The broker and the platform go away, one at a time."""
-    kinds: dict[str, Callable[[Soak], contextlib.AbstractContextManager[None]]] = {
-        "broker killed": broker_killed,
-        "broker frozen": broker_frozen,
-        "broker frozen, then killed": broker_frozen_and_killed,
-        "broker restarted": broker_restarted,
-        "platform silent": platform_silent,
-        "platform away": platform_away,
-    }
-    while True:
-        yield chance.uniform(1.0, 10.0)
-        kind = chance.choice(list(kinds))
-        soak.tell(kind)
-        with kinds[kind](soak):
-            yield soak.lasts(chance, 20.0)
-
-
-@contextlib.contextmanager
-def broker_killed(soak: Soak) -> Iterator[None]:
-    soak.broker.kill()
-    try:
-        yield
-    finally:
-        soak.broker.start()
-
-
-@contextlib.contextmanager
-def broker_restarted(soak: Soak) -> Iterator[None]:
-    soak.broker.stop()
-    try:
-        yield
-    finally:
-        soak.broker.start()
-
-
-@contextlib.contextmanager
-def broker_frozen(soak: Soak) -> Iterator[None]:
-    soak.broker.pause()
-    try:
-        yield
-    finally:
-        soak.broker.resume()
-
-
-@contextlib.contextmanager
-def broker_frozen_and_killed(soak: Soak) -> Iterator[None]:
-    soak.broker.pause()
-    try:
-        yield
-    finally:
-        soak.broker.resume()
-        soak.broker.kill()
-        soak.broker.start()
-
-
-@contextlib.contextmanager
-def platform_silent(soak: Soak) -> Iterator[None]:
-    soak.platform.answering = False
-    try:
-        yield
-    finally:
-        soak.platform.answering = True
-
-
-@contextlib.contextmanager
-def platform_away(soak: Soak) -> Iterator[None]:
-    soak.platform.leave()
-    try:
-        yield
-    finally:
-        soak.platform.come_back()
-
-
-def gateway_faults(soak: Soak, chance: random.Random) -> Lane:
-    """The agent is killed or reloaded, its clock jumps, its disk fills up, one at a time."""
-    while True:
-        yield soak.lasts(chance, 20.0)
-        kinds = ["reload", "clock", *(["disk full"] if soak.disk else [])]
-        kind = "kill -9" if not 0.1 < soak.passed < 0.9 else chance.choice(kinds)
-        if kind == "kill -9":
-            soak.tell(kind)
-            kill(soak)
-        elif kind == "reload":
-            soak.tell(kind)
-            os.kill(soak.gateway.pid, signal.SIGHUP)
-        elif kind == "clock":
-            offset_ms = chance.choice([-HOUR_MS, HOUR_MS])
-            soak.tell("clock ±1 h", f"{offset_ms} ms")
-            with clock_off(soak, offset_ms):
-                yield soak.lasts(chance, 20.0)
-            yield 1.0
-        else:
-            soak.tell(kind)
-            with disk_full(soak):
-                yield soak.lasts(chance, 10.0)
-
-
-def kill(soak: Soak) -> None:
-    """What was read and not yet durable may be in a gap: a count or two of each device."""
-    soak.gateway.kill()
-    after = soak.counts()
-    soak.tally.excuses.append(([at - 1 for at in after], after))
-    soak.gateway = soak.site.start()
-    soak.lives.append([])
-
-
-@contextlib.contextmanager
-def clock_off(soak: Soak, offset_ms: int) -> Iterator[None]:
-    begun_ms = time.time() * 1000
-    soak.tally.jumps.append((begun_ms, float("inf")))
-    soak.site.set_clock(offset_ms, synced=False)
-    try:
-        yield
-    finally:
-        soak.site.set_clock()
-        soak.tally.jumps[-1] = (begun_ms, time.time() * 1000)
-
-
-@contextlib.contextmanager
-def disk_full(soak: Soak) -> Iterator[None]:
-    """What devices offer while no byte is free may be in a gap."""
-    assert soak.disk is not None
-    before, ballast = soak.counts(), soak.disk / "ballast"
-    fill(ballast)
-    far = [1 << 40] * len(before)
-    soak.tally.excuses.append((before, far))
-    try:
-        yield
-    finally:
-        ballast.unlink()
-        time.sleep(0.2)
-        soak.tally.excuses[-1] = (before, [at + 1 for at in soak.counts()])
 
 
 def run_lanes(soak: Soak) -> None:
@@ -319,7 +54,7 @@ def run_lanes(soak: Soak) -> None:
             heapq.heapreplace(due, (time.monotonic() + wait_s, number))
     finally:
         for lane in lanes:
-            lane.close()  # type: ignore[attr-defined]
+            lane.close()
 
 
 def drain(soak: Soak) -> Count:
@@ -342,30 +77,6 @@ def growth(samples: Sequence[float]) -> tuple[float, float]:
     return statistics.median(samples[:quarter]), statistics.median(samples[-quarter:])
 
 
-def fields() -> tuple[str, ...]:
-    """The count's field and 29 others."""
-    gauges = [each.name for each in FIELDS.values() if each.kind == "gauge" and each.name != FIELD]
-    return (FIELD, *gauges[:FLOATS])
-
-
-def make_site(folder: Path, broker: Broker, units: Sequence[int], ports: Sequence[int]) -> Site:
-    """A gateway with those endpoints, which listen already."""
-    endpoints = [Endpoint([Slave(unit + 1) for unit in range(count)]) for count in units]
-    for endpoint, port in zip(endpoints, ports, strict=True):
-        endpoint.port = port
-    rows = "".join(
-        f"- {{id: f{number}, addr: {2 * number}, type: f32, unit: '{FIELDS[name].unit}', "
-        f"field: {name}}}\n"
-        for number, name in enumerate(fields())
-        if number
-    )
-    settings: dict[str, object] = {"batch_age_s_max": 2, "disk_free_bytes_min": RESERVE_BYTES}
-    return Site(
-        folder, broker.gateway_url(GATEWAY), broker.platform_url, endpoints, interval_ms=1000,
-        timeout_ms=2000, settings=settings, profile=PROFILE + rows, fields=fields(),
-    )  # fmt: skip
-
-
 def soaked(seconds: float, devices: int, seed: int, folder: Path, broker: Broker) -> bool:
     """Run it, print the table; whether it was clean."""
     shared = devices // (5 * SHARED_UNITS)
@@ -379,10 +90,8 @@ def soaked(seconds: float, devices: int, seed: int, folder: Path, broker: Broker
         if disk is not None:
             stack.enter_context(little_disk(disk, DISK_MIB))
         platform = stack.enter_context(StreamPlatform(broker.platform_url, tally))
-        soak = Soak(
-            seed, seconds, units, site, broker, platform, slaves, tally, site.start(), disk
-        )
-        stack.callback(lambda: soak.gateway.kill())
+        soak = Soak(seed, seconds, units, site, broker, platform, slaves, tally, site.start(), disk)
+        stack.callback(soak.end)
         run_lanes(soak)
         return verdict(soak, drain(soak))
 
@@ -415,6 +124,15 @@ def verdict(soak: Soak, count: Count) -> bool:
     return clean
 
 
+def lasting_port(seed: int) -> int:
+    """A free port below those that connections get: nobody takes it while the broker is away."""
+    for port in random.Random(seed).sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("expected a free port from 20000 to 29999, got none of 100")
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="acceptance.soak")
@@ -426,7 +144,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"seed {options.seed}", flush=True)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="tz-soak-"))
     folder.mkdir(exist_ok=True)
-    with server_folder() as place, Broker(place) as broker:
+    with server_folder() as place, Broker(place, lasting_port(options.seed)) as broker:
         clean = soaked(options.minutes * 60, options.devices, options.seed, folder, broker)
     if clean and options.keep is None:
         shutil.rmtree(folder)

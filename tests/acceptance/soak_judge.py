@@ -46,7 +46,8 @@ class Track:
         known = np.flatnonzero(self.slots)
         if not len(known):
             return []
-        return (known[0] + np.flatnonzero(~self.slots[known[0] : known[-1]])).tolist()
+        missing = np.flatnonzero(~self.slots[known[0] : known[-1]])
+        return [int(known[0]) + int(at) for at in missing]
 
 
 def grown(array: "np.ndarray[Any, Any]", at: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
@@ -125,9 +126,11 @@ class Tally:
                 for quality, t_ms in zip(column.quality, column.t_ms, strict=True)
             )
 
-    def _slots(self, times: Any) -> "np.ndarray[Any, np.dtype[np.int64]]":
-        slots: np.ndarray[Any, np.dtype[np.int64]] = times // self._interval_ms
-        return np.maximum(slots - self._begun_ms // self._interval_ms, 0)
+    def _slots(
+        self, times: "np.ndarray[Any, np.dtype[np.int64]]"
+    ) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        slots = times // self._interval_ms - self._begun_ms // self._interval_ms
+        return np.asarray(np.maximum(slots, 0), np.int64)
 
     def count(self, counts: Sequence[int], without_floats: Sequence[Sequence[int]]) -> Count:
         """The judgement, where device d offered 1 … `counts[d]`, some `without_floats`."""

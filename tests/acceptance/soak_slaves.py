@@ -63,27 +63,32 @@ class Device:
 
 
 class Endpoint:
-    """A port with the devices of units 1, 2 … behind it."""
+    """A port with the devices of units 1, 2 … behind it.
+
+    While there are `cuts` each connection is closed at once; the port stays ours, or another
+    program's connection might take it.
+    """
 
     def __init__(self, devices: list[Device]) -> None:
         self.devices = devices
-        self.port = 0
         self.links: set[Link] = set()
-        self._server: asyncio.Server | None = None
+        self.cuts = 0
 
     async def listen(self) -> int:
-        """Listen, on the same port each time."""
+        """The port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Link(self), "127.0.0.1", self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self.port
+        server = await loop.create_server(lambda: Link(self), "127.0.0.1", 0)
+        return int(server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:
-        """Close every connection; refuse new ones until `listen`."""
-        assert self._server is not None
-        self._server.close()
+        """Close every connection, until `mend`."""
+        self.cuts += 1
         for link in list(self.links):
             link.transport.close()
+
+    def mend(self) -> None:
+        """Take back one `cut`."""
+        self.cuts -= 1
 
 
 class Link(asyncio.Protocol):
@@ -99,6 +104,8 @@ class Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._endpoint.links.add(self)
+        if self._endpoint.cuts:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._endpoint.links.discard(self)
@@ -122,15 +129,15 @@ class Link(asyncio.Protocol):
             self.transport.write(reply)
 
 
-async def obey(order: dict[str, Any], endpoints: list[Endpoint], devices: list[Device]) -> object:
+def obey(order: dict[str, Any], endpoints: list[Endpoint], devices: list[Device]) -> object:
     """Do what the soak wants; the answer to it."""
     match order["do"]:
         case "fault":
             devices[order["device"]].fault = order["fault"]
         case "cut":
             endpoints[order["endpoint"]].cut()
-        case "listen":
-            await endpoints[order["endpoint"]].listen()
+        case "mend":
+            endpoints[order["endpoint"]].mend()
         case "counts":
             return [device.count for device in devices]
         case "without_floats":
@@ -147,7 +154,7 @@ async def main(units: list[int]) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        print(json.dumps(await obey(json.loads(line), endpoints, devices)), flush=True)
+        print(json.dumps(obey(json.loads(line), endpoints, devices)), flush=True)
 
 
 if __name__ == "__main__":
