@@ -20,14 +20,15 @@ from tanzheng.core.topics import ack_topic, batch_topic
 
 
 class Receiver:
-    """Subscribed to `topic` while the `with` block lasts; `values` grows."""
+    """Subscribed to `topics` while the `with` block lasts; `values` grows."""
 
-    def __init__(self, port: int, topic: str, take: Callable[[bytes], int]) -> None:
+    def __init__(self, port: int, topics: str | list[str], take: Callable[[bytes], int]) -> None:
         self.values = 0
-        self._take, self._topic = take, topic
+        self._take = take
+        self._topics = [topics] if isinstance(topics, str) else topics
         self._ready = threading.Event()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="receiver")
-        self.client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
+        self.client.on_connect = self._connected
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.on_message = lambda _c, _u, message: self._arrived(bytes(message.payload))
         self.client.reconnect_delay_set(1, 1)
@@ -42,6 +43,9 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+
+    def _connected(self, client: mqtt.Client, *_: object) -> None:
+        client.subscribe([(topic, 1) for topic in self._topics])
 
     def _arrived(self, payload: bytes) -> None:
         self.values += self._take(payload)
@@ -59,10 +63,7 @@ class ThingsBoardServer(Receiver):
     }
 
     def __init__(self, port: int) -> None:
-        super().__init__(port, "v1/gateway/telemetry", thingsboard_values)
-        self.client.on_connect = lambda client, *_: client.subscribe(
-            [(self._topic, 1), (self.ASKED, 1)]
-        )
+        super().__init__(port, ["v1/gateway/telemetry", self.ASKED], thingsboard_values)
         self.client.message_callback_add(self.ASKED, self._answer)
 
     def _answer(self, client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
