@@ -76,7 +76,6 @@ def broker_days(scene: Scene) -> Verdict:
         scene.broker.start()
         days.platform.come_back()
         days.pass_slots(AFTER)
-        days.time.end()
         with contextlib.suppress(AssertionError):
             wait_until(lambda: not days.lost(), "everything stored", 5 if scene.without else 60)
         count = days.tally.count(days.devices.order("counts"), [[]] * DEVICES)

@@ -1,5 +1,6 @@
 """Plant time for an agent: slots as fast as it takes them, up to where the test lets it go."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -56,10 +57,11 @@ class PlantHours:
 
     def _serve(self) -> None:
         connection, _ = self._server.accept()
-        with connection, connection.makefile("rwb") as stream:
+        with connection, connection.makefile("rb") as stream:
             for line in stream:
-                stream.write(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
-                stream.flush()
+                answer = json.dumps(self._answer(json.loads(line))).encode() + b"\n"
+                with contextlib.suppress(OSError):  # the agent went away
+                    connection.sendall(answer)
 
     def _answer(self, asked: dict[str, object]) -> dict[str, object]:
         if asked["op"] == "hello":

@@ -26,4 +26,4 @@ def dropped_in_silence() -> None:
     def without_gaps(*arguments: Any) -> Remains:
         return replace(drop(*arguments), entries=())
 
-    vars(room)["drop"] = without_gaps
+    room.__dict__["drop"] = without_gaps
