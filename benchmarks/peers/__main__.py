@@ -186,7 +186,7 @@ def wait_for_backlog(spool: Path, slots: int) -> None:
     deadline_s = time.monotonic() + 300
     while time.monotonic() < deadline_s:
         time.sleep(0.2)
-        for path in spool.glob("status.json"):
+        for path in spool.glob("agent-status.json"):
             if json.loads(path.read_text())["counters"]["slots"] >= slots:
                 return
     raise SystemExit("the backlog was not read within 300 s")

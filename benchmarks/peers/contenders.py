@@ -55,8 +55,8 @@ class Ours(Contender):
     name = "tanzheng edge"
 
     def __init__(self, fast_slots: int | None = None) -> None:
-        """`fast_slots` slots as fast as they are taken, then one a second; None: the machine's
-        clock."""
+        """A slot a second by the machine's clock; with `fast_slots`: so many slots of plant time as
+        fast as they are taken, then one a second."""
         self._fast_slots = fast_slots
         self.gateway, self.key = SigningKey.generate(), SigningKey.generate()
         self.platform: Platform | None = None
