@@ -126,8 +126,8 @@ def from_batches(batches: Iterable[Batch], plant: Plant) -> Recorded:
     """The readings and gaps of `batches`, which may come in any order.
 
     A gateway speaks only for the points that the plant file gives it: others are left out, as
-    they are from the database's rows. `SeriesInvalid` where two batches hold a value of one point
-    for the same instant.
+    they are from the database's rows. `SeriesInvalid` where two batches hold different values of
+    one point for the same instant.
     """
     own = {
         gateway.id: {point.name for point in plant.points_of_gateway(gateway.id)}
