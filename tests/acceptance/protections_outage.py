@@ -9,15 +9,15 @@ from acceptance.switches import protection, put
 from edge.world import GATEWAY
 from tanzheng.core import cose
 from tanzheng.core.batch import ChainHead
-from tanzheng.edge import acks
-from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.acquisition import Acquisition
-from tanzheng.edge.resend import Session
 from tanzheng.edge.spool import store
 from tanzheng.edge.spool.records import Entry
 from tanzheng.edge.spool.writer import Writer
-from tanzheng.edge.steady import Observed, SteadyTime
-from tanzheng.edge.uplink import Uplink
+from tanzheng.edge.timekeeping.steady import Observed, SteadyTime
+from tanzheng.edge.uplink import acks
+from tanzheng.edge.uplink.acks import AckDesk
+from tanzheng.edge.uplink.conversation import Uplink
+from tanzheng.edge.uplink.resend import Session
 
 HELD_SLOTS = 8
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from acceptance.switches import PROTECTIONS, put
 from tanzheng.edge import agent
-from tanzheng.edge.kernel_clock import KernelState, MachineTime
+from tanzheng.edge.timekeeping.kernel_clock import KernelState, MachineTime
 
 
 def inject_clock(path: Path) -> None:

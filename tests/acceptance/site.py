@@ -23,7 +23,7 @@ from edge.world import (
     write_config,
 )
 from tanzheng.core.batch import Event
-from tanzheng.edge.config import load_config
+from tanzheng.edge.configuration.config import load_config
 from tanzheng.edge.plan import Plan, save_plan
 
 FIELD = "active_power_kw"

@@ -14,7 +14,7 @@ from parts import REPOSITORY, server_folder
 from tanzheng.analytics.hours import Method
 from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.points import LABELS
-from tanzheng.edge.config import DEFAULTS, load_config
+from tanzheng.edge.configuration.config import DEFAULTS, load_config
 from tanzheng.ingest.decide import Reason
 
 DOCUMENTS = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])

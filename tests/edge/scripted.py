@@ -11,12 +11,12 @@ from tanzheng.core.batch import ClockState
 from tanzheng.edge.abc import Line, Miss, Round, Take
 from tanzheng.edge.acquisition import Account, Acquisition, Notes
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.kernel_clock import KernelState
 from tanzheng.edge.room import Limits, Room
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.records import Entry, decode_entry
 from tanzheng.edge.spool.store import Spool
 from tanzheng.edge.spool.writer import Writer
+from tanzheng.edge.timekeeping.kernel_clock import KernelState
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 
 def take(t_ms: int, points: Sequence[int], values: Sequence[float], quality: int = 0) -> Take:

@@ -13,9 +13,9 @@ from edge.batches import Seal
 from edge.world import GATEWAY, PLATFORM_KEY, STRANGER_KEY, ack_of
 from tanzheng.core.batch import ChainHead
 from tanzheng.edge import log
-from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.counters import Counters
 from tanzheng.edge.spool.store import Spool
+from tanzheng.edge.uplink.acks import AckDesk
 
 POINTS = ("m/active_power_kw",)
 

@@ -12,12 +12,12 @@ from edge.scripted import ScriptedClock, ScriptedLine, bench, fails, reads, take
 from tanzheng.core.batch import Event
 from tanzheng.core.quality import Quality
 from tanzheng.edge.abc import Miss, Round
-from tanzheng.edge.clock import ClockLost, PlantClock
 from tanzheng.edge.room import Limits, Room
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.sources import SpoolSink, split
 from tanzheng.edge.spool.records import ArrivalEntry, Cadence, Entry, GapEntry, SlotEntry
 from tanzheng.edge.spool.store import SpoolError, SpoolFull
+from tanzheng.edge.timekeeping.clock import ClockLost, PlantClock
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 GRID = Grid(60_000)
 POINTS = ("m/active_power_kw", "g/gas_flow_nm3_per_h")

@@ -23,7 +23,7 @@ from edge.world import (
     wait_until,
     write_config,
 )
-from tanzheng.edge.config import load_config
+from tanzheng.edge.configuration.config import load_config
 from tanzheng.edge.counters import STATUS_NAME
 from tanzheng.edge.inbox import MeterSwap, hand_in
 from tanzheng.edge.plan import load_plan, save_plan

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from edge.scripted import FakeTimes, ScriptedLine, bench, take
 from tanzheng.core.quality import Quality
-from tanzheng.edge import sntp
 from tanzheng.edge.abc import Round
-from tanzheng.edge.clock import MachineClock
-from tanzheng.edge.ntp_watch import NtpWatch
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.records import GapEntry, SlotEntry
-from tanzheng.edge.steady import SteadyTime
+from tanzheng.edge.timekeeping import sntp
+from tanzheng.edge.timekeeping.clock import MachineClock
+from tanzheng.edge.timekeeping.ntp_watch import NtpWatch
+from tanzheng.edge.timekeeping.scheduler import Grid
+from tanzheng.edge.timekeeping.steady import SteadyTime
 
 if TYPE_CHECKING:
     from tanzheng.core.batch import Event

@@ -24,7 +24,7 @@ from parts import REPOSITORY
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.edge import reload as reloading
 from tanzheng.edge.commands import app
-from tanzheng.edge.config import load_config
+from tanzheng.edge.configuration.config import load_config
 from tanzheng.edge.counters import STATUS_NAME
 from tanzheng.edge.inbox import FOLDER, look
 from tanzheng.edge.status import SpoolStatus

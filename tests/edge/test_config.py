@@ -16,10 +16,10 @@ from edge.world import GATEWAY_KEY, write_config
 from parts import REPOSITORY
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.edge import drivers
-from tanzheng.edge.config import DEFAULTS, ConfigError, load_config
-from tanzheng.edge.documents import Document, Problems, check_schema, own_schema
+from tanzheng.edge.configuration.config import DEFAULTS, ConfigError, load_config
+from tanzheng.edge.configuration.documents import Document, Problems, check_schema, own_schema
+from tanzheng.edge.configuration.links import link_schema
 from tanzheng.edge.drivers import PROTOCOLS
-from tanzheng.edge.links import link_schema
 from tanzheng.edge.plan import Plan, load_plan, save_plan
 
 PLANT = """\

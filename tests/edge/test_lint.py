@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge.test_config import PLANT, RTU, SECOND, with_tables
-from tanzheng.edge.config import load
-from tanzheng.edge.lint import warnings_of
+from tanzheng.edge.configuration.config import load
+from tanzheng.edge.configuration.lint import warnings_of
 
 
 @pytest.fixture

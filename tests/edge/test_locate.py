@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tanzheng.edge.locate import Key, json_lines, line_of, toml_lines
+from tanzheng.edge.configuration.locate import Key, json_lines, line_of, toml_lines
 
 SAMPLE = '''\
 version = 1   # one

@@ -17,8 +17,8 @@ from edge.world import GATEWAY, closed_port
 from ingest.certificates import Authority
 from ingest.secure import SecureBroker, secure_broker
 from parts import server_folder
-from tanzheng.edge.mqtt_link import LinkDown, MqttLink, VersionRefused
 from tanzheng.edge.plan import BrokerPlan
+from tanzheng.edge.uplink.mqtt_link import LinkDown, MqttLink, VersionRefused
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.broker_config import INFLIGHT_MESSAGES_MAX
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tanzheng.core.ack import Ack
 from tanzheng.core.batch import ChainHead
-from tanzheng.edge.resend import (
+from tanzheng.edge.uplink.resend import (
     LIVE_BATCHES,
     NOTHING,
     Place,

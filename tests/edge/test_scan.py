@@ -19,15 +19,15 @@ from typer.testing import CliRunner
 from edge.test_metrics import free_port
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Device, Point
-from tanzheng.edge import scan
-from tanzheng.edge.asker import AskError, Conversation, conversation_with
 from tanzheng.edge.commands import app
-from tanzheng.edge.config import Loaded, Placement
-from tanzheng.edge.documents import Document
+from tanzheng.edge.commissioning import scan
+from tanzheng.edge.commissioning.asker import AskError, Conversation, conversation_with
+from tanzheng.edge.commissioning.read_once import read_all
+from tanzheng.edge.commissioning.readings import DeviceReading, PointReading
+from tanzheng.edge.commissioning.scan import ScanTarget, scan_units, unit_ids
+from tanzheng.edge.configuration.config import Loaded, Placement
+from tanzheng.edge.configuration.documents import Document
 from tanzheng.edge.plan import DevicePlan
-from tanzheng.edge.read_once import read_all
-from tanzheng.edge.readings import DeviceReading, PointReading
-from tanzheng.edge.scan import ScanTarget, scan_units, unit_ids
 from tanzheng.hardware.dlt645.bus import Bus
 from tanzheng.hardware.dlt645.meter import Meter
 from tanzheng.hardware.hj212.simulator import DataLogger, LoggerSettings
@@ -323,7 +323,7 @@ def test_a_late_answer_is_not_taken_for_the_next() -> None:
         writer.close()
 
     async def work() -> bytes:
-        from tanzheng.edge.asker import ModbusAsker
+        from tanzheng.edge.commissioning.asker import ModbusAsker
         from tanzheng.edge.drivers.modbus.codec import ReadRequest
 
         server = await asyncio.start_server(late, "127.0.0.1", 0)

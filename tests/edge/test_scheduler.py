@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.backoff import Backoff
-from tanzheng.edge.scheduler import Grid
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 INTERVALS = st.sampled_from([1_000, 10_000, 60_000, 300_000, 900_000, 3_600_000])
 INSTANTS = st.integers(1_500_000_000_000, 1_600_000_000_000)

@@ -15,10 +15,10 @@ from edge.spools import POINTS, seal_all, sealing, slot
 from edge.world import GATEWAY, GATEWAY_KEY
 from tanzheng.edge.abc import Round
 from tanzheng.edge.room import Limits
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.fsck import check_spool
 from tanzheng.edge.spool.records import GapEntry, SlotEntry, decode_entry
 from tanzheng.edge.spool.store import FILE_NAME, Spool, SpoolError, SpoolRefused
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 
 @pytest.fixture

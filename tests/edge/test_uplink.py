@@ -13,13 +13,13 @@ import uvloop
 from edge.batches import Seal
 from edge.world import GATEWAY, PLATFORM_KEY, Platform, ack_of, place
 from parts import server_folder
-from tanzheng.edge import uplink as module
-from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.counters import Counters
 from tanzheng.edge.plan import BrokerPlan
-from tanzheng.edge.resend import LIVE_BATCHES
 from tanzheng.edge.spool.store import Spool
-from tanzheng.edge.uplink import Uplink
+from tanzheng.edge.uplink import conversation as module
+from tanzheng.edge.uplink.acks import AckDesk
+from tanzheng.edge.uplink.conversation import Uplink
+from tanzheng.edge.uplink.resend import LIVE_BATCHES
 from tanzheng.ingest.broker import Broker
 
 POINTS = tuple(f"meter{i}/active_power_kw" for i in range(30))
@@ -143,7 +143,7 @@ async def test_a_broker_of_mqtt_3_1_1(
 ) -> None:
     """Its place is the demo without mosquitto: it keeps nothing for an absent subscriber."""
     monkeypatch.setattr("tanzheng.ingest.broker.find_mosquitto", lambda: None)
-    monkeypatch.setattr("tanzheng.edge.mqtt_link.CONNECT_S_MAX", 1.0)
+    monkeypatch.setattr("tanzheng.edge.uplink.mqtt_link.CONNECT_S_MAX", 1.0)
     seal.chain(30)
     with server_folder() as folder, Broker(folder / "amqtt") as amqtt:
         uplink = make(login(amqtt), spool)

@@ -56,7 +56,10 @@ def test_its_wheels_work_with_nothing_else(tmp_path: Path) -> None:
     run(uv(), "pip", "install", "--python", python, "--no-deps", "--offline", *map(str, wheels))
     site = next((venv / "lib").glob("python*/site-packages"))
     link_distributions(closure("tanzheng-edge"), site)
-    code = "import sys, tanzheng.edge.agent, tanzheng.edge.config; print(tanzheng.edge.__file__)"
+    code = (
+        "import sys, tanzheng.edge.agent, tanzheng.edge.configuration.config; "
+        "print(tanzheng.edge.__file__)"
+    )
     assert str(venv) in run(python, "-c", code)
     assert "check" in run(str(venv / "bin" / "tanzheng"), "edge", "--help")
     run(python, "-c", "from importlib.resources import files\n"

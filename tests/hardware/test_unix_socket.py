@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from tanzheng.edge.clock import PlantClock
+from tanzheng.edge.timekeeping.clock import PlantClock
 from tanzheng.hardware.unix_socket import ADDRESS_BYTES_MAX, short_address
 
 

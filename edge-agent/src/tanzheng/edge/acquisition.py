@@ -16,7 +16,6 @@ from tanzheng.edge.abc import Clock, Line, Miss, Take
 from tanzheng.edge.counters import Counters
 from tanzheng.edge.room import Room
 from tanzheng.edge.rounds import Rounds
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.records import (
     ArrivalEntry,
     Entry,
@@ -26,6 +25,7 @@ from tanzheng.edge.spool.records import (
 )
 from tanzheng.edge.spool.store import Spool, SpoolError, SpoolFull, SpoolRefused
 from tanzheng.edge.spool.writer import Writer
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 AGENT_DOWN = "agent_down"
 OVERRUN = "overrun"

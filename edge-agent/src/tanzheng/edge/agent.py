@@ -21,9 +21,7 @@ from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.edge import log
 from tanzheng.edge.abc import Clock
-from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.acquisition import Account, Acquisition, Notes
-from tanzheng.edge.clock import MachineClock, PlantClock
 from tanzheng.edge.counters import Counters, write_status
 from tanzheng.edge.field_side import (
     FieldSide,
@@ -33,10 +31,8 @@ from tanzheng.edge.field_side import (
     seal_limits,
 )
 from tanzheng.edge.inbox import Found, look
-from tanzheng.edge.ntp_watch import raise_fault
 from tanzheng.edge.plan import Plan, load_plan
 from tanzheng.edge.room import Room
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.sealing import Sealing
 from tanzheng.edge.service import Service
 from tanzheng.edge.sources import Listeners, SpoolSink
@@ -44,7 +40,11 @@ from tanzheng.edge.spool.records import ArrivalEntry
 from tanzheng.edge.spool.store import Spool, SpoolRefused, row
 from tanzheng.edge.spool.writer import Writer
 from tanzheng.edge.state import agent_state
-from tanzheng.edge.uplink import Uplink
+from tanzheng.edge.timekeeping.clock import MachineClock, PlantClock
+from tanzheng.edge.timekeeping.ntp_watch import raise_fault
+from tanzheng.edge.timekeeping.scheduler import Grid
+from tanzheng.edge.uplink.acks import AckDesk
+from tanzheng.edge.uplink.conversation import Uplink
 
 TICK_S = 0.2
 SHOW_TICKS = 3

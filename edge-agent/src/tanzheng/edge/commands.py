@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="For machines · 机器可读
 @app.command()
 def run(config: ConfigFile) -> None:
     """Run the agent until SIGTERM · 运行采集程序."""
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.configuration.config import load_config
     from tanzheng.edge.plan import PLAN_NAME, save_plan
 
     plan = load_config(config)
@@ -41,8 +41,8 @@ def check(config: ConfigFile) -> None:
     """Check the configuration without opening a connection · 检查配置（不联网）."""
     from rich.console import Console
 
-    from tanzheng.edge.config import load
-    from tanzheng.edge.lint import warnings_of
+    from tanzheng.edge.configuration.config import load
+    from tanzheng.edge.configuration.lint import warnings_of
     from tanzheng.edge.views import check_view
 
     loaded = load(config)
@@ -59,8 +59,8 @@ def read_once(
     as_json: Json = False,
 ) -> None:
     """Read every point of the devices once and show it; exit 1 if one failed · 读一次."""
-    from tanzheng.edge.config import load
-    from tanzheng.edge.read_once import read_all, reading_view
+    from tanzheng.edge.commissioning.read_once import read_all, reading_view
+    from tanzheng.edge.configuration.config import load
 
     readings = read_all(load(config), device, seconds)
     if as_json:
@@ -90,7 +90,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Find the devices that answer, by reads only · 扫描站号（只读）."""
-    from tanzheng.edge.scan import ScanTarget, found_view, scan_units
+    from tanzheng.edge.commissioning.scan import ScanTarget, found_view, scan_units
 
     target = ScanTarget(
         host, port, serial, baud, parity, stop, units, profile, protocol, timeout_ms
@@ -111,7 +111,7 @@ def status(config: ConfigFile, as_json: Json = False) -> None:
     """Show the spool, the devices' health and what the platform signed for · 状态."""
     from time import time_ns
 
-    from tanzheng.edge.config import spool_of
+    from tanzheng.edge.configuration.config import spool_of
     from tanzheng.edge.status import read_status
 
     found = read_status(spool_of(config)[0])
@@ -128,7 +128,7 @@ def status(config: ConfigFile, as_json: Json = False) -> None:
 @app.command()
 def reload(config: ConfigFile) -> None:
     """Give the running agent the changed settings, without losing a sample · 重新加载配置."""
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.configuration.config import load_config
     from tanzheng.edge.reload import hand_over
 
     hand_over(load_config(config))
@@ -150,7 +150,7 @@ def swap(
 
     The readings are in the unit of the field.
     """
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.configuration.config import load_config
     from tanzheng.edge.inbox import MeterSwap
     from tanzheng.edge.swap import instant_ms, write_swap
 
@@ -162,7 +162,7 @@ def swap(
 @app.command()
 def unit(config: ConfigFile) -> None:
     """Print the systemd unit of this installation · 输出 systemd 单元."""
-    from tanzheng.edge.config import load_config
+    from tanzheng.edge.configuration.config import load_config
     from tanzheng.edge.units import unit_text
 
     typer.echo(unit_text(load_config(config), config), nl=False)
@@ -172,7 +172,7 @@ def unit(config: ConfigFile) -> None:
 def fsck(config: ConfigFile) -> None:
     """Read the whole spool: entries, signatures, hash chain; exit 3 if wrong · 校验缓存."""
     from tanzheng.core.keys import SigningKey
-    from tanzheng.edge.config import spool_of
+    from tanzheng.edge.configuration.config import spool_of
     from tanzheng.edge.spool.fsck import check_spool
 
     spool, key_path = spool_of(config)

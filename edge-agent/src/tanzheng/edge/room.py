@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tanzheng.edge.scheduler import Grid
 from tanzheng.edge.spool.dropping import Remains, drop
 from tanzheng.edge.spool.records import summary
 from tanzheng.edge.spool.store import Spool, row
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 KEEP_NEWEST = "keep_newest"
 CHECK_S = 1.0

@@ -9,12 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tanzheng.edge.config import Loaded, Placement
+from tanzheng.edge.configuration.config import Loaded, Placement
+from tanzheng.edge.configuration.links import endpoint, serial_settings, station
+from tanzheng.edge.configuration.traffic import LineLoad, line_loads, traffic_of
 from tanzheng.edge.health import DeviceHealth, health_of
-from tanzheng.edge.links import endpoint, serial_settings, station
 from tanzheng.edge.reload import is_agent
 from tanzheng.edge.status import SpoolStatus
-from tanzheng.edge.traffic import LineLoad, line_loads, traffic_of
 
 
 def check_view(loaded: Loaded, warnings: Iterable[str]) -> RenderableType:

@@ -14,15 +14,15 @@ from tanzheng.core.batch import Event
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.quality import Quality
 from tanzheng.edge.abc import Placed, Source, Surroundings, Take
-from tanzheng.edge.asker import MeterAsker, ModbusAsker, conversation_with
-from tanzheng.edge.config import Loaded, Placement
+from tanzheng.edge.commissioning.asker import MeterAsker, ModbusAsker, conversation_with
+from tanzheng.edge.commissioning.read_modbus import ModbusReader, good_but, unit_of
+from tanzheng.edge.commissioning.readings import DeviceReading, PointReading, reading_view
+from tanzheng.edge.configuration.config import Loaded, Placement
+from tanzheng.edge.configuration.links import driver_of, endpoint, station
 from tanzheng.edge.drivers import PROTOCOLS
 from tanzheng.edge.drivers.dlt645.codec import ReadData
 from tanzheng.edge.drivers.dlt645.settings import MeterSettings, settings_of
 from tanzheng.edge.drivers.dlt645.values import Value, decode_values
-from tanzheng.edge.links import driver_of, endpoint, station
-from tanzheng.edge.read_modbus import ModbusReader, good_but, unit_of
-from tanzheng.edge.readings import DeviceReading, PointReading, reading_view
 from tanzheng.edge.spool.database import SpoolFull
 from tanzheng.hardware.addresses import Dlt645At
 from tanzheng.hardware.dlt645.identifiers import identifier

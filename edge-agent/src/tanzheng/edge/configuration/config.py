@@ -16,7 +16,7 @@ from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.plant import Device, GatewayPlan, Plant
 from tanzheng.edge.abc import Placed, Surroundings
-from tanzheng.edge.documents import (
+from tanzheng.edge.configuration.documents import (
     ConfigError,
     Document,
     Problems,
@@ -25,9 +25,9 @@ from tanzheng.edge.documents import (
     read_bytes,
     shown,
 )
+from tanzheng.edge.configuration.links import checked_link, driver_of, endpoint
+from tanzheng.edge.configuration.locate import Key
 from tanzheng.edge.drivers import PROTOCOLS
-from tanzheng.edge.links import checked_link, driver_of, endpoint
-from tanzheng.edge.locate import Key
 from tanzheng.edge.plan import BrokerPlan, DevicePlan, Plan
 from tanzheng.hardware.loader import load_profile
 from tanzheng.hardware.profile import Profile

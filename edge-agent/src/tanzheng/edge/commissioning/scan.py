@@ -16,10 +16,10 @@ from rich.progress import Progress
 from rich.text import Text
 
 from tanzheng.core.errors import BadInput, TanzhengError
-from tanzheng.edge.asker import AskError, MeterAsker, ModbusAsker, conversation_with
+from tanzheng.edge.commissioning.asker import AskError, MeterAsker, ModbusAsker, conversation_with
+from tanzheng.edge.commissioning.read_modbus import GATEWAY_CODES
 from tanzheng.edge.drivers.dlt645.codec import ReadAddress
 from tanzheng.edge.drivers.modbus.codec import DeviceException, ReadRequest
-from tanzheng.edge.read_modbus import GATEWAY_CODES
 from tanzheng.edge.views import table_of
 from tanzheng.hardware.loader import load_profile, profile_ids
 from tanzheng.hardware.profile import Identity, Profile

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from tanzheng.core.errors import TanzhengError
+from tanzheng.edge.configuration.links import PORTS, serial_settings
 from tanzheng.edge.drivers.dlt645.codec import Frame as MeterFrame
 from tanzheng.edge.drivers.dlt645.codec import Parser, ReadAddress, ReadData, answer, outgoing
 from tanzheng.edge.drivers.dlt645.errors import WrongReply as OtherMeter
 from tanzheng.edge.drivers.modbus.codec import ReadRequest, decode_frame, find_rtu, values_of
-from tanzheng.edge.links import PORTS, serial_settings
 from tanzheng.edge.serial_port import open_serial, silence_s
 
 ANSWER_BYTES_MAX = 4096

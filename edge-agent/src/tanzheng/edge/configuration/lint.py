@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from tanzheng.edge.config import Loaded, Placement
-from tanzheng.edge.documents import Problems
-from tanzheng.edge.links import serial_settings, station
-from tanzheng.edge.traffic import LineLoad, line_loads
+from tanzheng.edge.configuration.config import Loaded, Placement
+from tanzheng.edge.configuration.documents import Problems
+from tanzheng.edge.configuration.links import serial_settings, station
+from tanzheng.edge.configuration.traffic import LineLoad, line_loads
 from tanzheng.hardware.addresses import Hj212At
 
 LOAD_MAX: Final = 0.8

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tanzheng.edge.config import Placement
-from tanzheng.edge.links import endpoint, serial_settings
+from tanzheng.edge.configuration.config import Placement
+from tanzheng.edge.configuration.links import endpoint, serial_settings
 from tanzheng.hardware.blocks import plan_blocks
 from tanzheng.hardware.points import PointSpec
 

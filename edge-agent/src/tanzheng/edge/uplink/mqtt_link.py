@@ -25,7 +25,7 @@ from tanzheng.core.errors import TanzhengError
 from tanzheng.edge import log
 from tanzheng.edge.paho_socket import PahoSocket
 from tanzheng.edge.plan import BrokerPlan
-from tanzheng.edge.resend import RECEIVE_MAX
+from tanzheng.edge.uplink.resend import RECEIVE_MAX
 
 KEEPALIVE_S = 15
 CONNECT_S_MAX = 5.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tanzheng.core.errors import BadInput
-from tanzheng.edge.locate import Key, json_lines, line_of, toml_lines
+from tanzheng.edge.configuration.locate import Key, json_lines, line_of, toml_lines
 
 DOCUMENT_BYTES_MAX: Final = 8 << 20
 PROBLEMS_MAX: Final = 20
@@ -143,7 +143,7 @@ def _with_places(schema: Any) -> Any:
     return placed
 
 
-def own_schema(name: str, package: str = "tanzheng.edge") -> dict[str, Any]:
+def own_schema(name: str, package: str = "tanzheng.edge.configuration") -> dict[str, Any]:
     """A schema that ships in `package`."""
     schema = json.loads((resources.files(package) / name).read_text("utf-8"))
     assert isinstance(schema, dict)

@@ -11,10 +11,10 @@ from tanzheng.core.errors import TanzhengError
 from tanzheng.core.fields import FIELDS
 from tanzheng.core.quality import Quality
 from tanzheng.edge.abc import Placed
-from tanzheng.edge.asker import ModbusAsker
+from tanzheng.edge.commissioning.asker import ModbusAsker
+from tanzheng.edge.commissioning.readings import PointReading
 from tanzheng.edge.drivers.modbus.codec import DeviceException, ReadRequest
 from tanzheng.edge.drivers.modbus.settings import settings_of
-from tanzheng.edge.readings import PointReading
 from tanzheng.hardware.addresses import RegisterAt
 from tanzheng.hardware.blocks import Memory, ReadBlock, compile_block, plan_blocks
 from tanzheng.hardware.points import PointSpec

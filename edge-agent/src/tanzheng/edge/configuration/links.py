@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tanzheng.edge.documents import Document, Problems, check_schema, own_schema
+from tanzheng.edge.configuration.documents import Document, Problems, check_schema, own_schema
+from tanzheng.edge.configuration.locate import Key
 from tanzheng.edge.drivers import PROTOCOLS
-from tanzheng.edge.locate import Key
 
 FILE_KEYS: Final = frozenset({"ca", "cert", "key", "sm4_key_file"})
 """Settings that are paths, relative to the file that names them."""

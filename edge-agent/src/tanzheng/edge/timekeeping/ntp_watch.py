@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 
-from tanzheng.edge import log, sntp
-from tanzheng.edge.kernel_clock import Times
+from tanzheng.edge import log
+from tanzheng.edge.timekeeping import sntp
+from tanzheng.edge.timekeeping.kernel_clock import Times
 
 NTP_EVERY_S = 64.0
 NTP_AGAIN_S_MIN = 4.0

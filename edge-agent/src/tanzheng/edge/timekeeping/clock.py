@@ -13,10 +13,10 @@ from typing import Any
 from tanzheng.core.batch import ClockState, Event
 from tanzheng.core.errors import TanzhengError
 from tanzheng.edge import log
-from tanzheng.edge.kernel_clock import MachineTime, Times
-from tanzheng.edge.ntp_watch import NtpWatch
-from tanzheng.edge.scheduler import Grid
-from tanzheng.edge.steady import SteadyTime
+from tanzheng.edge.timekeeping.kernel_clock import MachineTime, Times
+from tanzheng.edge.timekeeping.ntp_watch import NtpWatch
+from tanzheng.edge.timekeeping.scheduler import Grid
+from tanzheng.edge.timekeeping.steady import SteadyTime
 from tanzheng.hardware.unix_socket import short_address
 
 _LINE_BYTES_MAX = 4096

@@ -13,12 +13,12 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from tanzheng.core.topics import ack_topic, batch_topic
 from tanzheng.edge import log
-from tanzheng.edge.acks import AckDesk
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.mqtt_link import LinkDown, MqttLink, VersionRefused
 from tanzheng.edge.plan import BrokerPlan
-from tanzheng.edge.resend import Session, Silence, place_of, reconnect_delay_s
 from tanzheng.edge.spool.store import Spool
+from tanzheng.edge.uplink.acks import AckDesk
+from tanzheng.edge.uplink.mqtt_link import LinkDown, MqttLink, VersionRefused
+from tanzheng.edge.uplink.resend import Session, Silence, place_of, reconnect_delay_s
 
 WINDOW_BATCHES = 32
 WINDOW_BYTES = 4 << 20

@@ -6,8 +6,8 @@ from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.keys import VerifyKey
 from tanzheng.edge import log
 from tanzheng.edge.counters import Counters
-from tanzheng.edge.resend import NOTHING, Place, Verdict, judge, place_of
 from tanzheng.edge.spool.store import Spool
+from tanzheng.edge.uplink.resend import NOTHING, Place, Verdict, judge, place_of
 
 
 class AckDesk:

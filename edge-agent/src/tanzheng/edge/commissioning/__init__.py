@@ -1,0 +1,1 @@
+"""What a person asks of devices before the agent runs. Not in the lean process."""

@@ -1,0 +1,1 @@
+"""The grid, a time scale that never steps, and what stands behind the wall clock."""
