@@ -65,7 +65,8 @@ def test_its_wheels_work_with_nothing_else(tmp_path: Path) -> None:
     run(python, "-c", "from importlib.resources import files\n"
         "edge = files('tanzheng.edge')\n"
         "from tanzheng.edge.drivers import PROTOCOLS\n"
-        "names = ['configuration/edge.schema.json', 'configuration/devices.schema.json', 'systemd/tanzheng-edge.service']\n"
+        "names = ['configuration/edge.schema.json', 'configuration/devices.schema.json']\n"
+        "names += ['systemd/tanzheng-edge.service']\n"
         "names += [f'drivers/{name}/link.schema.json' for name in PROTOCOLS.values()]\n"
         "assert [name for name in names if not (edge / name).is_file()] == []\n"
         "assert (files('tanzheng.hardware') / 'profiles').is_dir()")  # fmt: skip
