@@ -60,5 +60,11 @@ def test_memory_that_grows_is_seen() -> None:
 
 
 def test_each_case_is_in_the_table() -> None:
-    """`make reliability` writes it."""
-    assert {name_of(case) for case in load_cases()} == rows_of(PAGE.read_text()).keys()
+    """`make reliability` writes it: nothing lost, doubled or wrong, and each time the judge saw
+    what was missing without the protection."""
+    rows = rows_of(PAGE.read_text())
+    assert {name_of(case) for case in load_cases()} == rows.keys()
+    for row in rows.values():
+        _, _, _, _, lost, doubled, wrong, _, seen = (cell.strip() for cell in row.split("|")[1:-1])
+        assert (lost, doubled, wrong) == ("0", "0", "0"), row
+        assert seen, row
