@@ -51,6 +51,9 @@ class ScriptedClock:
     def state(self) -> ClockState:
         return self._state
 
+    def synced_at(self, _t_ms: int) -> bool:
+        return self._state.synced
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -119,6 +119,22 @@ async def test_a_step_backward_that_is_confirmed_is_slewed_away(tmp_path: Path) 
     assert abs(story.clock.now_ms() - times.wall_ms()) < 1000
 
 
+async def test_a_reading_is_marked_by_the_clock_of_its_instant() -> None:
+    """What was read before a step, or before it was undone, may be handed in after it."""
+    times = FakeTimes(START_MS)
+    times.step_at(60, HOUR_MS, synced=False)
+    times.step_at(120, -HOUR_MS, synced=True)
+    story = Story(times, 100)
+    await story.clock.start(None)
+    seen = {}
+    for _ in range(18):
+        slot_ms = await story._next_slot()
+        assert slot_ms is not None
+        seen[slot_ms] = story.clock.state().synced
+    assert set(seen.values()) == {True, False}
+    assert {slot_ms: story.clock.synced_at(slot_ms) for slot_ms in seen} == seen
+
+
 @pytest.mark.parametrize("synced", [True, False])
 async def test_a_start_before_the_newest_durable_slot(tmp_path: Path, synced: bool) -> None:
     """The clock went back while the agent was away: the grid goes on after what is durable."""

@@ -158,6 +158,11 @@ class Clock(Protocol):
         """Source, synchronisation and offset, for the batch header."""
         ...
 
+    def synced_at(self, t_ms: int) -> bool:
+        """Whether the clock was to be trusted at that instant, which lies a few slots back at most:
+        what was read before it stepped may be handed in afterwards."""
+        ...
+
     def close(self) -> None:
         """Let go of the source of time."""
         ...

@@ -142,7 +142,7 @@ class Acquisition:
 
         To be called with `turn` held, where nobody else puts anything into the spool.
         """
-        takes = self.rounds.leave(self._clock.state().synced)
+        takes = self.rounds.leave(self._clock.synced_at)
         await self._writer.flush()
         owed, self._owed = self._owed, []
         notes = self._notes.take()
@@ -207,7 +207,7 @@ class Acquisition:
         self._full = None
         self.rounds.begin(slot_ms)
         await self.rounds.wait(None if self._clock.waits else self._remaining_s(slot_ms))
-        takes, misses = self.rounds.end(slot_ms, self._clock.state().synced)
+        takes, misses = self.rounds.end(slot_ms, self._clock.synced_at)
         beyond = stamped_beyond(takes, slot_ms + self._grid.interval_ms)
         entry = SlotEntry(slot_ms, takes, (*misses, *beyond), self._notes.take())
         flight = _Flight(entry, self._owed)

@@ -6,7 +6,7 @@ which it finishes, with the instants at which it was read.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tanzheng.core.quality import Quality
@@ -95,20 +95,23 @@ class Rounds:
             for idle in self._waiters:
                 _wake(idle)
 
-    def end(self, slot_ms: int, synced: bool) -> tuple[tuple[Take, ...], tuple[Miss, ...]]:
-        """What came since the last slot's end. `synced` False marks good readings uncertain."""
+    def end(
+        self, slot_ms: int, synced_at: Callable[[int], bool]
+    ) -> tuple[tuple[Take, ...], tuple[Miss, ...]]:
+        """What came since the last slot's end. Good readings of an instant at which the clock was
+        not synchronised are marked uncertain."""
         misses, self._misses = self._misses, []
         if self._busy or self._late:
             misses += self._overrun(slot_ms)
         else:
             misses += self._untold(slot_ms, misses)
-        return self.leave(synced), tuple(miss for miss in misses if miss.points)
+        return self.leave(synced_at), tuple(miss for miss in misses if miss.points)
 
-    def leave(self, synced: bool) -> tuple[Take, ...]:
+    def leave(self, synced_at: Callable[[int], bool]) -> tuple[Take, ...]:
         """Readings that no slot has got yet."""
         takes, self._takes = tuple(self._takes), []
-        if not synced:
-            for take in takes:
+        for take in takes:
+            if not synced_at(take.t_ms):
                 take.quality = take.quality.translate(_UNCERTAIN)
         return takes
 

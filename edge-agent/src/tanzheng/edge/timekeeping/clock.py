@@ -6,6 +6,7 @@ minutes. Time-outs, retries and keep-alives never look at it: they stay in real 
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tanzheng.hardware.unix_socket import short_address
 
 _LINE_BYTES_MAX = 4096
 OBSERVE_S = 0.5
+MARKS_MAX = 64
+"""Changes of trust that are remembered: what is read before one may be handed in after it."""
 
 
 class ClockLost(TanzhengError):
@@ -51,6 +54,7 @@ class MachineClock:
         self._steady = SteadyTime(offset_ms_max, self._times.monotonic_s(), self._times.wall_ms())
         self._last_ms = 0
         self._state = ClockState("machine", synced=False)
+        self._marks: deque[tuple[int, bool]] = deque(maxlen=MARKS_MAX)
         self._observed_s = float("-inf")
         self._ntp = NtpWatch(ntp_server, self._times) if ntp_server else None
 
@@ -91,6 +95,11 @@ class MachineClock:
             self._observe()
         return self._state
 
+    def synced_at(self, t_ms: int) -> bool:
+        """Whether a reading of that instant, not long ago, is of a clock to be trusted."""
+        self.state()
+        return next((synced for since_ms, synced in self._marks if since_ms <= t_ms), False)
+
     def close(self) -> None:
         """Stop asking the time server."""
         if self._ntp is not None:
@@ -120,6 +129,8 @@ class MachineClock:
         agrees = self._steady.agrees
         offset_us = source.offset_us if agrees else self._steady.difference_ms * 1000
         self._state = ClockState(source.source, source.synced and agrees, offset_us)
+        if not self._marks or self._marks[0][1] != self._state.synced:
+            self._marks.appendleft((self.now_ms() if self._marks else 0, self._state.synced))
 
     def _tell(self, step_ms: int, synced: bool) -> None:
         log.warning("clock_step", step_ms=step_ms, synced=synced)
@@ -189,6 +200,11 @@ class PlantClock:
     def state(self) -> ClockState:
         """Plant time is what it says it is."""
         return ClockState("plant-time", synced=True)
+
+    def synced_at(self, t_ms: int) -> bool:
+        """Always."""
+        del t_ms
+        return True
 
     def close(self) -> None:
         """Let go of the socket: plant time then goes on by itself for a while."""
