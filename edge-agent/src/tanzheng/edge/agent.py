@@ -156,6 +156,7 @@ class Agent:
     async def _tick(self) -> None:
         if self.plan.metrics_port is not None:
             await self._serve_metrics(self.plan.metrics_port)
+        self._show()  # who asks right after the start is told, too
         while True:
             for _ in range(SHOW_TICKS):
                 self._seal_now.set()
