@@ -268,6 +268,16 @@ def test_no_profile_at_all_is_a_named_error(text: bytes, tmp_path: Path) -> None
         check_profile_file(path)
 
 
+def test_a_document_within_itself_is_refused_without_pythons_limit(tmp_path: Path) -> None:
+    """Some libraries lift the limit of recursion for the whole process."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        test_no_profile_at_all_is_a_named_error(b"a: &a [*a]", tmp_path)
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def test_a_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(b"#" * ((1 << 20) + 1))

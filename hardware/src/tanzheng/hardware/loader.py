@@ -19,6 +19,7 @@ SHIPPED: Final = Path(str(resources.files("tanzheng.hardware") / "profiles"))
 FILE_BYTES_MAX: Final = 1 << 20
 _SCHEMA: Final = "profile.schema.json"
 _PLACES_MAX: Final = 100_000
+_DEPTH_MAX: Final = 30  # Python's own limit may have been lifted by another library
 
 
 def profile_ids(folders: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -121,11 +122,11 @@ def _text(path: Path) -> str:
 
 def _note_lines(node: Any, place: _Place, lines: dict[_Place, int]) -> None:
     """Of a YAML node and what is in it. Aliases are followed, for a mistake may lie in one: that
-    can make a small file endless, so there is a limit."""
+    can make a small file endless, so there are limits."""
     import yaml
 
-    if len(lines) > _PLACES_MAX:
-        raise ValueError(f"more than {_PLACES_MAX} keys and items")
+    if len(lines) > _PLACES_MAX or len(place) > _DEPTH_MAX:
+        raise ValueError(f"more than {_PLACES_MAX} keys and items, or {_DEPTH_MAX} within another")
     if node is not None:
         lines[place] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
