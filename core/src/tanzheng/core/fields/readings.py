@@ -1,44 +1,8 @@
-"""The dictionary of quantities: where a name, its unit and its reference state are set, once.
+"""What meters, analysers and loggers of a plant give. Sources: GB/T 3102, HJ 75-2017."""
 
-A name ends in its unit. Database columns, point names, parameters, reports and documents are
-checked against this table. Sources: GB/T 3102 (quantities and units), HJ 75-2017 (stack gas,
-standard state 273 K and 101.325 kPa), the power guideline (standard pack cets_power_2022_485).
-"""
+from tanzheng.core.fields.entry import ACTUAL, ACTUAL_STATE, AS_SET, NORMAL_STATE, Field, Kind
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
-
-from tanzheng.core.errors import BadInput
-
-Kind = Literal["counter", "gauge", "state", "parameter", "constant"]
-
-NORMAL_STATE = "0 °C, 101.325 kPa"
-ACTUAL_STATE = "actual temperature and pressure, wet"
-_ACTUAL = "actual temperature and pressure"
-_AS_SET = "as the analyser is set; HJ 75: dry, 0 °C, 101.325 kPa"
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A quantity with its unit.
-
-    `decimals` is the number of decimals a *reported* value carries (None: not reported);
-    `reference` is the reference state of gas volumes and concentrations.
-    """
-
-    name: str
-    kind: Kind
-    quantity: str
-    unit: str
-    en: str
-    zh: str
-    reference: str = ""
-    decimals: int | None = None
-
-
-_READINGS = (
+READINGS = (
     Field(
         "active_energy_export_kwh",
         "counter",
@@ -104,7 +68,7 @@ _READINGS = (
 )
 
 # One line a quantity: name, kind, quantity, unit, English, Chinese, reference state.
-_DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
+DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
     ("active_energy_import_kwh", "counter", "energy", "kWh", "active energy imported",
      "输入（下网）有功电量", ""),
     ("active_energy_total_kwh", "counter", "energy", "kWh", "active energy, total as metered",
@@ -182,9 +146,9 @@ _DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
     ("current_sum_a", "gauge", "current", "A", "current, sum of phases", "电流总和", ""),
     ("current_neutral_a", "gauge", "current", "A", "current in the neutral", "零线电流", ""),
     ("gas_volume_m3", "counter", "volume", "m3", "fuel gas volume, actual",
-     "工况天然气累计流量", _ACTUAL),
+     "工况天然气累计流量", ACTUAL),
     ("gas_flow_m3_per_h", "gauge", "volume flow", "m3/h", "fuel gas flow, actual",
-     "工况天然气瞬时流量", _ACTUAL),
+     "工况天然气瞬时流量", ACTUAL),
     ("gas_pressure_kpa", "gauge", "absolute pressure", "kPa", "fuel gas absolute pressure",
      "天然气绝对压力", ""),
     ("gas_temperature_degc", "gauge", "temperature", "°C", "fuel gas temperature",
@@ -198,7 +162,7 @@ _DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
     ("flow_mass_kg", "counter", "mass", "kg", "mass passed", "累计质量", ""),
     ("flow_kg_per_h", "gauge", "mass flow", "kg/h", "mass flow", "质量流量", ""),
     ("flow_velocity_m_per_s", "gauge", "velocity", "m/s", "flow velocity", "流速", ""),
-    ("flow_density_kg_per_m3", "gauge", "density", "kg/m3", "density", "密度", _ACTUAL),
+    ("flow_density_kg_per_m3", "gauge", "density", "kg/m3", "density", "密度", ACTUAL),
     ("flow_temperature_degc", "gauge", "temperature", "°C", "temperature of the medium",
      "介质温度", ""),
     ("flow_pressure_kpa", "gauge", "pressure", "kPa", "pressure of the medium, as metered",
@@ -218,31 +182,31 @@ _DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
     ("co2_wet_percent", "gauge", "volume fraction", "%", "CO2, wet", "湿基二氧化碳浓度", "wet"),
     ("o2_wet_percent", "gauge", "volume fraction", "%", "O2, wet", "湿基含氧量", "wet"),
     ("so2_mg_per_m3", "gauge", "mass concentration", "mg/m3", "SO2 concentration",
-     "二氧化硫浓度", _AS_SET),
+     "二氧化硫浓度", AS_SET),
     ("nox_mg_per_m3", "gauge", "mass concentration", "mg/m3", "NOx as NO2 concentration",
-     "氮氧化物浓度", _AS_SET),
+     "氮氧化物浓度", AS_SET),
     ("no_mg_per_m3", "gauge", "mass concentration", "mg/m3", "NO concentration",
-     "一氧化氮浓度", _AS_SET),
+     "一氧化氮浓度", AS_SET),
     ("no2_mg_per_m3", "gauge", "mass concentration", "mg/m3", "NO2 concentration",
-     "二氧化氮浓度", _AS_SET),
+     "二氧化氮浓度", AS_SET),
     ("n2o_mg_per_m3", "gauge", "mass concentration", "mg/m3", "N2O concentration",
-     "氧化亚氮浓度", _AS_SET),
+     "氧化亚氮浓度", AS_SET),
     ("co_mg_per_m3", "gauge", "mass concentration", "mg/m3", "CO concentration",
-     "一氧化碳浓度", _AS_SET),
+     "一氧化碳浓度", AS_SET),
     ("ch4_mg_per_m3", "gauge", "mass concentration", "mg/m3", "CH4 concentration",
-     "甲烷浓度", _AS_SET),
+     "甲烷浓度", AS_SET),
     ("nh3_mg_per_m3", "gauge", "mass concentration", "mg/m3", "NH3 concentration",
-     "氨浓度", _AS_SET),
+     "氨浓度", AS_SET),
     ("hcl_mg_per_m3", "gauge", "mass concentration", "mg/m3", "HCl concentration",
-     "氯化氢浓度", _AS_SET),
+     "氯化氢浓度", AS_SET),
     ("hf_mg_per_m3", "gauge", "mass concentration", "mg/m3", "HF concentration",
-     "氟化氢浓度", _AS_SET),
+     "氟化氢浓度", AS_SET),
     ("hg_mg_per_m3", "gauge", "mass concentration", "mg/m3", "mercury concentration",
-     "汞浓度", _AS_SET),
+     "汞浓度", AS_SET),
     ("voc_mg_per_m3", "gauge", "mass concentration", "mg/m3",
-     "volatile organic compounds concentration", "挥发性有机物浓度", _AS_SET),
+     "volatile organic compounds concentration", "挥发性有机物浓度", AS_SET),
     ("dust_mg_per_m3", "gauge", "mass concentration", "mg/m3", "particulate matter concentration",
-     "颗粒物浓度", _AS_SET),
+     "颗粒物浓度", AS_SET),
     ("opacity_percent", "gauge", "ratio", "%", "opacity", "不透光度", ""),
     ("stack_velocity_m_per_s", "gauge", "velocity", "m/s", "stack gas velocity",
      "烟气流速", ACTUAL_STATE),
@@ -253,130 +217,3 @@ _DEVICE_ROWS: tuple[tuple[str, Kind, str, str, str, str, str], ...] = (
     ("stack_dynamic_pressure_kpa", "gauge", "differential pressure", "kPa",
      "stack gas dynamic pressure", "烟气动压", ""),
 )  # fmt: skip
-
-_PARAMETERS = (
-    Field("generation_mwh", "parameter", "energy", "MWh", "electricity generated", "发电量", "", 3),
-    Field("heat_supplied_gj", "parameter", "energy", "GJ", "heat supplied", "供热量", "", 2),
-    Field(
-        "fuel_gas_1e4nm3",
-        "parameter",
-        "volume",
-        "1e4Nm3",
-        "natural gas burned",
-        "天然气消耗量",
-        NORMAL_STATE,
-        2,
-    ),
-    Field("operating_hours_h", "parameter", "time", "h", "operating hours", "运行小时数", "", 2),
-    Field(
-        "load_factor_percent",
-        "parameter",
-        "ratio",
-        "%",
-        "load (output) factor",
-        "负荷（出力）系数",
-        "",
-        2,
-    ),
-    Field(
-        "co2_calculated_t",
-        "parameter",
-        "mass",
-        "t",
-        "CO2 by calculation",
-        "二氧化碳排放量（核算法）",
-        "",
-        2,
-    ),
-    Field(
-        "co2_cems_t",
-        "parameter",
-        "mass",
-        "t",
-        "CO2 measured by CEMS",
-        "二氧化碳排放量（CEMS）",
-        "",
-        2,
-    ),
-    Field(
-        "co2_intensity_t_per_mwh",
-        "parameter",
-        "intensity",
-        "t/MWh",
-        "CO2 per electricity generated",
-        "发电碳排放强度",
-        "",
-        4,
-    ),
-    Field(
-        "coverage_percent",
-        "parameter",
-        "ratio",
-        "%",
-        "valid share of the operating minutes",
-        "数据有效率",
-        "",
-        2,
-    ),
-    Field(
-        "gas_ncv_gj_per_1e4nm3",
-        "constant",
-        "heating value",
-        "GJ/1e4Nm3",
-        "lower heating value of natural gas",
-        "天然气低位发热量",
-        NORMAL_STATE,
-        3,
-    ),
-    Field(
-        "gas_carbon_tc_per_gj",
-        "constant",
-        "carbon per heat",
-        "tC/GJ",
-        "carbon per heat of natural gas",
-        "天然气单位热值含碳量",
-        "",
-        5,
-    ),
-    Field(
-        "gas_carbon_tc_per_1e4nm3",
-        "constant",
-        "carbon content",
-        "tC/1e4Nm3",
-        "carbon content of natural gas",
-        "天然气含碳量",
-        NORMAL_STATE,
-        4,
-    ),
-    Field(
-        "oxidation_percent",
-        "constant",
-        "ratio",
-        "%",
-        "carbon oxidation",
-        "碳氧化率",
-        "",
-        0,
-    ),
-    Field("rated_capacity_mw", "constant", "power", "MW", "rated capacity", "装机容量", "", 3),
-)
-
-FIELDS: Mapping[str, Field] = MappingProxyType(
-    {item.name: item for item in (*_READINGS, *(Field(*row) for row in _DEVICE_ROWS), *_PARAMETERS)}
-)
-
-
-def field(name: str) -> Field:
-    """The entry for `name`; `BadInput` where the dictionary has none."""
-    try:
-        return FIELDS[name]
-    except KeyError:
-        raise BadInput(f"expected a name of the field dictionary, got {name!r}") from None
-
-
-def point_field(point: str) -> Field:
-    """The field of a point name `device/field`."""
-    device, _, name = point.partition("/")
-    if not device or not name:
-        raise BadInput(f"expected a point name DEVICE/FIELD, got {point!r}")
-    return field(name)
