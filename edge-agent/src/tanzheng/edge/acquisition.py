@@ -1,8 +1,8 @@
 """The slot cycle: wait for the slot, one round on every line, make it durable, tell the clock.
 
 Where slots come faster than the disk takes them, the next round does not wait for the fsync of the
-last: several slots share one, on plant time as many as its source allows. A slot that the disk refused is a gap, told as soon as it takes
-writes again.
+last: several slots share one, on plant time as many as its source allows. A slot that the disk
+refused is a gap, told as soon as it takes writes again.
 """
 
 import asyncio
