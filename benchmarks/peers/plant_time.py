@@ -1,7 +1,8 @@
 """Plant time for the benchmark: slots as fast as the agent takes them, then one a second.
 
 usage: plant_time.py SOCKET FAST_SLOTS. Speaks the protocol of `tanzheng.hardware.plant_time_server`
-for one agent; FAST_SLOTS below 0 means for ever.
+for one agent; FAST_SLOTS below 0 means for ever. While slots are fast, `AHEAD` of them may be on
+their way to the disk, as they are on a real grid that is fast: none waits for an fsync of its own.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 
 START_MS = 1_530_374_400_000
 INTERVAL_MS = 1000
+AHEAD = 32
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fast: int) -> None:
@@ -19,6 +21,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fast
     while line := await reader.readline():
         if json.loads(line)["op"] == "hello":
             answer = {"now_ms": slot_ms, "start_ms": START_MS, "end_ms": START_MS + (1 << 40)}
+            answer["ahead"] = AHEAD
         else:
             taken = (slot_ms - START_MS) // INTERVAL_MS
             if 0 <= fast == taken:

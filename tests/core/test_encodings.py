@@ -58,6 +58,23 @@ def test_cbor_refuses(flaw: str, data: str) -> None:
         cbor.loads(bytes.fromhex(data), "thing")
 
 
+@pytest.mark.parametrize("size", [0, 1, 23, 24, 255, 256, 65_535, 65_536, 70_000])
+def test_a_byte_string_joined_is_a_byte_string_encoded(size: int) -> None:
+    assert cbor.bytes_head(size) + bytes(size) == cbor2.dumps(bytes(size), canonical=True)
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_cose_joined_is_cose_encoded(payload: bytes, detached: bool) -> None:
+    key = SigningKey.from_seed(bytes(32))
+    raw = cose.sign1(payload, key, "text/plain", detached=detached)
+    protected, unprotected, carried, signature = cbor2.loads(raw).value
+    assert carried == (None if detached else payload)
+    parts = cbor2.CBORTag(18, [protected, unprotected, carried, signature])
+    assert raw == cbor2.dumps(parts, canonical=True)
+    signed = cbor2.dumps(["Signature1", protected, b"", payload], canonical=True)
+    key.public.verify(signature, signed)
+
+
 def test_cbor_bounds_size_before_decoding() -> None:
     with pytest.raises(EncodingError, match="at most 3 bytes, got 4"):
         cbor.loads(b"\x43abc", "thing", bytes_max=3)

@@ -27,11 +27,13 @@ def take(t_ms: int, points: Sequence[int], values: Sequence[float], quality: int
 class ScriptedClock:
     """Offers the given slots; tells what was done with them. Time is the present slot."""
 
-    def __init__(self, slots: Sequence[int], synced: bool = True, waits: bool = True) -> None:
+    def __init__(
+        self, slots: Sequence[int], synced: bool = True, waits: bool = True, ahead: int = 0
+    ) -> None:
         self._slots = iter(slots)
         self._state = ClockState("script", synced)
         self._now_ms = 0
-        self.waits = waits
+        self.waits, self.ahead = waits, ahead
         self.told: list[tuple[int, int, int]] = []
 
     async def start(self, durable_ms: int | None) -> int:

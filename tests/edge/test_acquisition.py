@@ -104,6 +104,59 @@ async def test_points_that_a_driver_forgets_are_told(tmp_path: Path) -> None:
     assert entry.misses == (Miss((0,), "driver_error"),)
 
 
+async def test_slots_granted_ahead_share_an_fsync_and_are_told_when_durable(tmp_path: Path) -> None:
+    slots = range(60_000, 60_000 * 41, 60_000)
+    clock = ScriptedClock(slots, ahead=16)
+    line = reads(0)
+    most = 0
+
+    async with bench(tmp_path, GRID, clock, [line], POINTS[:1]) as made:
+        done = clock.done
+
+        def told(slot_ms: int, readings: int, missed: int) -> None:
+            nonlocal most
+            durable_ms = made.spool.durable_ms
+            assert durable_ms is not None
+            assert durable_ms >= slot_ms
+            most = max(most, line.rounds - len(clock.told))
+            done(slot_ms, readings, missed)
+
+        clock.done = told  # type: ignore[method-assign]
+        await made.run()
+        assert made.writer.commits <= 6
+    assert [slot_ms for slot_ms, _, _ in clock.told] == list(slots)
+    assert 1 < most <= 17
+
+
+async def test_plant_time_that_grants_slots_ahead_is_told_sums(tmp_path: Path) -> None:
+    asked: list[dict[str, int]] = []
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            asked.append(json.loads(line))
+            answer = {"now_ms": 0, "start_ms": 0, "slot_ms": 60_000 * len(asked), "ahead": 3}
+            writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    path = str(tmp_path / "t.sock")
+    async with await asyncio.start_unix_server(serve, path):
+        clock = PlantClock(path, 60_000)
+        assert clock.ahead == 0
+        await clock.start(None)
+        assert clock.ahead == 3
+        await clock.next_slot()
+        clock.done(60_000, 5, 1)
+        clock.done(120_000, 6, 0)
+        await clock.next_slot()
+        clock.close()
+        await gone.wait()
+    told = [(each["done_ms"], each["readings"], each["missed"]) for each in asked[1:]]
+    assert told == [(None, 0, 0), (120_000, 11, 1)]
+
+
 class RealSlots(ScriptedClock):
     """Slots of real time, `interval_ms` apart."""
 

@@ -107,13 +107,14 @@ class Batch:
     @property
     def readings(self) -> int:
         """Number of readings in all columns."""
-        return sum(map(len, self.columns))
+        return sum([len(column.t_ms) for column in self.columns])
 
     @property
     def span_ms(self) -> tuple[int, int] | None:
         """First and last instant of a reading or a gap; None for a batch of events only."""
-        first = [column.t_ms[0] for column in self.columns if len(column)]
-        last = [column.t_ms[-1] for column in self.columns if len(column)]
+        instants = {id(column.t_ms): column.t_ms for column in self.columns}.values()
+        first = [times[0] for times in instants if times]
+        last = [times[-1] for times in instants if times]
         first += [gap.from_ms for gap in self.gaps]
         last += [gap.slots[-1] for gap in self.gaps]
         return (min(first), max(last)) if first else None

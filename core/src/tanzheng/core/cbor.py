@@ -23,6 +23,18 @@ def dumps(value: Any) -> bytes:
         raise EncodingError(f"expected a value that CBOR can carry, got {error}") from error
 
 
+def bytes_head(size: int) -> bytes:
+    """What stands before the bytes of a byte string: whoever has a long one need not copy it."""
+    if size < 24:
+        return bytes([0x40 | size])
+    code, width = next(
+        (code, width)
+        for code, width in ((0x58, 1), (0x59, 2), (0x5A, 4), (0x5B, 8))
+        if size < 1 << 8 * width
+    )
+    return bytes([code]) + size.to_bytes(width, "big")
+
+
 def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
     """The value whose deterministic encoding is exactly `data`; else `EncodingError` naming `what`.
 

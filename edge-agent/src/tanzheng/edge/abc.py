@@ -135,6 +135,11 @@ class Clock(Protocol):
         """True where time stands still until a slot is done: then no slot has a deadline."""
         ...
 
+    @property
+    def ahead(self) -> int:
+        """Where time waits: so many slots may be read before the first of them is durable."""
+        ...
+
     async def start(self, durable_ms: int | None) -> int:
         """Begin; the instant (UTC ms) after which the first slot may lie is returned.
 
@@ -147,7 +152,7 @@ class Clock(Protocol):
         ...
 
     def done(self, slot_ms: int, readings: int, missed: int) -> None:
-        """The slot is durable with that many readings and points not read."""
+        """The slot is durable with that many readings and points not read. Told in their order."""
         ...
 
     def now_ms(self) -> int:

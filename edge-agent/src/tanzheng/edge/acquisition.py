@@ -1,12 +1,13 @@
 """The slot cycle: wait for the slot, one round on every line, make it durable, tell the clock.
 
 Where slots come faster than the disk takes them, the next round does not wait for the fsync of the
-last: several slots share one. A slot that the disk refused is a gap, told as soon as it takes
-writes again.
+last: several slots share one, on plant time as many as its source allows. A slot that the disk
+refused is a gap, told as soon as it takes writes again.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -115,6 +116,8 @@ class Acquisition:
         self._after_slot = after_slot
         self.rounds = Rounds(lines)
         self._notes = account.notes
+        self._under_way: deque[asyncio.Future[None]] = deque()
+        """Slots that are handed to the disk and not durable yet, oldest first."""
         self._owed: list[GapEntry] = []
         self._gap_reason = AGENT_DOWN
         self._full: _Growing | None = None
@@ -221,18 +224,21 @@ class Acquisition:
         return (slot_ms + interval_ms - before_ms - self._clock.now_ms()) / 1000
 
     async def _keep(self, flight: _Flight) -> None:
-        """Hand the slot to the disk; wait for it only where the clock does, or where it lags."""
+        """Hand the slot to the disk; wait only where the clock does, or where the disk lags."""
         entries: list[Entry] = [*flight.gaps, flight.entry]
+        waits, ahead = self._clock.waits, self._clock.ahead
         try:
-            durable = self._writer.put(entries, urgent=self._clock.waits)
+            durable = self._writer.put(entries, urgent=waits and not ahead)
         except SpoolFull:  # the disk is far behind: the next slots wait and become an overrun
             await self._writer.flush()
             durable = self._writer.put(entries)
+        self._under_way.append(durable)
         durable.add_done_callback(lambda done: self._kept(flight, done))
-        if self._clock.waits:
-            await asyncio.wait([durable])
+        while waits and len(self._under_way) > ahead:
+            await asyncio.wait([self._under_way[0]])
 
     def _kept(self, flight: _Flight, done: "asyncio.Future[None]") -> None:
+        self._under_way.popleft()
         entry, counters = flight.entry, self._counters
         error = done.exception()
         if isinstance(error, SpoolRefused):

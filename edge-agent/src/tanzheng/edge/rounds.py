@@ -7,6 +7,7 @@ which it finishes, with the instants at which it was read.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from tanzheng.core.quality import Quality
@@ -19,6 +20,7 @@ DRIVER_ERROR = "driver_error"
 CADENCE_SLOTS_MAX = 10_000
 """A point that is not due once in so many slots has no cadence of its own."""
 
+_POINTS_OF = attrgetter("points")
 _UNCERTAIN = bytes(Quality.UNCERTAIN_CLOCK if code == Quality.GOOD else code for code in range(256))
 
 
@@ -108,8 +110,9 @@ class Rounds:
         return self.leave(synced_at), tuple(miss for miss in misses if miss.points)
 
     def leave(self, synced_at: Callable[[int], bool]) -> tuple[Take, ...]:
-        """Readings that no slot has got yet."""
-        takes, self._takes = tuple(self._takes), []
+        """Readings that no slot has got yet, by their points: so slots of the same takes are alike,
+        whoever answered first."""
+        takes, self._takes = tuple(sorted(self._takes, key=_POINTS_OF)), []
         for take in takes:
             if not synced_at(take.t_ms):
                 take.quality = take.quality.translate(_UNCERTAIN)

@@ -1,9 +1,10 @@
 """From spool entries to the content of a batch, and when a batch is due. Pure.
 
 Takes of the same points lie under one another and are cut into columns by slicing, so that no step
-is made for a single value; only points whose takes overlap or came out of order are merged one by
-one. Points that were missed become gap records: neighbouring slots missed for the same reason by
-the same points are one record.
+is made for a single value. Where every slot has the same takes, as nearly always, whole slots lie
+under one another. Only points whose takes overlap or came out of order are merged one by one.
+Points that were missed become gap records: neighbouring slots missed for the same reason by the
+same points are one record.
 """
 
 from array import array
@@ -28,13 +29,16 @@ from tanzheng.edge.spool.records import (
     Block,
     GapEntry,
     Packed,
+    Parts,
+    blocks_of,
+    cut,
     decode_entry,
     encode_entry,
     is_arrival,
     is_packed,
+    packed_of,
     points_of,
     summary,
-    unpack,
 )
 
 WEIGHT_MAX = 3 << 20
@@ -93,7 +97,7 @@ class Builder:
 
     def __init__(self, points: int, interval_ms: int) -> None:
         self._points = points
-        self._blocks: dict[Block, _Block] = {}
+        self._parts: list[Parts] = []
         self._gaps = Gaps(points, interval_ms)
         self._events: list[Event] = []
         self._readings = self._weight = 0
@@ -134,7 +138,10 @@ class Builder:
     def finish(self, known: Mapping[int, AbstractSet[int]] | None = None) -> Content:
         """What all entries said, but for readings of a point whose instant is in `known`: these
         are in the chain already."""
-        found, doubles = _columns(self._points, self._blocks.values())
+        doubles = _Doubles()
+        found = _even_columns(self._points, self._parts) or _columns(
+            self._points, _blocks(self._parts), doubles
+        )
         columns = tuple(
             _without(column, known[point], doubles) if known and point in known else column
             for point, column in enumerate(found)
@@ -155,19 +162,15 @@ class Builder:
                 self._events += entry.events
                 return
             body = encode_entry(entry)  # a slot of spool version 1
-        packed, misses, events, slot_ms = unpack(body)
+        parts = cut(body)
         if is_arrival(body):
-            self.arrived.update(point for take in packed for point in points_of(take[1]))
-        blocks = self._blocks
-        for take in packed:
-            block = blocks.get(take[1])
-            if block is None:
-                block = blocks[take[1]] = _Block(points_of(take[1]))
-            block.takes.append(take)
-        if misses:
-            self._gaps.add_slot(slot_ms, misses)
-        if events:
-            self._events += events
+            blocks = blocks_of(parts.layout, len(parts.quality))
+            self.arrived.update(point for block in blocks for point in points_of(block))
+        if parts.times:
+            self._parts.append(parts)
+        if parts.misses:
+            self._gaps.add_slot(parts.slot_ms, parts.misses)
+        self._events += parts.events
 
 
 @dataclass(slots=True)
@@ -196,7 +199,45 @@ class _Doubles:
     differing: int = 0
 
 
-def _columns(points: int, blocks: Iterable[_Block]) -> tuple[tuple[Column, ...], _Doubles]:
+def _even_columns(points: int, entries: Sequence[Parts]) -> tuple[Column, ...] | None:
+    """Columns of entries that hold the same takes, none of a point twice; None of any others."""
+    layouts = {parts.layout for parts in entries}
+    if len(layouts) != 1:
+        return None
+    count, width = len(entries), len(entries[0].quality)
+    blocks = [points_of(block) for block in blocks_of(layouts.pop(), width)]
+    instants = [array("q", times) for times in zip(*(p.times for p in entries), strict=True)]
+    rising = not any(any(map(le, times[1:], times)) for times in instants)
+    places = [point for block in blocks for point in block]
+    if not rising or len(set(places)) < len(places):
+        return None
+    values, codes = array("d", bytes(8 * count * width)), bytearray(count * width)
+    for at, parts in enumerate(entries):
+        values[at::count] = array("d", parts.values)
+        codes[at::count] = parts.quality
+    quality, start = bytes(codes), 0
+    shared = quality[:count] if quality.count(quality[:1]) == len(quality) else None
+    columns = [Column(array("q"), array("d"), b"")] * points
+    for times, block in zip(instants, blocks, strict=True):
+        for point in block:
+            end = start + count
+            columns[point] = Column(times, values[start:end], shared or quality[start:end])
+            start = end
+    return tuple(columns)
+
+
+def _blocks(entries: Iterable[Parts]) -> Iterable[_Block]:
+    blocks: dict[Block, _Block] = {}
+    for parts in entries:
+        for take in packed_of(parts):
+            block = blocks.get(take[1])
+            if block is None:
+                block = blocks[take[1]] = _Block(points_of(take[1]))
+            block.takes.append(take)
+    return blocks.values()
+
+
+def _columns(points: int, blocks: Iterable[_Block], doubles: _Doubles) -> tuple[Column, ...]:
     done: list[Column | None] = [None] * points
     several: dict[int, list[_Part]] = {}
     for block in blocks:
@@ -211,7 +252,6 @@ def _columns(points: int, blocks: Iterable[_Block]) -> tuple[tuple[Column, ...],
                 several[point] = [(known.t_ms, known.value, known.quality)]
                 done[point] = None
             several.setdefault(point, []).append((times, values[at::width], quality[at::width]))
-    doubles = _Doubles()
     orders: dict[tuple[int, ...], _Order] = {}
     for point, parts in several.items():
         key = tuple(id(part[0]) for part in parts)
@@ -219,7 +259,7 @@ def _columns(points: int, blocks: Iterable[_Block]) -> tuple[tuple[Column, ...],
             orders[key] = _order([t for part in parts for t in part[0]])
         done[point] = _merge(parts, orders[key], doubles)
     none = Column(array("q"), array("d"), b"")
-    return tuple(none if column is None else column for column in done), doubles
+    return tuple(none if column is None else column for column in done)
 
 
 def _without(column: Column, known: AbstractSet[int], doubles: _Doubles) -> Column:

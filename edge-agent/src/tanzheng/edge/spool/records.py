@@ -13,7 +13,7 @@ import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tanzheng.core import cbor, closed
 from tanzheng.core.batch import Event
@@ -23,8 +23,9 @@ from tanzheng.edge.abc import Miss, Take
 _SLOT, _ARRIVAL, _GAP = 1, 2, 3
 _HEAD = struct.Struct("<BqIIqqI")
 """Kind, slot, takes, readings, first and last instant of a take, bytes of point numbers."""
-_TAKE = struct.Struct("<qQ")
-"""Instant, points: first × 65536 + count, or LISTED + count where they are no range."""
+_TAKE_BYTES = 16
+"""Instant (int64); points (uint64): first × 65536 + count, or LISTED + count where they are no
+range."""
 _LISTED = 1 << 40
 _OLD_SLOT, _OLD_GAP, _OLD_EVENT = 0, 1, 2
 
@@ -200,32 +201,79 @@ def is_arrival(body: bytes) -> bool:
     return body[:1] == b"\x02"
 
 
-def unpack(body: bytes) -> tuple[list[Packed], Sequence[Miss], Sequence[Event], int]:
-    """Takes, misses, events and slot (0: none) of an entry with readings, version 2."""
+Layout = tuple[tuple[int, ...], bytes]
+"""Which points the takes of an entry have: how each is written, and the point numbers of lists."""
+
+
+class Parts(NamedTuple):
+    """An entry with readings, cut at its seams: slot (0: none), instant of each take, then all
+    values and all quality codes, one take after another."""
+
+    slot_ms: int
+    layout: Layout
+    times: tuple[int, ...]
+    values: bytes
+    quality: bytes
+    misses: Sequence[Miss]
+    events: Sequence[Event]
+
+
+def cut(body: bytes) -> Parts:
+    """The parts of an entry with readings, version 2."""
     try:
         _, slot_ms, count, readings, _, _, number_bytes = _HEAD.unpack_from(body)
-        numbers_at = _HEAD.size + count * _TAKE.size
+        numbers_at = _HEAD.size + count * _TAKE_BYTES
         values_at = numbers_at + number_bytes
         quality_at = values_at + 8 * readings
         end = quality_at + readings
         if end > len(body):
             raise EncodingError(f"spool entry: expected {end} bytes, got {len(body)}")
-        packed: list[Packed] = []
-        for t_ms, written in _TAKE.iter_unpack(body[_HEAD.size : numbers_at]):
-            block: Block = written
-            size = written & 0xFFFF
-            if written & _LISTED:
-                block = tuple(array("H", body[numbers_at : numbers_at + 2 * size]))
-                numbers_at += 2 * size
-            values_end, quality_end = values_at + 8 * size, quality_at + size
-            packed.append((t_ms, block, body[values_at:values_end], body[quality_at:quality_end]))
-            values_at, quality_at = values_end, quality_end
-    except (struct.error, ValueError) as error:  # ValueError: half a point number
+        heads = struct.unpack(f"<{2 * count}q", body[_HEAD.size : numbers_at])
+    except struct.error as error:
         raise EncodingError(f"spool entry: expected readings, got {error}") from error
-    if quality_at != end:
-        raise EncodingError("spool entry: expected as many readings as its head says")
     misses, events = _read_tail(body[end:]) if end < len(body) else ((), ())
-    return packed, misses, events, slot_ms
+    return Parts(
+        slot_ms, (heads[1::2], body[numbers_at:values_at]), heads[::2],
+        body[values_at:quality_at], body[quality_at:end], misses, events,
+    )  # fmt: skip
+
+
+def blocks_of(layout: Layout, readings: int) -> list[Block]:
+    """The points of each take; `EncodingError` where these are not `readings` in all."""
+    blocks: list[Block] = []
+    words, numbers = layout
+    at = 0
+    for word in words:
+        block: Block = word
+        if word & _LISTED:
+            end = at + 2 * (word & 0xFFFF)
+            try:
+                block = tuple(array("H", numbers[at:end]))
+            except ValueError as error:  # half a point number
+                raise EncodingError(f"spool entry: expected points, got {error}") from error
+            at = end
+        blocks.append(block)
+    if sum(word & 0xFFFF for word in words) != readings:
+        raise EncodingError("spool entry: expected as many readings as its head says")
+    return blocks
+
+
+def packed_of(parts: Parts) -> list[Packed]:
+    """The takes of an entry, one by one."""
+    packed: list[Packed] = []
+    start = 0
+    blocks = blocks_of(parts.layout, len(parts.quality))
+    for t_ms, word, block in zip(parts.times, parts.layout[0], blocks, strict=True):
+        end = start + (word & 0xFFFF)
+        packed.append((t_ms, block, parts.values[8 * start : 8 * end], parts.quality[start:end]))
+        start = end
+    return packed
+
+
+def unpack(body: bytes) -> tuple[list[Packed], Sequence[Miss], Sequence[Event], int]:
+    """Takes, misses, events and slot (0: none) of an entry with readings, version 2."""
+    parts = cut(body)
+    return packed_of(parts), parts.misses, parts.events, parts.slot_ms
 
 
 def points_of(block: Block) -> Sequence[int]:

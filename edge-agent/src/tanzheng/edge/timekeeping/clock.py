@@ -39,6 +39,7 @@ class MachineClock:
     """
 
     waits = False
+    ahead = 0
 
     def __init__(
         self,
@@ -149,7 +150,9 @@ def _nothing() -> None:
 class PlantClock:
     """Plant time, asked of a simulator over a unix socket, one JSON line for each message.
 
-    Time moves on when the slot before is durable: `done` is told with the next request.
+    Time moves on when the slot before is durable: `done` is told with the next request. A source
+    that grants `ahead` in its answer to hello moves on while so many slots are under way to the
+    disk; it is told the newest durable one, and the sums of what became durable since it was told.
     """
 
     waits = True
@@ -161,6 +164,7 @@ class PlantClock:
         self._writer: asyncio.StreamWriter | None = None
         self._done: tuple[int | None, int, int] = (None, 0, 0)
         self._now_ms = 0
+        self.ahead = 0
 
     async def start(self, durable_ms: int | None) -> int:
         """Say hello; the month's first slot is owed where the spool is empty."""
@@ -175,15 +179,15 @@ class PlantClock:
         hello = {"op": "hello", "interval_s": interval_s, "durable_ms": durable_ms}
         answer = await self._ask(hello)
         self._now_ms, start_ms = self._number(answer, "now_ms"), self._number(answer, "start_ms")
+        self.ahead = self._number({"ahead": 0, **answer}, "ahead")
         return start_ms - self._interval_ms if durable_ms is None else durable_ms
 
     async def next_slot(self) -> int | None:
         """The slot that the plant offers; None after the closing slot."""
-        done_ms, readings, missed = self._done
+        (done_ms, readings, missed), self._done = self._done, (None, 0, 0)
         answer = await self._ask(
             {"op": "next", "done_ms": done_ms, "readings": readings, "missed": missed}
         )
-        self._done = (None, 0, 0)
         if answer.get("end") is True:
             return None
         self._now_ms = self._number(answer, "slot_ms")
@@ -191,7 +195,8 @@ class PlantClock:
 
     def done(self, slot_ms: int, readings: int, missed: int) -> None:
         """To be told with the next request."""
-        self._done = (slot_ms, readings, missed)
+        _, readings_before, missed_before = self._done
+        self._done = (slot_ms, readings_before + readings, missed_before + missed)
 
     def now_ms(self) -> int:
         """The newest instant that the plant named."""
