@@ -29,6 +29,13 @@ class Tally:
     failed: int
     not_applicable: int
 
+    def __add__(self, more: "Tally") -> "Tally":
+        return Tally(
+            self.passed + more.passed,
+            self.failed + more.failed,
+            self.not_applicable + more.not_applicable,
+        )
+
 
 @dataclass(slots=True)
 class Verdicts:
@@ -186,19 +193,11 @@ def _run_part(part: pl.DataFrame, rules: Sequence[FleetRule], verdicts: Verdicts
         unknown = answer.null_count()
         held = int(answer.sum() or 0)
         count = part.height - held - unknown
-        _add(verdicts, rule.id, Tally(held, count, unknown))
+        old = verdicts.tallies.get(rule.id, Tally(0, 0, 0))
+        verdicts.tallies[rule.id] = old + Tally(held, count, unknown)
         if count:
             failed[rule.id] = table[NUMBER].filter(~answer.fill_null(value=True))
     _explain(whole, [rule for rule in rules if rule.id in failed], failed, verdicts)
-
-
-def _add(verdicts: Verdicts, name: str, more: Tally) -> None:
-    old = verdicts.tallies.get(name, Tally(0, 0, 0))
-    verdicts.tallies[name] = Tally(
-        old.passed + more.passed,
-        old.failed + more.failed,
-        old.not_applicable + more.not_applicable,
-    )
 
 
 def _explain(
