@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from rules import fleet_months
 from tanzheng.analytics.rules.catalogue import Values, load_catalogue
 from tanzheng.core.fields import FIELDS
 
@@ -18,11 +19,13 @@ MONTHS = 12
 WRONG_SHARE = 0.002
 """Of the figures: each is then 3 % to 60 % off."""
 SHARES: Mapping[str, float] = {
-    "PWR-E-001": 0.60, "PWR-E-006": 0.10, "CEM-E-001": 0.15, "ALU-E-001": 0.05, "STL-E-001": 0.10,
+    "PWR-S-001": 0.60, "PWR-S-002": 0.10, "CEM-S-001": 0.15, "ALU-S-001": 0.05, "STL-S-001": 0.10,
 }  # fmt: skip
-"""Whose example the plants of a kind are made from, and their share."""
+"""Rules whose example is the unchanged good row of a kind of plant, and the share of the kind."""
+COAL = "PWR-S-001"
 FIRST = dt.date(2025, 1, 1)
 INTENSIVE = ("_percent", "_per_t", "_per_gj", "_per_mwh", "_per_1e4nm3", "_mw", "_h", "_per_d")
+CONSTANT = ("days_after_month_end",)
 POINTS = 2
 
 
@@ -44,27 +47,32 @@ def unit_month(plants: int, seed: int) -> pl.DataFrame:
     parts, first = [], 0
     for rule, share in SHARES.items():
         count = round(plants * share)
-        parts.append(_scaled(base(rule), first, count, rng))
+        parts.append(fleet_months.consistent(_scaled(base(rule), first, count, rng), rng))
         first += count
     frame = pl.concat(parts, how="diagonal")
     return frame.with_columns(_wrong(frame, rng))
 
 
-def _scaled(row: Mapping[str, object], first: int, count: int, rng: np.random.Generator) -> pl.DataFrame:
+def _scaled(
+    row: Mapping[str, object], first: int, count: int, rng: np.random.Generator
+) -> pl.DataFrame:
     rows = count * MONTHS
-    scale = np.repeat(rng.uniform(0.8, 1.05, count), MONTHS) * rng.uniform(0.9, 1.0, rows)
+    scale = np.repeat(rng.uniform(0.8, 1.0, count), MONTHS) * rng.uniform(0.9, 1.0, rows)
     columns: dict[str, object] = {**_keys(first, count), "month": months(rows)}
     for name, value in row.items():
-        if name in columns or value is None:
+        if name in columns or name == "deposited_on" or value is None:
             continue
-        if not isinstance(value, float):
+        if isinstance(value, float):
+            factor = 1.0 if name.endswith(INTENSIVE) or name in CONSTANT else scale
+            columns[name] = np.round(value * factor * np.ones(rows), decimals(name))
+        else:
             columns[name] = pl.Series([value] * rows)
-            continue
-        factor = 1.0 if name.endswith(INTENSIVE) or name == "days_after_month_end" else scale
-        decimals = FIELDS[name].decimals if name in FIELDS else 0
-        columns[name] = np.round(value * factor * np.ones(rows), decimals or 0)
-    columns.pop("deposited_on", None)
     return pl.DataFrame(columns)
+
+
+def decimals(name: str) -> int:
+    """How many decimals the guideline reports."""
+    return (FIELDS[name].decimals if name in FIELDS else 0) or 0
 
 
 def _keys(first: int, count: int) -> dict[str, pl.Series]:
@@ -77,19 +85,20 @@ def _keys(first: int, count: int) -> dict[str, pl.Series]:
 
 def _wrong(frame: pl.DataFrame, rng: np.random.Generator) -> Sequence[pl.Series]:
     changed = []
-    for name, kind in frame.schema.items():
-        if kind == pl.Float64:
+    for name in frame.columns:
+        if name in FIELDS and frame.schema[name] == pl.Float64:
             hit = rng.random(frame.height) < WRONG_SHARE
-            off = np.where(hit, rng.choice([-1, 1], frame.height) * rng.uniform(0.03, 0.6, frame.height), 0)
-            changed.append((frame[name] * (1 + off)).round(FIELDS[name].decimals or 0) if name in FIELDS else frame[name])
+            sign = rng.choice([-1, 1], frame.height)
+            off = np.where(hit, sign * rng.uniform(0.03, 0.6, frame.height), 0)
+            changed.append((frame[name] * (1 + off)).round(decimals(name)))
     return changed
 
 
 def lab_report(plants: int, seed: int) -> pl.DataFrame:
     """A report a month of each coal plant; a few documents stand in two plants."""
     rng = np.random.default_rng(seed + 1)
-    row = base("LAB-S-001")
-    count = round(plants * SHARES["PWR-E-001"])
+    row = base("DOC-L-010")
+    count = round(plants * SHARES[COAL])
     rows = count * MONTHS
     frame = pl.DataFrame({**_keys(0, count), "month": months(rows)})
     numbers = np.arange(rows)
@@ -99,7 +108,9 @@ def lab_report(plants: int, seed: int) -> pl.DataFrame:
         pl.Series("report_id", [f"R{n}" for n in numbers]),
         pl.Series("report_sha256", [f"{n:064x}" for n in reused]),
         pl.lit("City coal laboratory").alias("laboratory"),
-        pl.Series("cma_number", np.where(rng.random(rows) < 0.01, None, "CMA-1").tolist(), pl.String),
+        pl.Series(
+            "cma_number", [None if x < 0.01 else "CMA-1" for x in rng.random(rows)], pl.String
+        ),
         end.alias("sampled_on"),
         end.dt.offset_by("4d").alias("received_on"),
         end.dt.offset_by("8d").alias("tested_on"),
@@ -113,7 +124,7 @@ def lab_report(plants: int, seed: int) -> pl.DataFrame:
 def point_month(plants: int, seed: int) -> pl.DataFrame:
     """`POINTS` points a plant."""
     rng = np.random.default_rng(seed + 2)
-    row = base("PNT-E-001")
+    row = base("PNT-L-001")
     parts = []
     for point in range(POINTS):
         rows = plants * MONTHS

@@ -24,7 +24,9 @@ def failures(frame: pl.DataFrame, rules: Sequence[FleetRule], where: str) -> Fou
     shape = fleet.which_table(frame)
     table = fleet.prepared(frame, shape, where)
     mine = [rule for rule in rules if rule.table == shape.name]
-    parts = table.partition_by("sector", as_dict=True) if "sector" in shape.columns else {None: table}
+    parts = (
+        table.partition_by("sector", as_dict=True) if "sector" in shape.columns else {None: table}
+    )
     found: Found = set()
     for key, part in parts.items():
         sector = key[0] if key else None

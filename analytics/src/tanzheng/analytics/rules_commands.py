@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,9 +74,7 @@ def explain(rule: Annotated[str, typer.Argument(help="Id of the rule · 规则�
 
 @app.command("run")
 def run_rules(
-    files: Annotated[
-        list[Path], typer.Argument(help="Tables: Parquet, CSV or JSON rows · 数据表")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Tables: Parquet, CSV or JSON rows · 数据表")],
     suppressions: Annotated[
         Path | None, typer.Option(help="Suppressions (TOML) · 豁免文件")
     ] = None,
@@ -150,10 +149,8 @@ def _run(files: list[Path], suppressions: Path | None, today: date, quiet: bool)
         for path in files:
             frame = read_table(path)
             task = progress.add_task(path.name, total=frame.height)
-            verdicts = fleet.run(
-                frame, catalogue.rules, str(path), lambda rows, t=task: progress.advance(t, rows)
-            )
-            report.add(verdicts, str(path))
+            advance = partial(progress.advance, task)
+            report.add(fleet.run(frame, catalogue.rules, str(path), advance), str(path))
     return report
 
 

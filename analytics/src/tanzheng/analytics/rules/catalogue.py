@@ -17,7 +17,17 @@ from tanzheng.analytics.rules.expression import Expression, Schema
 from tanzheng.analytics.rules.ruleset import CLASSES
 from tanzheng.analytics.rules.tables import SECTORS, TABLES
 
-FILES = ("power", "coal", "cement", "aluminium", "steel", "process", "documents", "series", "points")
+FILES = (
+    "power",
+    "coal",
+    "cement",
+    "aluminium",
+    "steel",
+    "process",
+    "documents",
+    "series",
+    "points",
+)
 SEVERITIES: Mapping[str, tuple[str, str]] = {
     "error": ("blocks deposit", "阻止存证"),
     "explain": ("needs a written explanation", "须书面说明"),
@@ -94,7 +104,9 @@ def load_catalogue() -> Catalogue:
     rules = [rule for name in FILES for rule in read_rules(raws[name], f"{name}.toml", constants)]
     ids = [rule.id for rule in rules]
     if len(set(ids)) != len(ids):
-        raise PackInvalid(f"expected each rule once, got {sorted({i for i in ids if ids.count(i) > 1})}")
+        raise PackInvalid(
+            f"expected each rule once, got {sorted({i for i in ids if ids.count(i) > 1})}"
+        )
     return Catalogue(tuple(rules), hashlib.sha256(b"".join(raws.values())).digest())
 
 
@@ -112,7 +124,9 @@ def read_rules(raw: bytes, file: str, constants: Constants) -> Iterator[FleetRul
     """The rules of one file; `PackInvalid` names the file and the rule that is wrong."""
     table = _toml(raw, file)
     if table.get("table") not in TABLES:
-        raise PackInvalid(f"{file}: expected table one of {list(TABLES)}, got {table.get('table')!r}")
+        raise PackInvalid(
+            f"{file}: expected table one of {list(TABLES)}, got {table.get('table')!r}"
+        )
     for row in table["rule"]:
         merged = {"sector": table.get("sector"), "table": table["table"], **row}
         where = f"{file}: rule {row.get('id', '?')}"

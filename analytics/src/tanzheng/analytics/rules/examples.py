@@ -1,8 +1,8 @@
 """The test pairs that stand in the rules' own data, held against both back ends; and mutants.
 
 A mutant is a rule with one small wrong: a comparison turned round, a threshold doubled or halved,
-moved by one per cent, a part of an `and` or of a chain left out. A pair that no mutant survives is a tight pair. One per
-cent of a tolerance of 0.01 is finer than the last reported place, so some of those must survive.
+a part of an `and` or of a chain left out, and, as the sharpest, a threshold moved by one per cent.
+One per cent of a tolerance of 0.01 is finer than the last reported place: some of those survive.
 """
 
 import ast

@@ -13,6 +13,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 from tanzheng.analytics.errors import PackInvalid
 from tanzheng.analytics.rules.vocabulary import COUNT_MAX, NUMBER, TRUTH, WORDS, Group, Type
@@ -25,10 +26,11 @@ OPERATIONS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a condition may speak of: columns with their types, and groups of words."""
+    """What a condition may speak of: columns and parameters with their types, groups of words."""
 
     columns: Mapping[str, Type]
-    groups: frozenset[Group] = frozenset({"basic", "table", "series"})
+    parameters: frozenset[str]
+    groups: frozenset[Group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,18 @@ class _Checker:
                 return self._word(name, parts, node)
             case ast.Name(id=name):
                 return self._name(name)
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                if not Decimal(repr(number)).is_finite():
-                    raise PackInvalid("expected finite numbers in a condition")
-                return NUMBER
-            case ast.Constant(value=str()) if self.schema is not None:
-                return Type("text")
-        raise PackInvalid(f"condition: {ast.unparse(node)!r} is outside the rule language")
+            case ast.Constant(value=value):
+                return self._literal(node, value)
+        raise _outside(node)
+
+    def _literal(self, node: ast.expr, value: object) -> Type:
+        if isinstance(value, str) and self.schema is not None:
+            return Type("text")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _outside(node)
+        if not Decimal(repr(value)).is_finite():
+            raise PackInvalid("expected finite numbers in a condition")
+        return NUMBER
 
     def number(self, node: ast.expr) -> Type:
         found = self.check(node)
@@ -143,8 +150,8 @@ class _Checker:
             raise PackInvalid(f"condition: {ast.unparse(node)!r} compares what is not alike")
         allowed = (ast.Eq, ast.NotEq) if types[0].kind == "text" else COMPARISONS
         if not all(isinstance(op, allowed) for op in node.ops):
-            raise PackInvalid(f"condition: {ast.unparse(node)!r} is outside the rule language")
-        for left, right in zip(types, types[1:], strict=False):
+            raise _outside(node)
+        for left, right in pairwise(types):
             _alike(node, left, right)
         return TRUTH
 
@@ -165,11 +172,18 @@ class _Checker:
         if len(parts) < len(word.takes) or (len(parts) > len(word.takes) and not word.more):
             raise PackInvalid(f"condition: {ast.unparse(node)!r} has not the arguments of {name}")
         wanted = [*word.takes, *[word.takes[-1]] * (len(parts) - len(word.takes))]
+        if word.group == "series" and not self._varies(parts[0]):
+            raise PackInvalid(f"condition: {ast.unparse(node)!r} looks back at no column")
         types = [self._argument(name, *pair) for pair in zip(wanted, parts, strict=True)]
         if name in {"min", "max"}:
             for item in types[1:]:
                 _alike(node, types[0], item)
         return types[0] if word.same else word.gives
+
+    def _varies(self, part: ast.expr) -> bool:
+        assert self.schema is not None
+        columns = self.schema.columns.keys() - self.schema.parameters
+        return any(isinstance(item, ast.Name) and item.id in columns for item in ast.walk(part))
 
     def _argument(self, name: str, wanted: str, part: ast.expr) -> Type:
         if wanted == "count":
@@ -184,6 +198,10 @@ class _Checker:
         if not fits:
             raise PackInvalid(f"condition: {name} expected a {wanted}, got {ast.unparse(part)!r}")
         return found
+
+
+def _outside(node: ast.expr) -> PackInvalid:
+    return PackInvalid(f"condition: {ast.unparse(node)!r} is outside the rule language")
 
 
 def _literal(node: ast.expr) -> bool:

@@ -93,16 +93,15 @@ def _typed(frame: pl.DataFrame, name: str, shape: TableShape) -> pl.Expr:
     column = pl.col(name)
     if wanted == pl.Date and frame.schema[name] == pl.String:
         return column.str.to_date("%Y-%m-%d")
-    if wanted == pl.String and frame.schema[name] != pl.String:
-        return column.cast(pl.Utf8)
+    if wanted == pl.String:
+        text = column.cast(pl.String)
+        return pl.when(text.str.strip_chars() != "").then(text).alias(name)
     return column.cast(wanted).fill_nan(None) if wanted == pl.Float64 else column.cast(wanted)
 
 
 def _check_keys(frame: pl.DataFrame, shape: TableShape, where: str) -> None:
-    numbers = pl.selectors.float()
-    infinite = frame.select(numbers.is_infinite().any()).row(0) if frame.width else ()
-    for name, found in zip(frame.select(numbers).columns, infinite, strict=True):
-        if found:
+    for name, kind in frame.schema.items():
+        if kind == pl.Float64 and frame[name].is_infinite().any():
             raise BadInput(f"{where}: {name}: expected finite numbers, got an infinite one")
     for name in shape.row_key:
         if frame[name].null_count():
@@ -114,7 +113,9 @@ def _check_keys(frame: pl.DataFrame, shape: TableShape, where: str) -> None:
     if doubled.height:
         row = doubled.item(0, 0)
         named = ", ".join(str(frame[name][row]) for name in shape.row_key)
-        raise BadInput(f"{where}: row {row + 1}: expected each {shape.name} once, got {named} twice")
+        raise BadInput(
+            f"{where}: row {row + 1}: expected each {shape.name} once, got {named} twice"
+        )
 
 
 def with_calendar(frame: pl.DataFrame) -> pl.DataFrame:
@@ -134,8 +135,8 @@ def dense(frame: pl.DataFrame, key: Sequence[str], months: set[int]) -> pl.DataF
     """
     if not months:
         return frame
-    first, last = frame["month"].min(), frame["month"].max()
-    calendar = pl.DataFrame({"month": pl.date_range(first, last, "1mo", eager=True)})
+    ends = pl.date_range(pl.col("month").min(), pl.col("month").max(), "1mo")
+    calendar = frame.select(ends)
     grid = frame.select(key).unique().join(calendar, how="cross")
     whole = grid.join(frame, on=[*key, "month"], how="left").sort(*key, "month")
     place = pl.int_range(pl.len()) % calendar.height
@@ -220,9 +221,13 @@ def _explain(
     table = shown.collect()
     for rule in rules:
         names = [text for text in placeholders(rule.message[0]) if text not in rule.parameters]
-        columns = {name: f"{rule.id}:{name}" if (rule.id, name) in texts else name for name in names}
+        columns = {
+            name: f"{rule.id}:{name}" if (rule.id, name) in texts else name for name in names
+        }
         wanted = table.filter(pl.col(NUMBER).is_in(failed[rule.id].implode()))
         keys = [*verdicts.shape.row_key]
-        picked = wanted.select(NUMBER, *keys, *(pl.col(c).alias(f"={n}") for n, c in columns.items()))
+        picked = wanted.select(
+            NUMBER, *keys, *(pl.col(c).alias(f"={n}") for n, c in columns.items())
+        )
         for row in picked.iter_rows(named=True):
             verdicts.failures.append((rule, int(row.pop(NUMBER)), row))

@@ -37,7 +37,9 @@ def catalogue_page(rules: Sequence[FleetRule]) -> RenderableType:
 
 def _by_class(rules: Sequence[FleetRule]) -> Table:
     sectors = [name for name in SECTORS if any(rule.sector == name for rule in rules)]
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", title="Count 数量", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, header_style="bold", title="Count 数量", title_justify="left"
+    )
     table.add_column("Class 类别")
     for name in sectors:
         table.add_column(f"{name}\n{SECTORS[name]}", justify="right")
@@ -67,7 +69,10 @@ def rule_page(rule: FleetRule) -> RenderableType:
 def _facts(rule: FleetRule) -> Iterator[tuple[str, RenderableType]]:
     style = SEVERITY_STYLES[rule.severity]
     en, zh = SEVERITIES[rule.severity]
-    yield "Class 类别", f"{CLASS_NAMES[rule.kind]} {CLASSES[rule.kind]}, {rule.sector} {SECTORS[rule.sector]}"
+    yield (
+        "Class 类别",
+        f"{CLASS_NAMES[rule.kind]} {CLASSES[rule.kind]}, {rule.sector} {SECTORS[rule.sector]}",
+    )
     yield "Severity 级别", Text(f"{rule.severity}: {en} · {zh}", style=style)
     yield "Table 数据表", rule.table
     if rule.when is not None:
@@ -81,7 +86,10 @@ def _facts(rule: FleetRule) -> Iterator[tuple[str, RenderableType]]:
     for name, value in rule.parameters.items():
         origin = f"  (pack constant {rule.references[name]})" if name in rule.references else ""
         yield "Parameter 参数", f"{name} = {value}{origin}"
-    yield "Source 来源", f"{rule.source}; confidence {rule.confidence}. Not an official rule 非官方规则"
+    yield (
+        "Source 来源",
+        f"{rule.source}; confidence {rule.confidence}. Not an official rule 非官方规则",
+    )
     yield "Message 提示", Text(f"{rule.message[0]}\n{rule.message[1]}")
     yield "What to do 处理", f"{rule.advice[0]}\n{rule.advice[1]}"
     yield "Passes 通过", Text("\n".join(_shown(rule, item) for item in rule.passing), style="green")
@@ -107,7 +115,8 @@ def report_page(report: Report) -> RenderableType:
     parts += [_suppressions(report)] if report.suppressions.active else []
     parts += [
         Text(
-            f"suppression {item.number} of {item.rule} ended on {item.expires}: not used · 豁免已过期",
+            f"suppression {item.number} of {item.rule} ended on {item.expires}: not used"
+            " · 豁免已过期",
             style="yellow",
         )
         for item in report.suppressions.expired
@@ -122,16 +131,32 @@ def _failures(failures: Sequence[Failure]) -> Table:
     table.add_column("What does not hold · 不成立", ratio=1)
     for item in failures:
         style = "dim" if item.suppression else SEVERITY_STYLES[item.rule.severity]
-        mark = f"suppressed 已豁免 #{item.suppression.number}" if item.suppression else item.rule.severity
+        mark = (
+            f"suppressed 已豁免 #{item.suppression.number}"
+            if item.suppression
+            else item.rule.severity
+        )
         where = " ".join(item.keys.values())
         text = Text.assemble(item.en, "\n", (item.zh, "dim"))
-        table.add_row(Text(f"{item.rule.id}\n{mark}", style=style), f"{where}\nrow 行 {item.row + 1}", text)
+        table.add_row(
+            Text(f"{item.rule.id}\n{mark}", style=style), f"{where}\nrow 行 {item.row + 1}", text
+        )
     return table
 
 
 def _suppressions(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", title="Suppressions 豁免", title_justify="left")
-    for heading in ("#", "Rule 规则", "Scope 范围", "Reason 原因", "Owner 负责人", "Until 有效期", "Failures"):
+    table = Table(
+        box=box.SIMPLE_HEAD, header_style="bold", title="Suppressions 豁免", title_justify="left"
+    )
+    for heading in (
+        "#",
+        "Rule 规则",
+        "Scope 范围",
+        "Reason 原因",
+        "Owner 负责人",
+        "Until 有效期",
+        "Failures",
+    ):
         table.add_column(heading)
     for item, count in report.uses():
         scope = f"{item.enterprise} {item.unit or '*'} {item.first}–{item.last}"
@@ -145,14 +170,16 @@ def _suppressions(report: Report) -> Table:
 def _foot(report: Report) -> Text:
     verdicts = sum(tally.passed + tally.failed for tally in report.tallies.values())
     text = Text(
-        f"{report.rows:,} rows 行 × {len(report.tallies)} rules 规则: {verdicts:,} verdicts 次判定\n"
+        f"{report.rows:,} rows 行, {len(report.tallies)} rules 规则, {verdicts:,} verdicts 判定\n"
     )
     for name, count in report.counts().items():
         style = SEVERITY_STYLES.get(name, "dim") if count else "dim"
         text.append(f"{name} {count:,}   ", style=style)
     blocked = report.blocking
     text.append(
-        f"\n{blocked:,} failures block deposit · 阻止存证" if blocked else "\nnothing blocks deposit · 可以存证",
+        f"\n{blocked:,} failures block deposit · 阻止存证"
+        if blocked
+        else "\nnothing blocks deposit · 可以存证",
         style="bold red" if blocked else "bold green",
     )
     return text
@@ -169,4 +196,3 @@ def pair_page(counts: Mapping[str, tuple[int, int]], pairs: int) -> RenderableTy
     return Group(
         Text(f"{pairs:,} examples hold in both back ends · 两种实现均符合", style="green"), table
     )
-

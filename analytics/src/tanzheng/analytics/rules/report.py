@@ -101,7 +101,10 @@ class Report:
             "suppressions": [
                 {**_log(item), "failures": count, "state": "active"} for item, count in self.uses()
             ]
-            + [{**_log(item), "failures": 0, "state": "expired"} for item in self.suppressions.expired],
+            + [
+                {**_log(item), "failures": 0, "state": "expired"}
+                for item in self.suppressions.expired
+            ],
         }
 
 

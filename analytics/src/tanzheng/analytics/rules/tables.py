@@ -72,7 +72,8 @@ class TableShape:
         hidden = parameters.keys() & self.columns.keys()
         if hidden:
             raise PackInvalid(f"expected parameters that are no columns, got {sorted(hidden)}")
-        return Schema({**self.columns, **dict.fromkeys(parameters, Type("number"))}, self.groups)
+        known = {**self.columns, **dict.fromkeys(parameters, Type("number"))}
+        return Schema(known, frozenset(parameters), self.groups)
 
 
 _ONE: frozenset[Group] = frozenset({"basic", "table"})

@@ -99,7 +99,8 @@ def in_words(node: ast.expr, tongue: Tongue, parameters: Mapping[str, object]) -
             pairs = zip(verbs, map(say, rest), strict=True)
             return " ".join([say(left), *(f"{verb} {side}" for verb, side in pairs)])
         case ast.BinOp(left=left, op=op, right=right):
-            return f"{_side(left, op, say(left))} {_OPERATIONS[type(op)]} {_side(right, op, say(right))}"
+            first, second = _side(left, op, say(left)), _side(right, op, say(right))
+            return f"{first} {_OPERATIONS[type(op)]} {second}"
         case ast.Call(func=ast.Name(id=name), args=parts):
             said = [say(part) for part in parts]
             text = _WORDS[name][tongue == "zh"]
