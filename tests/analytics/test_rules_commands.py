@@ -109,6 +109,9 @@ def test_a_bad_suppression_is_refused(old: str, new: str, message: str) -> None:
     ("text", "message"),
     [
         ("enterprise,unit,month,coal\nE,U,2026-01-01,1\n", "expected no column"),
+        ("enterprise,unit,month,sector\nE,U,2026-01-01,powr\n", "sector: expected one of"),
+        ("enterprise,unit,month\nE,U,2026-01-01\n", "sector: expected one of"),
+        ("enterprise,unit,month,sector\n", "expected rows, got none"),
         ("enterprise,unit\nE,U\n", "expected the columns"),
         ("enterprise,unit,month,sector,coal_t\nE,U,2026-01-01,power,much\n", "unit_month"),
         ("enterprise,unit,month,sector\nE,U,2026-01-02,power\n", "first day of each month"),

@@ -19,6 +19,7 @@ DTYPES: Mapping[str, pl.DataType] = {
 NUMBER = "_row"
 """The helper column with a row's place in the caller's table; absent rows have none."""
 ALL = "all"
+PLANT_SECTORS = ("power", "cement", "aluminium", "steel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,13 @@ def _check_keys(frame: pl.DataFrame, shape: TableShape, where: str) -> None:
     for name, kind in frame.schema.items():
         if kind == pl.Float64 and frame[name].is_infinite().any():
             raise BadInput(f"{where}: {name}: expected finite numbers, got an infinite one")
+    if not frame.height:
+        raise BadInput(f"{where}: expected rows, got none")
+    if "sector" in shape.columns:
+        found = set(frame["sector"]) if "sector" in frame.columns else {None}
+        if wrong := found - {*PLANT_SECTORS}:
+            named = ", ".join(sorted(map(str, wrong)))
+            raise BadInput(f"{where}: sector: expected one of {PLANT_SECTORS}, got {named}")
     for name in shape.row_key:
         if frame[name].null_count():
             row = frame[name].is_null().arg_max()
