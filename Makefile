@@ -9,7 +9,7 @@ DEBIAN_STAMP := .parts/.debian
 MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint format bench bench-edge soak reliability fuzz lock clean
+.PHONY: setup demo test lint format bench bench-edge bench-rules soak reliability fuzz lock clean
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -41,6 +41,11 @@ bench: setup
 # The edge agent beside its peers; they are installed into .parts/peers. ARGS: number of rounds.
 bench-edge: setup
 	PYTHONPATH=benchmarks python -m peers $(ARGS)
+
+# A fleet's year against every rule, beside pandera: docs/performance.md.
+# ARGS: number of rounds, then number of plants.
+bench-rules: setup
+	PYTHONPATH=benchmarks POLARS_MAX_THREADS=2 python -m rules $(ARGS)
 
 # Devices, broker, platform and agent under random faults, each value counted: docs/reliability.md.
 # make soak ARGS="--minutes 30 --seed 7"

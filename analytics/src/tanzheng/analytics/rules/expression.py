@@ -1,132 +1,215 @@
-"""A small safe language for rule conditions.
+"""A small safe language for rule conditions: the parser, which refuses what is outside it.
 
-Decimals, names, + - * /, comparisons, and/or/not, abs, min, max.
+Numbers, names, + - * /, comparisons, `in`, and/or/not, and the words of `vocabulary`. The text is
+parsed with Python's own parser and walked node by node; nothing is ever handed to `eval`. Any
+other construct is refused when the rule is loaded, not when a month is closed.
 
-The text is parsed with Python's own parser and walked node by node; nothing is ever handed to
-`eval`. Any other construct is refused when the rule is loaded, not when a month is closed.
+There are two back ends for one tree: `exact` computes in Decimal, a row at a time; `compiled`
+makes Polars expressions for a fleet. Without a schema a condition is about one month: every name
+is a number, and only arithmetic and `abs`, `min`, `max` are spoken.
 """
 
 import ast
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from itertools import pairwise
 
 from tanzheng.analytics.errors import PackInvalid
+from tanzheng.analytics.rules.vocabulary import COUNT_MAX, NUMBER, TRUTH, WORDS, Group, Type
 
-Value = Decimal | bool
 TEXT_CHARS_MAX = 500
+COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+MEMBERSHIPS = (ast.In, ast.NotIn)
+OPERATIONS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-_COMPARISON: Mapping[type[ast.cmpop], Callable[[Decimal, Decimal], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a condition may speak of: columns and parameters with their types, groups of words."""
+
+    columns: Mapping[str, Type]
+    parameters: frozenset[str]
+    groups: frozenset[Group]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed condition and the names it reads."""
+    """A parsed condition, or a number of a message, and the names it reads."""
 
     text: str
     tree: ast.expr
     names: frozenset[str]
+    type: Type
 
     @classmethod
-    def parse(cls, text: str) -> "Expression":
+    def parse(cls, text: str, schema: Schema | None = None) -> "Expression":
         """The condition written as `text`; `PackInvalid` for anything outside the language."""
+        expression = cls.value(text, schema)
+        if expression.type.kind != "truth":
+            raise PackInvalid(f"expected a condition that is true or false, got {text!r}")
+        return expression
+
+    @classmethod
+    def value(cls, text: str, schema: Schema | None = None) -> "Expression":
+        """Like `parse`, of any kind: a number, a text or a date of a message."""
         if len(text) > TEXT_CHARS_MAX:
             raise PackInvalid(f"expected a condition of at most {TEXT_CHARS_MAX} characters")
         try:
             tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise PackInvalid(f"expected a condition, got {text!r}: {error}") from None
-        names: set[str] = set()
-        if not _check(tree, names):
-            raise PackInvalid(f"expected a condition that is true or false, got {text!r}")
-        return cls(text, tree, frozenset(names))
+        checker = _Checker(schema)
+        found = checker.check(tree)
+        return cls(text, tree, frozenset(checker.names), found)
 
     def holds(self, values: Mapping[str, Decimal]) -> bool:
         """Whether the condition is true of `values`, which must name all of `names`.
 
-        A division by zero is no answer: the condition counts as not held.
+        A division by zero is not known, and a condition that is not known does not hold.
         """
-        try:
-            return bool(_evaluate(self.tree, values))
-        except ArithmeticError:
+        from tanzheng.analytics.rules.exact import Row, evaluate
+
+        return evaluate(self.tree, Row(values)) is True
+
+    def calls(self) -> Iterator[tuple[str, list[ast.expr]]]:
+        """Each word of the condition with its arguments."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                yield node.func.id, node.args
+
+
+@dataclass(slots=True)
+class _Checker:
+    """Refuses what the language has not, collects names, finds the type of each node."""
+
+    schema: Schema | None
+    names: set[str] = field(default_factory=set)
+
+    def check(self, node: ast.expr) -> Type:
+        match node:
+            case ast.BoolOp(values=parts):
+                return self._truths(parts)
+            case ast.UnaryOp(op=ast.Not(), operand=part):
+                return self._truths([part])
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.BinOp(left=left, op=op, right=right) if isinstance(op, OPERATIONS):
+                return self._operation(node, self.number(left), self.number(right))
+            case ast.UnaryOp(op=ast.USub(), operand=part):
+                return self.number(part)
+            case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if self._speaks(name):
+                return self._word(name, parts, node)
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.Constant(value=value):
+                return self._literal(node, value)
+        raise _outside(node)
+
+    def _literal(self, node: ast.expr, value: object) -> Type:
+        if isinstance(value, str) and self.schema is not None:
+            return Type("text")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _outside(node)
+        if not Decimal(repr(value)).is_finite():
+            raise PackInvalid("expected finite numbers in a condition")
+        return NUMBER
+
+    def number(self, node: ast.expr) -> Type:
+        found = self.check(node)
+        if found.kind != "number":
+            raise PackInvalid(f"condition: expected a number, got {ast.unparse(node)!r}")
+        return found
+
+    def _truths(self, parts: list[ast.expr]) -> Type:
+        for part in parts:
+            if self.check(part).kind != "truth":
+                raise PackInvalid(f"condition: expected a truth value, got {ast.unparse(part)!r}")
+        return TRUTH
+
+    def _name(self, name: str) -> Type:
+        self.names.add(name)
+        if self.schema is None:
+            return NUMBER
+        if name not in self.schema.columns:
+            raise PackInvalid(f"condition: expected a column or a parameter, got {name!r}")
+        return self.schema.columns[name]
+
+    def _speaks(self, name: str) -> bool:
+        if name not in WORDS:
             return False
+        group = WORDS[name].group
+        return group in self.schema.groups if self.schema else group == "basic"
+
+    def _comparison(self, node: ast.Compare) -> Type:
+        sides = [node.left, *node.comparators]
+        if isinstance(node.ops[0], MEMBERSHIPS) and self.schema is not None:
+            return self._membership(node)
+        types = [self.check(side) for side in sides]
+        if types[0].kind == "truth" or len({item.kind for item in types}) > 1:
+            raise PackInvalid(f"condition: {ast.unparse(node)!r} compares what is not alike")
+        allowed = (ast.Eq, ast.NotEq) if types[0].kind == "text" else COMPARISONS
+        if not all(isinstance(op, allowed) for op in node.ops):
+            raise _outside(node)
+        for left, right in pairwise(types):
+            _alike(node, left, right)
+        return TRUTH
+
+    def _membership(self, node: ast.Compare) -> Type:
+        match node.comparators:
+            case [ast.Tuple(elts=[_, *_] as choices)] if self.check(node.left).kind == "text":
+                if all(_literal(choice) for choice in choices):
+                    return TRUTH
+        raise PackInvalid(f"condition: expected TEXT in (literals), got {ast.unparse(node)!r}")
+
+    def _operation(self, node: ast.BinOp, left: Type, right: Type) -> Type:
+        if isinstance(node.op, ast.Add | ast.Sub):
+            return _alike(node, left, right)
+        return NUMBER
+
+    def _word(self, name: str, parts: list[ast.expr], node: ast.expr) -> Type:
+        word = WORDS[name]
+        if len(parts) < len(word.takes) or (len(parts) > len(word.takes) and not word.more):
+            raise PackInvalid(f"condition: {ast.unparse(node)!r} has not the arguments of {name}")
+        wanted = [*word.takes, *[word.takes[-1]] * (len(parts) - len(word.takes))]
+        if word.group == "series" and not self._varies(parts[0]):
+            raise PackInvalid(f"condition: {ast.unparse(node)!r} looks back at no column")
+        types = [self._argument(name, *pair) for pair in zip(wanted, parts, strict=True)]
+        if name in {"min", "max"}:
+            for item in types[1:]:
+                _alike(node, types[0], item)
+        return types[0] if word.same else word.gives
+
+    def _varies(self, part: ast.expr) -> bool:
+        assert self.schema is not None
+        columns = self.schema.columns.keys() - self.schema.parameters
+        return any(isinstance(item, ast.Name) and item.id in columns for item in ast.walk(part))
+
+    def _argument(self, name: str, wanted: str, part: ast.expr) -> Type:
+        if wanted == "count":
+            match part:
+                case ast.Constant(value=int() as n) if 0 <= n <= COUNT_MAX[name] and n is not True:
+                    return NUMBER
+            raise PackInvalid(f"condition: {name} expected a count, got {ast.unparse(part)!r}")
+        if name.endswith("_sharing") and not isinstance(part, ast.Name):
+            raise PackInvalid(f"condition: {name} expected a column, got {ast.unparse(part)!r}")
+        found = self.check(part)
+        fits = _literal(part) if wanted == "literal" else wanted in {"any", found.kind}
+        if not fits:
+            raise PackInvalid(f"condition: {name} expected a {wanted}, got {ast.unparse(part)!r}")
+        return found
 
 
-def _check(node: ast.expr, names: set[str]) -> bool:
-    """Refuse what the language has not; collect names; return whether `node` is a truth value."""
-    match node:
-        case ast.BoolOp(values=parts):
-            _expect(parts, names, truth=True)
-            return True
-        case ast.UnaryOp(op=ast.Not(), operand=part):
-            _expect([part], names, truth=True)
-            return True
-        case ast.Compare(left=left, ops=ops, comparators=rest) if all(
-            type(op) in _COMPARISON for op in ops
-        ):
-            _expect([left, *rest], names, truth=False)
-            return True
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            _expect([left, right], names, truth=False)
-        case ast.UnaryOp(op=ast.USub(), operand=part):
-            _expect([part], names, truth=False)
-        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if (
-            name in _FUNCTIONS and parts and (len(parts) == 1) == (name == "abs")
-        ):
-            _expect(parts, names, truth=False)
-        case ast.Name(id=name):
-            names.add(name)
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            if not Decimal(repr(number)).is_finite():
-                raise PackInvalid("expected finite numbers in a condition")
-        case _:
-            raise PackInvalid(f"condition: {ast.unparse(node)!r} is outside the rule language")
-    return False
+def _outside(node: ast.expr) -> PackInvalid:
+    return PackInvalid(f"condition: {ast.unparse(node)!r} is outside the rule language")
 
 
-def _expect(parts: list[ast.expr], names: set[str], truth: bool) -> None:
-    for part in parts:
-        if _check(part, names) is not truth:
-            wanted = "a truth value" if truth else "a number"
-            raise PackInvalid(f"condition: expected {wanted}, got {ast.unparse(part)!r}")
+def _literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Decimal]) -> Value:
-    match node:
-        case ast.BoolOp(op=op, values=parts):
-            each = (bool(_evaluate(part, values)) for part in parts)
-            return all(each) if isinstance(op, ast.And) else any(each)
-        case ast.UnaryOp(op=op, operand=part):
-            value = _evaluate(part, values)
-            return not value if isinstance(op, ast.Not) else -Decimal(value)
-        case ast.Compare(left=left, ops=ops, comparators=rest):
-            sides = [Decimal(_evaluate(part, values)) for part in (left, *rest)]
-            pairs = zip(ops, sides, sides[1:], strict=False)
-            return all(_COMPARISON[type(op)](a, b) for op, a, b in pairs)
-        case ast.BinOp(left=left, op=operation, right=right):
-            a, b = (Decimal(_evaluate(part, values)) for part in (left, right))
-            return _ARITHMETIC[type(operation)](a, b)
-        case ast.Call(func=ast.Name(id=name), args=parts):
-            result: Decimal = _FUNCTIONS[name](*(Decimal(_evaluate(p, values)) for p in parts))
-            return result
-        case ast.Name(id=name):
-            return values[name]
-        case ast.Constant(value=number):
-            return Decimal(repr(number))
-    raise AssertionError(f"unchecked node {ast.dump(node)}")
+def _alike(node: ast.expr, left: Type, right: Type) -> Type:
+    """The common type; `PackInvalid` where two stated units differ: a factor is to be written."""
+    if left.unit is not None and right.unit is not None and left.unit != right.unit:
+        raise PackInvalid(f"condition: {ast.unparse(node)!r} mixes {left.unit} and {right.unit}")
+    return left if left.unit is not None else right
