@@ -28,7 +28,9 @@ MARKS = {"error": "✗", "explain": "!", "warning": "•", "info": "·"}
 
 def render_book(book: Book, refused: int) -> RenderableType:
     """What a book holds, sheet by sheet, and what was left out."""
-    table = _table("Sheet", "工作表", "Lines 行", "Flaws 错误", figures=2)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    for heading in ("Sheet", "工作表", "Lines 行", "Flaws 错误"):
+        table.add_column(heading, justify="right" if " " in heading else "left")
     for sheet in book.sheets:
         style = "yellow" if sheet.flaws else ""
         table.add_row(
@@ -68,33 +70,26 @@ def render_month(
 
 
 def _parameters(result: MonthParameters, data: SourceData) -> Table:
-    table = _table("Parameter", "参数", "Value 数值", "Unit 单位", "Source 来源", "", figures=2)
+    """Two lines a parameter, English over Chinese."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    table.add_column("Parameter 参数", overflow="fold")
+    table.add_column("Value 数值", no_wrap=True, justify="right")
+    table.add_column("Source 来源", no_wrap=True)
+    table.add_column("Status 状态", no_wrap=True)
     for item in result.parameters:
         entry = field(item.name)
         value = "–" if item.value is None else f"{item.value:,f}"
-        source = data.labels[item.source] if item.source else ("–", "")
-        state = STATUS_LABELS[item.status]
+        source = data.labels[item.source] if item.source else ("–", "–")
         table.add_row(
-            entry.en, entry.zh, value, item.unit, f"{source[0]} {source[1]}",
-            Text(f"{state[0]} {state[1]}", style=STATUS_STYLES[item.status]),
+            f"{entry.en}\n[dim]{entry.zh}[/]", f"[bold]{value}[/]\n[dim]{item.unit}[/]",
+            "\n".join(source),
+            Text("\n".join(STATUS_LABELS[item.status]), style=STATUS_STYLES[item.status]),
         )  # fmt: skip
     return table
 
 
 def _notes(notes: Sequence[Flaw]) -> list[Text]:
     return [Text(f"· {note}", style="dim") for note in notes]
-
-
-def _table(*headings: str, figures: int) -> Table:
-    """Two columns of words, which a narrow terminal may break, then figures, which it may not."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for index, heading in enumerate(headings):
-        number = 2 <= index < 2 + figures
-        right = number and heading != "Unit 单位"
-        table.add_column(
-            heading, no_wrap=number, overflow="fold", justify="right" if right else "left"
-        )
-    return table
 
 
 def _panel(body: RenderableType, title: str) -> Panel:
