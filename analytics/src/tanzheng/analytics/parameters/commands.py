@@ -62,14 +62,8 @@ def import_book(
     from tanzheng.analytics.parameters.monthfolder import read_file
     from tanzheng.analytics.parameters.quarantine import quarantined
 
-    book = read_book(
-        read_file(file),
-        file.name,
-        sector,
-        kind=kind,
-        delimiter=_delimiter(delimiter),
-        cached=cached,
-    )
+    raw, separator = read_file(file), _delimiter(delimiter)
+    book = read_book(raw, file.name, sector, kind=kind, delimiter=separator, cached=cached)
     refused = 0
     if quarantine is None:
         book.checked()
