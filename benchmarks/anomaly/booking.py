@@ -97,9 +97,10 @@ def _cross_sources(
 
 
 def _marks(rng: np.random.Generator, books: Books) -> None:
-    """Longest constant run (h) and decreases of the fuel counter; both happen to honest meters."""
+    """Longest constant runs (h), decreases of the fuel counter; both happen to honest meters."""
     shape = books["fuel"].shape
-    rare = np.where(rng.random(shape) < 0.01, rng.uniform(6, 40, shape), 0)
-    books["run_h"] = np.ceil(rng.exponential(1.5, shape) + rare)
-    books["decreases"] = (rng.random(shape) < 0.01) * 1.0
+    for name in ("fuel_run_h", "cems_run_h"):
+        rare = np.where(rng.random(shape) < 0.01, rng.uniform(6, 40, shape), 0.0)
+        books[name] = np.ceil(rng.exponential(1.5, shape) + rare)
+    books["decreases"] = np.where(rng.random(shape) < 0.01, 1.0, 0.0)
     books["report_source"] = np.full(shape, -1.0)

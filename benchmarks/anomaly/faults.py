@@ -179,8 +179,8 @@ def stuck_sensor(scene: Scene, plant: int, month: int, size: float) -> Found:
     # A gauge that stands still errs by the load it misses: at most 40 % while it lasts.
     hours = scene.books["hours"][plant, month]
     share = min(1.0, size / scene.rng.uniform(0.10, 0.40))
-    scene.books["run_h"][plant, month] = np.ceil(share * hours)
     name = "fuel" if scene.chance(0.6) else "cems"
+    scene.books[f"{name}_run_h"][plant, month] = np.ceil(share * hours)
     scene.scale(name, plant, month, 1 + effect)
     return {month: effect}, name
 

@@ -142,15 +142,22 @@ def _lab_report(fleet: Plants, books: Books, keys: pl.DataFrame) -> pl.DataFrame
 
 
 def _point_month(books: Books, keys: pl.DataFrame) -> pl.DataFrame:
-    """Marks of the fuel counter's readings, one a minute."""
-    run = pl.Series((books["run_h"].ravel() * 60).astype(np.int64))
+    """Marks of the readings of the fuel counter and of the stack flow, one reading a minute."""
     expected = pl.Series((books["hours"].ravel() * 60).astype(np.int64))
-    return keys.with_columns(
-        point=pl.lit("scale/fuel"),
-        readings=expected,
-        expected_readings=expected,
-        longest_constant_run=run,
-        decreases=pl.Series(books["decreases"].ravel().astype(np.int64)),
+    none = np.zeros_like(books["decreases"])
+    points = (
+        ("scale/fuel", books["fuel_run_h"], books["decreases"]),
+        ("stack/flow", books["cems_run_h"], none),
+    )
+    return pl.concat(
+        keys.with_columns(
+            point=pl.lit(point),
+            readings=expected,
+            expected_readings=expected,
+            longest_constant_run=pl.Series((run.ravel() * 60).astype(np.int64)),
+            decreases=pl.Series(decreases.ravel().astype(np.int64)),
+        )
+        for point, run, decreases in points
     )
 
 
