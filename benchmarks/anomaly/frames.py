@@ -68,7 +68,10 @@ def generate(seed: int, plants: int = PLANTS, months: int = MONTHS) -> LabelledS
     keys = _keys(fleet, months)
     unit_month = _unit_month(fleet, books, keys)
     return LabelledSet(
-        unit_month, _lab_report(fleet, books, keys), _point_month(books, keys), _labels(labels)
+        unit_month,
+        _lab_report(fleet, books, keys),
+        _point_month(fleet, books, keys),
+        _labels(labels),
     )
 
 
@@ -141,23 +144,26 @@ def _lab_report(fleet: Plants, books: Books, keys: pl.DataFrame) -> pl.DataFrame
     return table.filter(pl.any_horizontal(pl.col(LAB[0][0], GAS_LAB[0][0]).is_not_null()))
 
 
-def _point_month(books: Books, keys: pl.DataFrame) -> pl.DataFrame:
+def _point_month(fleet: Plants, books: Books, keys: pl.DataFrame) -> pl.DataFrame:
     """Marks of the readings of the fuel counter and of the stack flow, one reading a minute."""
     expected = pl.Series((books["hours"].ravel() * 60).astype(np.int64))
     none = np.zeros_like(books["decreases"])
+    counter = np.where(np.repeat(fleet.gas, none.shape[1]), "gas_volume_m3", "flow_mass_kg")
+    flow = np.full(none.size, "gas_velocity_m_per_s")
     points = (
-        ("scale/fuel", books["fuel_run_h"], books["decreases"]),
-        ("stack/flow", books["cems_run_h"], none),
+        ("scale", counter, books["fuel_run_h"], books["decreases"]),
+        ("stack", flow, books["cems_run_h"], none),
     )
     return pl.concat(
         keys.with_columns(
-            point=pl.lit(point),
+            point=pl.Series([f"{device}/{name}" for name in names.tolist()]),
+            field=pl.Series(names.tolist()),
             readings=expected,
             expected_readings=expected,
             longest_constant_run=pl.Series((run.ravel() * 60).astype(np.int64)),
             decreases=pl.Series(decreases.ravel().astype(np.int64)),
         )
-        for point, run, decreases in points
+        for device, names, run, decreases in points
     )
 
 
