@@ -280,14 +280,16 @@ NAMED_BY_VARIANT = {"fuel", "cems", "carbon"}
 """Variants that name the input itself: a stuck gauge or an invented figure may be of several."""
 
 
-def inject(rng: np.random.Generator, plants: Plants, books: Books) -> list[Label]:
+def inject(
+    rng: np.random.Generator, plants: Plants, books: Books, share: float = SHARE_OF_PLANT_MONTHS
+) -> list[Label]:
     """Faults until their share of the plant-months is reached; at most one episode a plant."""
     scene = Scene(rng, plants, books)
-    wanted = round(SHARE_OF_PLANT_MONTHS * books["fuel"].size)
+    wanted = round(share * books["fuel"].size)
     order = rng.permutation(len(plants.capacity_mw))
     labels: list[Label] = []
     kinds = list(KINDS)
-    for episode, plant in enumerate(order.tolist()):
+    for episode, plant in enumerate(order.tolist() if wanted else []):
         for kind in (*kinds[episode % len(kinds) :], *kinds[: episode % len(kinds)]):
             made = _attempt(scene, plant, kind)
             if made is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from anomaly.booking import book, calculated_co2
-from anomaly.faults import Label, inject
+from anomaly.faults import SHARE_OF_PLANT_MONTHS, Label, inject
 from anomaly.fleet import Array, Books, Plants, make_plants, month_of
 
 PLANTS, MONTHS = 500, 24
@@ -59,19 +59,21 @@ class LabelledSet:
     labels: pl.DataFrame
 
 
-def generate(seed: int, plants: int = PLANTS, months: int = MONTHS) -> LabelledSet:
+def generate(
+    seed: int, plants: int = PLANTS, months: int = MONTHS, share: float = SHARE_OF_PLANT_MONTHS
+) -> LabelledSet:
     """The set of a seed; the same seed gives the same bytes on the same numpy."""
     rng = np.random.default_rng(seed)
     fleet = make_plants(rng, plants)
     books = book(rng, fleet, months)
-    labels = inject(rng, fleet, books)
+    labels = inject(rng, fleet, books, share)
     keys = _keys(fleet, months)
     unit_month = _unit_month(fleet, books, keys)
     return LabelledSet(
         unit_month,
         _lab_report(fleet, books, keys),
         _point_month(fleet, books, keys),
-        _labels(labels),
+        labels_frame(labels),
     )
 
 
@@ -167,7 +169,7 @@ def _point_month(fleet: Plants, books: Books, keys: pl.DataFrame) -> pl.DataFram
     )
 
 
-def _labels(labels: list[Label]) -> pl.DataFrame:
+def labels_frame(labels: list[Label]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "unit": [unit_name(label.plant) for label in labels],
