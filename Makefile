@@ -10,6 +10,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format bench bench-edge bench-rules soak reliability fuzz lock clean
+.PHONY: setup demo test lint format bench bench-anomaly bench-edge soak reliability fuzz lock clean
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -37,6 +38,10 @@ format: setup
 
 bench: setup
 	python benchmarks $(ARGS)
+
+# Alerts against known faults, beside three baselines: docs/anomalies.md. ARGS: --seed N.
+bench-anomaly: setup
+	PYTHONPATH=benchmarks python -m anomaly $(ARGS)
 
 # The edge agent beside its peers; they are installed into .parts/peers. ARGS: number of rounds.
 bench-edge: setup
