@@ -52,7 +52,7 @@ def pool(close: Close, plants: int) -> Iterator[Iterator[bytes]]:
 
 @contextmanager
 def dask(close: Close, plants: int) -> Iterator[Iterator[bytes]]:
-    from distributed import Client, LocalCluster
+    from dask.distributed import Client, LocalCluster
 
     options: dict[str, Any] = {"dashboard_address": None, "memory_limit": 0}
     cluster = LocalCluster(n_workers=WORKERS, threads_per_worker=1, **options)

@@ -81,11 +81,7 @@ class MonthInputs:
                     if gap.point in intervals_ms and gap.touches(start_ms, end_ms)
                 )
             ),
-            tuple(
-                on_grid(step, intervals_ms[step.point], start_ms)
-                for step in in_order(steps)
-                if step.point in intervals_ms
-            ),
+            _slotted(steps, intervals_ms, start_ms),
         )
 
     def role(self, role: Role) -> tuple[Series, int]:
@@ -106,3 +102,14 @@ class MonthInputs:
     def slots(self) -> Slots:
         """Every slot of every point accounted for."""
         return count_slots(self.series, self.gaps, self.intervals_ms, self.start_ms, self.end_ms)
+
+
+def _slotted(
+    steps: Sequence[CounterStep], intervals_ms: Mapping[str, int], start_ms: int
+) -> tuple[CounterStep, ...]:
+    """The steps of these points at the instants of their slots."""
+    return tuple(
+        on_grid(step, intervals_ms[step.point], start_ms)
+        for step in in_order(steps)
+        if step.point in intervals_ms
+    )
