@@ -98,11 +98,11 @@ def hourly(
         cut.by_hour(valid_half_ms * grams_per_h[cut.sample]).tolist(),
         strict=True,
     )
-    need = pack.constant("valid_hour_percent").value
+    need = pack.constant("cems.valid_hour_percent").value
     hours = [
         _hour(start_ms + index * HOUR_MS, *column, need) for index, column in enumerate(columns)
     ]
-    return _substituted(hours, int(pack.constant("substitute_hours").value))
+    return _substituted(hours, int(pack.constant("cems.substitute_hours").value))
 
 
 def _hour(
