@@ -164,7 +164,7 @@ def unfilled_hours(
         cut.by_hour(valid_half_ms * grams_per_h[cut.sample]).tolist(),
         strict=True,
     )
-    need = pack.constant("valid_hour_percent").value
+    need = pack.constant("cems.valid_hour_percent").value
     hours = []
     for index, (operating, valid_half, measured_ms, mass) in enumerate(columns):
         begin = start_ms + index * HOUR_MS

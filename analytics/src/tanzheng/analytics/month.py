@@ -133,10 +133,10 @@ def _parameters(
         "heat_supplied_gj": Decimal(0),  # this class of unit has no heat meter: none is supplied
         "operating_hours_h": time,
         "load_factor_percent": load,
-        "fuel_gas_1e4nm3": calculation.find("fuel_gas_1e4nm3").value,
-        "gas_ncv_gj_per_1e4nm3": calculation.find("gas_ncv_gj_per_1e4nm3").value,
-        "gas_carbon_tc_per_gj": calculation.find("gas_carbon_tc_per_gj").value,
-        "gas_carbon_tc_per_1e4nm3": calculation.find("gas_carbon_tc_per_1e4nm3").value,
+        "fuel_gas_1e4nm3": calculation.find("fuel_1e4nm3").value,
+        "gas_ncv_gj_per_1e4nm3": calculation.find("fuel_ncv_gj_per_1e4nm3").value,
+        "gas_carbon_tc_per_gj": calculation.find("fuel_carbon_tc_per_gj").value,
+        "gas_carbon_tc_per_1e4nm3": calculation.find("fuel_carbon_tc_per_1e4nm3").value,
         "oxidation_percent": calculation.find("oxidation_percent").value,
         "co2_calculated_t": calculation.value,
     }

@@ -68,13 +68,13 @@ class Table:
             return int(pack.constant(name).value)
 
         return cls(
-            capture_high_percent=pack.constant("capture_high_percent").value,
-            capture_low_percent=pack.constant("capture_low_percent").value,
-            short_hours=whole("substitute_gap_hours"),
-            hours_short=whole("substitute_hours"),
-            hours_long=whole("substitute_hours_long_gap"),
-            hours_low=whole("substitute_hours_low_capture"),
-            manual_apart_ms=whole("manual_apart_hours") * HOUR_MS,
+            capture_high_percent=pack.constant("cems.capture_high_percent").value,
+            capture_low_percent=pack.constant("cems.capture_low_percent").value,
+            short_hours=whole("cems.substitute_gap_hours"),
+            hours_short=whole("cems.substitute_hours"),
+            hours_long=whole("cems.substitute_hours_long_gap"),
+            hours_low=whole("cems.substitute_hours_low_capture"),
+            manual_apart_ms=whole("cems.manual_apart_hours") * HOUR_MS,
         )
 
 
