@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.chains import CLOCK, KEY, sign_chain
-from analytics.plants import END_MS, ENERGY, MONTH, PLANT, START_MS, Run, hours_from_start, record
+from analytics.chains import CLOCK, KEY, sign_chain, step_event
+from analytics.plants import (
+    END_MS,
+    ENERGY,
+    MONTH,
+    PLANT,
+    START_MS,
+    Run,
+    hours_from_start,
+    record,
+    rolled_over,
+)
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.counters import CounterMonth, counter_month, hourly_differences
 from tanzheng.analytics.ledger import mend
@@ -192,25 +202,6 @@ def _life(pattern: list[tuple[int, str]], start: int) -> tuple[list[float], list
 # ---------------------------------------------------------------- in a month
 
 
-def rolled_over(limit: float = 1_000_000_000.0) -> tuple[dict[str, Series], CounterStep]:
-    """A month whose energy meter goes through its limit at hour 100."""
-    series = record([Run(START_MS, END_MS)])
-    energy = series[ENERGY]
-    lift = limit - (1_000_000.0 + 100 * 240_000.0 + 4_000.0)
-    value = energy.value + lift
-    at = int(np.flatnonzero(value >= limit)[0])
-    value[at:] -= limit
-    series[ENERGY] = Series(energy.t_ms, value, energy.quality)
-    return series, CounterStep(
-        ENERGY,
-        int(energy.t_ms[at]) + 417,  # the moment of its reply
-        "rollover",
-        Decimal(repr(float(value[at - 1]))),
-        Decimal(repr(float(value[at]))),
-        Decimal(repr(limit)),
-    )
-
-
 def month_of(series: dict[str, Series], steps: Sequence[CounterStep]) -> MonthResult:
     return compute(PLANT, "G1", MONTH, series, (), load_pack(), load_rules(), steps)
 
@@ -247,12 +238,10 @@ def test_hourly_differences_add_up_to_the_month_across_steps() -> None:
 def test_the_ledger_comes_out_of_signed_batches_whatever_their_order() -> None:
     series, told = rolled_over()
     chain = [signed.batch for signed in sign_chain(series)]
-    detail = {"device": "meter", "field": "active_energy_export_kwh", "kind": told.kind,
-              "from": str(told.from_value), "to": str(told.to_value), "offset": "1e9",
-              "lift": str(told.lift)}  # fmt: skip
-    events = (Event(told.t_ms, "counter_step", detail), Event(1, "epoch_opened", {}))
-    foreign = Event(2, "counter_step", {**detail, "device": "another"})
-    batch = Batch("gw1", 9, 1, GENESIS, 1, CLOCK, (), (), events=(*events, foreign, events[0]))
+    event = step_event(told)
+    foreign = Event(2, "counter_step", {**event.detail, "device": "another"})
+    events = (event, Event(1, "epoch_opened", {}), foreign, event)
+    batch = Batch("gw1", 9, 1, GENESIS, 1, CLOCK, (), (), events=events)
     recorded = from_batches([batch, *reversed(chain)], PLANT)
     assert recorded.steps == (told,)
     assert in_order([told, told]) == (told,)

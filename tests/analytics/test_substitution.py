@@ -40,6 +40,7 @@ from tanzheng.analytics.substitution import (
     quarter_start_ms,
 )
 from tanzheng.core.calendar import CHINA, HOUR_MS, Month
+from tanzheng.core.errors import BadInput
 
 TABLE = Table.of(load_pack())
 CASES = tomllib.loads(Path(__file__).with_name("substitution_cases.toml").read_text())["case"]
@@ -99,6 +100,12 @@ def test_the_capture_rate_begins_anew_with_the_quarter() -> None:
     assert beyond is not None
     assert (beyond.row, beyond.capture_percent) == ("invalid_720", Decimal("99.00"))
     assert (beyond.gap_hours, beyond.rate) == (401, Decimal(60))
+
+
+def test_hours_before_that_are_not_before_are_refused() -> None:
+    month = states(["3×valid@50"])
+    with pytest.raises(BadInput, match="each once, in order, got 0 behind 7200000"):
+        Substitutes(month, QUARTER, TABLE, LookBack(tuple(month)))
 
 
 @pytest.mark.parametrize(

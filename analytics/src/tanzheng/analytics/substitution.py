@@ -16,7 +16,7 @@ An hour that the unit stood in neither counts in N nor ends the failure: only a 
 Where no valid hour lies before the failure, the first ones after it serve, and the hour says so.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +26,7 @@ from itertools import pairwise
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.accounting.rounding import ratio
 from tanzheng.core.calendar import HOUR_MS, Month, PlantZone
+from tanzheng.core.errors import BadInput
 
 
 class Row(StrEnum):
@@ -167,7 +168,10 @@ def quarter_start_ms(month: Month, zone: PlantZone) -> int:
 
 
 class Substitutes:
-    """The substitutes of one period: its hours and those before, seen once."""
+    """The substitutes of one period: its hours and those before, seen once.
+
+    `quarter_ms` is where the period's quarter begins. `BadInput` where hours are not in order.
+    """
 
     def __init__(
         self, states: Sequence[State], quarter_ms: int, table: Table, look_back: LookBack
@@ -175,6 +179,12 @@ class Substitutes:
         self._table, self._look_back = table, look_back
         self._own = states
         every = [*look_back.before, *states]
+        for first, second in pairwise(every):
+            if first.start_ms >= second.start_ms:
+                raise BadInput(
+                    f"hours to look back at: expected each once, in order, got "
+                    f"{second.start_ms} behind {first.start_ms}"
+                )
         quarter = [state for state in every if state.start_ms >= quarter_ms and state.operating]
         self._operating = len(quarter)
         self._captured = sum(not state.bad for state in quarter)
@@ -231,10 +241,11 @@ class Substitutes:
         else:
             row, wanted = rows[0], table.hours_short
         until_ms = state.start_ms if period is None else period.calibrated_ms
-        last = bisect_right(self._valid_ms, until_ms - HOUR_MS)
-        if last:
+        if last := bisect_right(self._valid_ms, until_ms - HOUR_MS):
             return _Window(row, wanted, max(0, last - wanted), last, after=False)
-        return _Window(row, wanted, 0, wanted, after=True)
+        # Hours between the calibration and the failed check are in doubt: not these.
+        first = bisect_left(self._valid_ms, state.start_ms if period is None else period.to_ms)
+        return _Window(row, wanted, first, first + wanted, after=True)
 
     def _declared(self, state: State, gap: int) -> Substitution | None:
         rate, row = self._manual(state.start_ms), Row.MANUAL

@@ -48,7 +48,7 @@ def touched(
 ) -> frozenset[int]:
     """Starts of the hours that may differ between two states of the same month's readings.
 
-    `hours` are those of `before`. Nothing else than these hours can differ.
+    `hours` are those of `before`, computed with the same `look_back`. No other hour can differ.
     """
     return _again(before, now, hours, pack, look_back)[1]
 
