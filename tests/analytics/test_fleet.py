@@ -121,6 +121,7 @@ def test_sums_are_exact_up_to_the_bounds(values: list[int]) -> None:
         ("weight_ms", 9, HOUR_MS + 1, "weight_ms within the hour, got another at point 0, hour 9"),
         ("weight_ms", 9, -1, "weight_ms within the hour"),
         ("valid_ms", 9, -1, "valid_ms within weight_ms"),
+        ("weight_ms", 9, HOUR_MS - 1, "valid_ms within weight_ms"),
         ("method", 9, len(METHODS), f"a method below {len(METHODS)}"),
         ("value_micro", 9, VALUE_MICRO_MAX + 1, "values of a register"),
         ("value_micro", 9, np.iinfo(np.int64).min, "values of a register"),

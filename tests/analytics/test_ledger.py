@@ -116,6 +116,7 @@ def test_a_reset_after_a_swap_is_another_one() -> None:
         ([990, 991, 992], [step("rollover", 2, "999", "992", "1000")], 0),  # no fall at all
         ([500, 510, 511], [step("glitch", 1, "500", "0", "0")], 0),  # the reading is another
         ([500, 510, 511], [step("meter_swap", 1, "400", "1", "399")], 0),  # read more than it ended
+        ([500, 510, 3], [step("meter_swap", 2, "511", "5", "506")], 1),  # and less than it began
         (
             [990, 999, 5],
             [step("rollover", 2, "999", "5", "1000"), step("reset", 2, "999", "5", "999")],
@@ -131,6 +132,13 @@ def test_a_record_that_the_readings_do_not_bear_out_is_not_applied(
     assert len(counter.corrections) == len(told)
     assert counter.total == Decimal(values[-1]) - Decimal(values[0])
     assert len(counter.decreases_ms) == decreases
+
+
+def test_a_lift_belongs_to_the_difference_that_ends_at_its_reading() -> None:
+    counter = counted([990, 999, 5, 10], [step("rollover", 2, "999", "5", "1000")])
+    lifts = [counter.mended.lift(at * MINUTE, (at + 1) * MINUTE) for at in range(3)]
+    assert lifts == [0, 1000, 0]
+    assert counter.mended.lifted().value.tolist() == [990, 999, 1005, 1010]
 
 
 def test_steps_of_other_periods_are_left_alone() -> None:

@@ -245,7 +245,7 @@ def test_a_month_below_75_percent_is_blocked_until_something_is_declared() -> No
 
 def test_out_of_control_hours_are_not_valid_though_they_were_read() -> None:
     asked = Asked(record([Run(START_MS, END_MS)]))
-    begin, end = hours_from_start(300.5), hours_from_start(302)
+    begin, end = hours_from_start(300), hours_from_start(301.5)
     declared = LookBack(out_of_control=(OutOfControl(begin, end, hours_from_start(250)),))
     hours = asked.month(declared).hours
     assert [hour.method for hour in hours[299:303]] == [

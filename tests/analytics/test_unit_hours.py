@@ -28,15 +28,17 @@ from analytics.plants import (
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.hours import Hour, Method
 from tanzheng.analytics.inputs import MonthInputs
-from tanzheng.analytics.series import Series
+from tanzheng.analytics.series import Series, merged
 from tanzheng.analytics.steps import CounterStep
 from tanzheng.analytics.unit_hours import month_hours, recompute, touched
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import HOUR_MS
 
 PACK = load_pack()
-STEP_MS = 15 * 60_000
+MINUTE = 60_000
+STEP_MS = 15 * MINUTE
 """A quarter of an hour between readings: the rules are the same and the month is quick."""
+NOTHING: Mapping[str, int] = {}
 WHOLE = record(
     [
         Run(START_MS, hours_from_start(200), co2_t_per_h=110.0),
@@ -47,9 +49,13 @@ WHOLE = record(
 )
 
 
-def inputs(series: Mapping[str, Series], steps: Sequence[CounterStep] = ()) -> MonthInputs:
+def inputs(
+    series: Mapping[str, Series],
+    steps: Sequence[CounterStep] = (),
+    faster: Mapping[str, int] = NOTHING,
+) -> MonthInputs:
     made = MonthInputs.of(PLANT, "G1", MONTH, series, (), steps)
-    slow = dict.fromkeys(made.intervals_ms, STEP_MS)
+    slow = dict.fromkeys(made.intervals_ms, STEP_MS) | dict(faster)
     return MonthInputs(
         made.unit, made.zone, made.month, made.start_ms, made.end_ms,
         made.points, slow, made.series, made.gaps, made.steps,
@@ -129,6 +135,20 @@ def test_one_late_reading_touches_the_hours_it_reaches(
     point: str, slot: int, numbers: set[int]
 ) -> None:
     assert late(inputs(holed([(point, slot, 1)])), inputs(WHOLE))[0] == numbers
+
+
+def test_a_late_reading_is_held_by_every_sample_of_its_interval() -> None:
+    """Run state each five minutes, CO2 each fifteen: the one of 10:50 holds until 11:05."""
+    run = record([Run(START_MS, END_MS)], 5 * MINUTE)[RUN]
+    co2 = without(WHOLE[CO2], hours_from_start(10.7), hours_from_start(11.2))
+    at = hours_from_start(10) + 50 * MINUTE
+    late_co2 = merged(
+        np.append(co2.t_ms, at), np.append(co2.value, 4.0), np.append(co2.quality, np.uint8(0))
+    )
+    series = {**WHOLE, RUN: run, CO2: co2}
+    faster = {RUN: 5 * MINUTE}
+    before, now = inputs(series, (), faster), inputs({**series, CO2: late_co2}, (), faster)
+    assert late(before, now) == ({10, 11}, [10, 11])
 
 
 def test_a_gap_that_closes_touches_every_substituted_hour_of_the_quarter() -> None:
