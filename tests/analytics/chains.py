@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from analytics.plants import PLANT
 from tanzheng.analytics.series import PointGap, Series
-from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, Gap, SignedBatch, sign
+from tanzheng.analytics.steps import CounterStep
+from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, Event, Gap, SignedBatch, sign
 from tanzheng.core.keys import SigningKey
 
 KEY = SigningKey.generate()
@@ -18,8 +19,9 @@ def sign_chain(
     span_ms: int = 3 * 3_600_000,
     gw: str = "gw1",
     key: SigningKey = KEY,
+    events: Sequence[Event] = (),
 ) -> list[SignedBatch]:
-    """The readings in batches of `span_ms` each, each gap record where it begins."""
+    """The readings in batches of `span_ms` each, each gap record and event where it begins."""
     points = tuple(point.name for point in PLANT.points_of_gateway("gw1"))
     first = min(int(series[point].t_ms[0]) for point in points)
     last = max(int(series[point].t_ms[-1]) for point in points)
@@ -35,9 +37,25 @@ def sign_chain(
             points=points,
             columns=tuple(_column(series[point], begin, begin + span_ms) for point in points),
             gaps=tuple(_gap(points, gap) for gap in gaps if begin <= gap.from_ms < begin + span_ms),
+            events=tuple(event for event in events if begin <= event.t_ms < begin + span_ms),
         )
         chain.append(sign(batch, key))
     return chain
+
+
+def step_event(step: CounterStep) -> Event:
+    """The step as the agent tells it."""
+    device, _, field = step.point.partition("/")
+    detail: dict[str, str | int] = {
+        "device": device,
+        "field": field,
+        "kind": step.kind,
+        "from": str(step.from_value),
+        "to": str(step.to_value),
+        "offset": str(step.lift),
+        "lift": str(step.lift),
+    }
+    return Event(step.t_ms, "counter_step", detail)
 
 
 def _column(readings: Series, begin: int, end: int) -> Column:

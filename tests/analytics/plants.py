@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
 from tanzheng.analytics.series import Float64, Int64, Series
+from tanzheng.analytics.steps import CounterStep
 from tanzheng.core.calendar import HOUR_MS, Month
 from tanzheng.core.plant import Plant
 
@@ -147,3 +149,22 @@ def series(t_ms: Int64, value: Float64) -> Series:
 def without(readings: Series, from_ms: int, to_ms: int) -> Series:
     """The readings but those of [from_ms, to_ms)."""
     return readings.where((readings.t_ms < from_ms) | (readings.t_ms >= to_ms))
+
+
+def rolled_over(limit: float = 1_000_000_000.0) -> tuple[dict[str, Series], CounterStep]:
+    """A month whose energy meter goes through its limit at hour 100."""
+    series = record([Run(START_MS, END_MS)])
+    energy = series[ENERGY]
+    lift = limit - (1_000_000.0 + 100 * 240_000.0 + 4_000.0)
+    value = energy.value + lift
+    at = int(np.flatnonzero(value >= limit)[0])
+    value[at:] -= limit
+    series[ENERGY] = Series(energy.t_ms, value, energy.quality)
+    return series, CounterStep(
+        ENERGY,
+        int(energy.t_ms[at]) + 417,  # the moment of its reply
+        "rollover",
+        Decimal(repr(float(value[at - 1]))),
+        Decimal(repr(float(value[at]))),
+        Decimal(repr(limit)),
+    )

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 from typer.testing import CliRunner, Result
 
-from analytics.chains import KEY, sign_chain
+from analytics.chains import KEY, sign_chain, step_event
 from analytics.plants import (
     END_MS,
     ENERGY,
@@ -19,6 +19,7 @@ from analytics.plants import (
     Run,
     hours_from_start,
     record,
+    rolled_over,
     series,
     without,
 )
@@ -116,6 +117,20 @@ def test_a_month_is_closed_from_the_database(database_url: str, tmp_path: Path) 
 
     again = close(database_url, tmp_path)
     assert isinstance(again.exception, PackageExists)
+
+
+def test_a_month_across_a_roll_over_is_closed_by_its_ledger(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The package is read back and computed from its batches alone: it holds the ledger too."""
+    month, told = rolled_over()
+    ingest(database_url, tmp_path, sign_chain(month, span_ms=DAY_MS, events=[step_event(told)]))
+    result = close(database_url, tmp_path, "--json")
+    assert result.exit_code == 0, result.exception
+    closed = json.loads(result.stdout)
+    assert closed["parameters"]["generation_mwh"]["value"] == "161280.000"
+    assert [finding["code"] for finding in closed["findings"]] == ["counter_rollover"]
+    assert closed["deposit"] == "ready"
 
 
 def test_the_page_for_a_person(database_url: str, tmp_path: Path) -> None:

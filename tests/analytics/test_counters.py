@@ -19,6 +19,7 @@ from analytics.plants import (
 )
 from tanzheng.analytics.counters import counter_month, hourly_differences
 from tanzheng.analytics.errors import CounterBoundaryMissing
+from tanzheng.analytics.ledger import mend
 from tanzheng.analytics.series import Series
 from tanzheng.core.calendar import HOUR_MS
 
@@ -93,7 +94,7 @@ def test_running_backwards_is_reported_with_its_instant() -> None:
 def test_hourly_differences_need_both_ends() -> None:
     starts = list(range(START_MS, END_MS, HOUR_MS))
     holed = without(energy(), hours_from_start(5), hours_from_start(5) + MINUTE)
-    differences = hourly_differences(holed, starts)
+    differences = hourly_differences(mend(holed, ()), starts)
     assert differences[3:7] == [Decimal(240_000), None, None, Decimal(240_000)]
     assert differences[-1] == Decimal(240_000)
-    assert hourly_differences(holed.between(0, 1), starts) == [None] * 672
+    assert hourly_differences(mend(holed.between(0, 1), ()), starts) == [None] * 672

@@ -72,7 +72,9 @@ def test_a_standing_hour_has_no_mass() -> None:
     )
 
 
-@pytest.mark.parametrize(("minutes", "method"), [(15, Method.MEASURED), (16, Method.SUBSTITUTED)])
+@pytest.mark.parametrize(
+    ("minutes", "method"), [(15, Method.MEASURED), (16, Method.SUBSTITUTED_180)]
+)
 @pytest.mark.parametrize("point", CEMS_POINTS)
 def test_75_percent_of_the_operating_minutes_are_enough(
     point: str, minutes: int, method: Method
@@ -90,7 +92,7 @@ def test_invalid_quality_counts_like_no_reading() -> None:
     series = record([ALL])
     begin = hours_from_start(200)
     series[FLOW] = with_quality(series[FLOW], begin, begin + 16 * MINUTE, 4)
-    assert hours_of(series)[200].method is Method.SUBSTITUTED
+    assert hours_of(series)[200].method is Method.SUBSTITUTED_180
     series[FLOW] = with_quality(series[FLOW], begin, begin + 16 * MINUTE, 1)
     assert hours_of(series)[200].method is Method.MEASURED
 
@@ -128,7 +130,7 @@ def test_an_hour_without_data_is_substituted_by_the_maximum_of_180_valid_hours()
         series = {p: without(s, begin, hours_from_start(hole + 1)) for p, s in series.items()}
     hours = hours_of(series)
     assert hours[150].rate_t_per_h == Decimal("500.000000")
-    assert hours[195].method is Method.SUBSTITUTED
+    assert hours[195].method is Method.SUBSTITUTED_180
     # hour 195: the last 180 valid hours begin at hour 14, after the 500 t/h
     assert hours[195].rate_t_per_h == Decimal("110.000000")
     assert hours[195].co2_t == Decimal("110.000000")
@@ -140,8 +142,8 @@ def test_a_hole_at_the_beginning_takes_the_first_valid_hours() -> None:
         series[point] = without(series[point], START_MS, hours_from_start(2))
     hours = hours_of(series)
     assert [hour.method for hour in hours[:3]] == [
-        Method.SUBSTITUTED,
-        Method.SUBSTITUTED,
+        Method.SUBSTITUTED_180,
+        Method.SUBSTITUTED_180,
         Method.MEASURED,
     ]
 
@@ -174,7 +176,7 @@ def test_values_outside_physics_are_not_valid(point: str, value: float) -> None:
         (series[point].t_ms >= hours_from_start(7)) & (series[point].t_ms < hours_from_start(8))
     ] = value
     series[point] = Series(series[point].t_ms, wrong, series[point].quality)
-    assert hours_of(series)[7].method is Method.SUBSTITUTED
+    assert hours_of(series)[7].method is Method.SUBSTITUTED_180
 
 
 def test_huge_values_neither_overflow_nor_count() -> None:
@@ -184,5 +186,5 @@ def test_huge_values_neither_overflow_nor_count() -> None:
         wrong[500:900] = 1.7e308
         series[point] = Series(series[point].t_ms, wrong, series[point].quality)
     hours = hours_of(series)
-    assert hours[10].method is Method.SUBSTITUTED
+    assert hours[10].method is Method.SUBSTITUTED_180
     assert np.isfinite(float(sum(hour.co2_t or 0 for hour in hours)))

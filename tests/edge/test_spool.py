@@ -345,7 +345,7 @@ def test_the_ledger_is_as_durable_as_the_batch(tmp_path: Path) -> None:
     told = [each.detail for each in contents.batches[-1].batch.events]
     assert told == [
         {"device": "m", "field": "active_power_kw", "kind": "rollover", "from": "99.0",
-         "to": "1.0", "offset": "100.0"}
+         "to": "1.0", "offset": "100.0", "lift": "100.0"}
     ]  # fmt: skip
 
 

@@ -59,9 +59,9 @@ def held(series: Series, t_ms: Int64, interval_ms: int) -> tuple[Float64, Bool]:
 
 def _rate_t_per_h(columns: Mapping[Role, Float64], pack: Pack) -> Float64:
     co2, flow, temperature, pressure, moisture = (columns[role] for role in INPUTS)
-    kelvin = float(pack.constant("standard_temperature_k").value)
-    normal_kpa = float(pack.constant("standard_pressure_kpa").value)
-    density = float(pack.constant("co2_density_kg_per_nm3").value)
+    kelvin = float(pack.constant("cems.standard_temperature_k").value)
+    normal_kpa = float(pack.constant("cems.standard_pressure_kpa").value)
+    density = float(pack.constant("cems.co2_density_kg_per_nm3").value)
     with np.errstate(all="ignore"):  # a reading outside physics gives inf or nan: not valid
         dry = flow * kelvin / (kelvin + temperature) * pressure / normal_kpa * (1 - moisture / 100)
         return dry * co2 / 100 * density / 1000

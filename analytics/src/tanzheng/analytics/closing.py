@@ -40,14 +40,20 @@ class Closing:
 
 def deadline(month: Month, pack: Pack) -> date:
     """The last day for the month's evidence: so many natural days after its last day."""
-    return month.last_day + timedelta(days=int(pack.constant("deposit_days").value))
+    return month.last_day + timedelta(days=_deposit_days(pack))
+
+
+def _deposit_days(pack: Pack) -> int:
+    days = pack.deadline("month_evidence").days
+    assert days is not None, f"pack {pack.name}: monthly evidence is due so many days after a month"
+    return days
 
 
 def close(result: MonthResult, pack: Pack, rules: RuleSet, closed_on: date) -> Closing:
     """Close `result` on the day `closed_on`, which is plant time and given by the caller."""
     values = result.values() | {
         "days_after_month_end": Decimal((closed_on - result.month.last_day).days),
-        "deposit_days": pack.constant("deposit_days").value,
+        "deposit_days": Decimal(_deposit_days(pack)),
     }
     results = (*result.rule_results, *rules.check("deposit", values))
     severities = {item.severity for item in results if item.outcome == "failed"}

@@ -2,6 +2,7 @@
 
 A counter goes on while nobody reads it, so a total survives every gap between its two readings.
 Only a gap *at* a boundary matters: then the nearest valid reading stands in and a finding says so.
+Where it rolled over, was reset or swapped, the ledger's lifts are added (see `ledger`).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import numpy as np
 
 from tanzheng.analytics.accounting.rounding import exact
 from tanzheng.analytics.errors import CounterBoundaryMissing
+from tanzheng.analytics.ledger import Correction, Mended, mend
 from tanzheng.analytics.series import Series
+from tanzheng.analytics.steps import CounterStep
 from tanzheng.core.calendar import HOUR_MS, MINUTE_MS, PlantZone
 
 BOUNDARY_TOLERANCE_MS = HOUR_MS
@@ -35,48 +38,66 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class CounterMonth:
-    """A counter over a period: both boundary readings, and where it ran backwards (instants)."""
+    """A counter over a period: both boundary readings, its mended readings, and the instants
+    where it ran backwards and no ledger says why."""
 
     point: str
     opening: Boundary
     closing: Boundary
     decreases_ms: tuple[int, ...]
+    mended: Mended
 
     @property
     def total(self) -> Decimal:
-        """Closing less opening reading, exact, in the counter's unit."""
-        return self.closing.value - self.opening.value
+        """Closing less opening reading and the lifts between them, exact, in the counter's unit."""
+        lift = self.mended.lift(self.opening.t_ms, self.closing.t_ms)
+        return self.closing.value - self.opening.value + lift
+
+    @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """What the ledger says of the period, applied or not."""
+        return self.mended.corrections
 
 
-def counter_month(point: str, series: Series, start_ms: int, end_ms: int) -> CounterMonth:
+def counter_month(
+    point: str, series: Series, start_ms: int, end_ms: int, steps: Sequence[CounterStep] = ()
+) -> CounterMonth:
     """The counter `point` over [start_ms, end_ms]; `CounterBoundaryMissing` where an end is open.
 
-    A reading lower than the one before is reported, not repaired: the total stays closing less
-    opening, and a rule keeps such a month from being deposited.
+    A fall that none of `steps` explains is reported, not repaired: the total leaves it in, and a
+    rule keeps such a month from being deposited.
     """
-    usable = series.between(start_ms, end_ms).usable()
-    backwards = np.flatnonzero(np.diff(usable.value) < 0) + 1
+    mended = mend(series.between(start_ms, end_ms), steps)
     return CounterMonth(
         point,
-        _nearest(point, usable, start_ms),
-        _nearest(point, usable, end_ms),
-        tuple(usable.t_ms[backwards].tolist()),
+        _nearest(point, mended.series, start_ms),
+        _nearest(point, mended.series, end_ms),
+        _falls(mended),
+        mended,
     )
 
 
-def hourly_differences(series: Series, hour_starts_ms: Sequence[int]) -> list[Decimal | None]:
+def _falls(mended: Mended) -> tuple[int, ...]:
+    explained = {correction.t_ms for correction in mended.corrections if correction.applied}
+    falls = np.flatnonzero(np.diff(mended.series.value) < 0) + 1
+    return tuple(t_ms for t_ms in mended.series.t_ms[falls].tolist() if t_ms not in explained)
+
+
+def hourly_differences(mended: Mended, hour_starts_ms: Sequence[int]) -> list[Decimal | None]:
     """Differences over each clock hour, None where a reading at one of its ends is missing."""
-    usable = series.usable()
+    usable = mended.series
     ends = np.array([*hour_starts_ms, hour_starts_ms[-1] + HOUR_MS], dtype=np.int64)
     at = np.searchsorted(usable.t_ms, ends)
     known = at < len(usable)
     known[known] = usable.t_ms[at[known]] == ends[known]
     readings = [
-        exact(float(usable.value[index])) if ok else None
-        for index, ok in zip(at.tolist(), known.tolist(), strict=True)
+        (end, exact(float(usable.value[index]))) if ok else None
+        for end, index, ok in zip(ends.tolist(), at.tolist(), known.tolist(), strict=True)
     ]
     return [
-        None if first is None or last is None else last - first
+        None
+        if first is None or last is None
+        else last[1] - first[1] + mended.lift(first[0], last[0])
         for first, last in pairwise(readings)
     ]
 

@@ -8,8 +8,18 @@ import numpy as np
 
 from tanzheng.analytics.counters import CounterMonth
 from tanzheng.analytics.hours import METHOD_LABELS, Hour, Method
+from tanzheng.analytics.ledger import Correction
 from tanzheng.analytics.series import Bool, Int64, PointGap, Series
+from tanzheng.analytics.steps import SWAP
 from tanzheng.core.calendar import MINUTE_MS, PlantZone
+
+STEP_LABELS = {
+    "rollover": ("roll-over", "表计翻转", "info"),
+    "reset": ("reset", "表计复位", "explain"),
+    "glitch": ("wrong reading", "误读", "info"),
+    SWAP: ("meter swap", "换表", "explain"),
+}
+"""English, Chinese and severity of a step that was applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,7 @@ def of_counter(counter: CounterMonth, zone: PlantZone) -> list[Finding]:
         for end in (counter.opening, counter.closing)
         if not end.exact
     ]
+    found += [_of_correction(counter.point, each, zone) for each in counter.corrections]
     if counter.decreases_ms:
         found.append(
             Finding(
@@ -134,24 +145,64 @@ def of_counter(counter: CounterMonth, zone: PlantZone) -> list[Finding]:
     return found
 
 
+def _of_correction(point: str, correction: Correction, zone: PlantZone) -> Finding:
+    """What the ledger says of a counter, with its evidence: readings, lift, whether applied."""
+    step = correction.step
+    kind, kind_zh, severity = STEP_LABELS[step.kind]
+    shown = f"{step.from_value:f} → {step.to_value:f}"
+    if correction.applied:
+        code, done = f"counter_{step.kind}", f"readings from here on + {correction.lift:f}"
+        done_zh = f"此后读数加 {correction.lift:f}"
+        if step.kind == "glitch":
+            done, done_zh = "this reading is left out", "该读数不采用"
+    elif correction.superseded:
+        code, severity = "counter_step_superseded", "info"
+        done, done_zh = "a recorded meter swap takes its place", "以换表记录为准"
+    else:
+        code, severity = "counter_step_not_applied", "error" if step.kind == SWAP else "warning"
+        done = "the readings or the record do not bear it out: not applied"
+        done_zh = "读数或记录不足以证实，未采用"
+    instant = _instant(correction.t_ms, zone)
+    return Finding(
+        code,
+        severity,
+        f"{point}: {kind} at {instant} by the gateway's ledger ({shown}): {done}",
+        f"{point}：网关台账记录 {instant} {kind_zh}（{shown}）：{done_zh}",
+    )
+
+
 def of_hours(hours: Sequence[Hour]) -> list[Finding]:
-    """Hours that were not measured, by method."""
-    severities = {
-        Method.SUBSTITUTED: "explain",
-        Method.ASSUMED_STANDING: "explain",
-        Method.MISSING: "error",
-    }
-    counts = Counter(hour.method for hour in hours)
-    return [
-        Finding(
-            f"hours_{method}",
-            severity,
-            f"{counts[method]} hours: {METHOD_LABELS[method][0]}",
-            f"{counts[method]} 小时：{METHOD_LABELS[method][1]}",
-        )
-        for method, severity in severities.items()
-        if counts[method]
-    ]
+    """Hours that were not measured, by method, with what the substitution table looked at."""
+    found = []
+    for method, (en, zh) in METHOD_LABELS.items():
+        these = [hour for hour in hours if hour.method is method]
+        if these and method not in (Method.MEASURED, Method.NOT_OPERATING):
+            severity = "error" if method is Method.MISSING else "explain"
+            looked, looked_zh = _looked_at(these)
+            found.append(
+                Finding(
+                    f"hours_{method}",
+                    severity,
+                    f"{len(these)} hours: {en}{looked}",
+                    f"{len(these)} 小时：{zh}{looked_zh}",
+                )
+            )
+    return found
+
+
+def _looked_at(hours: Sequence[Hour]) -> tuple[str, str]:
+    """Capture rate, and the valid hours at hand where they are fewer than the table asks for."""
+    told = [hour.substitution for hour in hours if hour.substitution is not None]
+    if not told:
+        return "", ""
+    capture = told[0].capture_percent
+    en = f" (capture rate of the quarter to date {capture} %"
+    zh = f"（季度至今有效数据捕集率 {capture}%"
+    fewest = min(told, key=lambda each: each.hours_found - each.hours_wanted)
+    if fewest.hours_found < fewest.hours_wanted:
+        en += f"; as few as {fewest.hours_found} valid hours at hand"
+        zh += f"；可回溯的有效小时最少 {fewest.hours_found} 个"
+    return en + ")", zh + "）"
 
 
 def _in_gap(grid: Int64, gap: PointGap) -> Bool:

@@ -2,10 +2,10 @@
 
 Source: HJ 75-2017 by way of standards.md g. An hour is *measured* where at least 75 % of its
 operating minutes have valid CEMS data; its mass is the mean rate of the valid minutes times the
-operating time. Other operating hours are substituted and say so.
+operating time. Other operating hours are substituted and say by what (see `substitution`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +16,14 @@ from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.accounting.rounding import ratio, rounded
 from tanzheng.analytics.running import Segments
 from tanzheng.analytics.series import Bool, Int64
+from tanzheng.analytics.substitution import (
+    LookBack,
+    Row,
+    State,
+    Substitutes,
+    Substitution,
+    Table,
+)
 from tanzheng.core.calendar import HOUR_MS
 
 HALF_MS_PER_HOUR = 2 * HOUR_MS
@@ -29,7 +37,14 @@ class Method(StrEnum):
     MEASURED = "measured"
     NOT_OPERATING = "not_operating"
     ASSUMED_STANDING = "assumed_standing"
-    SUBSTITUTED = "substituted_max_180"
+    SUBSTITUTED_180 = "substituted_max_180"
+    SUBSTITUTED_720 = "substituted_max_720"
+    SUBSTITUTED_2160 = "substituted_max_2160"
+    OUT_OF_CONTROL_180 = "out_of_control_max_180"
+    OUT_OF_CONTROL_720 = "out_of_control_max_720"
+    OUT_OF_CONTROL_2160 = "out_of_control_max_2160"
+    MANUAL = "manual"
+    DEFAULT = "conservative_default"
     MISSING = "missing"
 
 
@@ -37,8 +52,34 @@ METHOD_LABELS = {
     Method.MEASURED: ("measured", "实测"),
     Method.NOT_OPERATING: ("not operating", "停运"),
     Method.ASSUMED_STANDING: ("no data, stood before and after", "无数据，前后均停运"),
-    Method.SUBSTITUTED: ("maximum of the last 180 valid hours", "前180个有效小时最大值替代"),
-    Method.MISSING: ("no valid hour to substitute from", "无可用替代值"),
+    Method.SUBSTITUTED_180: ("maximum of the last 180 valid hours", "前180个有效小时最大值替代"),
+    Method.SUBSTITUTED_720: ("maximum of the last 720 valid hours", "前720个有效小时最大值替代"),
+    Method.SUBSTITUTED_2160: ("maximum of the last 2160 valid hours", "前2160个有效小时最大值替代"),
+    Method.OUT_OF_CONTROL_180: (
+        "out of control: maximum of 180 valid hours before the last calibration",
+        "失控：上次校准前180个有效小时最大值替代",
+    ),
+    Method.OUT_OF_CONTROL_720: (
+        "out of control: maximum of 720 valid hours before the last calibration",
+        "失控：上次校准前720个有效小时最大值替代",
+    ),
+    Method.OUT_OF_CONTROL_2160: (
+        "out of control: maximum of 2160 valid hours before the last calibration",
+        "失控：上次校准前2160个有效小时最大值替代",
+    ),
+    Method.MANUAL: ("manual measurement", "人工监测"),
+    Method.DEFAULT: ("filed conservative default", "备案的保守缺省值"),
+    Method.MISSING: ("no value: none may be substituted", "缺失，无可用替代值"),
+}
+METHOD_OF_ROW = {
+    Row.INVALID_180: Method.SUBSTITUTED_180,
+    Row.INVALID_720: Method.SUBSTITUTED_720,
+    Row.INVALID_2160: Method.SUBSTITUTED_2160,
+    Row.OUT_OF_CONTROL_180: Method.OUT_OF_CONTROL_180,
+    Row.OUT_OF_CONTROL_720: Method.OUT_OF_CONTROL_720,
+    Row.OUT_OF_CONTROL_2160: Method.OUT_OF_CONTROL_2160,
+    Row.MANUAL: Method.MANUAL,
+    Row.DEFAULT: Method.DEFAULT,
 }
 
 
@@ -47,7 +88,8 @@ class Hour:
     """One clock hour. `rate_t_per_h` and `co2_t` carry six decimals (grams); None where missing.
 
     `generation_mwh` and `fuel_gas_1e4nm3` are differences of the counters at the hour's two ends,
-    None where one of these readings is missing.
+    None where one of these readings is missing. `substitution` says by what a substituted hour was
+    filled; it is part of the hour's JSON only there.
     """
 
     start_ms: int
@@ -59,6 +101,7 @@ class Hour:
     co2_t: Decimal | None
     generation_mwh: Decimal | None = None
     fuel_gas_1e4nm3: Decimal | None = None
+    substitution: Substitution | None = None
 
     @property
     def coverage_percent(self) -> Decimal | None:
@@ -69,7 +112,7 @@ class Hour:
 
     def to_json(self) -> dict[str, object]:
         """The hour as maps and text: decimals are strings, units in the names."""
-        return {
+        shown: dict[str, object] = {
             "start_ms": self.start_ms,
             "operating_min": str(ratio(self.operating_half_ms, HALF_MS_PER_MINUTE, 4)),
             "valid_min": str(ratio(self.valid_half_ms, HALF_MS_PER_MINUTE, 4)),
@@ -80,14 +123,37 @@ class Hour:
             "generation_mwh": _text(self.generation_mwh),
             "fuel_gas_1e4nm3": _text(self.fuel_gas_1e4nm3),
         }
+        if self.substitution is not None:
+            shown["substitution"] = self.substitution.to_json()
+        return shown
+
+    @property
+    def state(self) -> State:
+        """The hour as the substitution table sees it: only a measured rate is valid."""
+        rate = self.rate_t_per_h if self.method is Method.MEASURED else None
+        return State(self.start_ms, self.operating_half_ms > 0, rate)
+
+    def unfilled(self) -> "Hour":
+        """The hour as it was before anything was substituted."""
+        if not self.state.bad:
+            return self
+        return replace(
+            self, method=Method.MISSING, rate_t_per_h=None, co2_t=None, substitution=None
+        )
 
 
-def hourly(
-    start_ms: int, cut: Segments, grams_per_h: Int64, valid: Bool, pack: Pack
-) -> tuple[Hour, ...]:
-    """The clock hours of a period that was `cut` at its run-state samples.
+def unfilled_hours(
+    start_ms: int,
+    cut: Segments,
+    grams_per_h: Int64,
+    valid: Bool,
+    pack: Pack,
+    look_back: LookBack,
+) -> list[Hour]:
+    """The clock hours of a period that was `cut` at its run-state samples, nothing substituted.
 
-    `grams_per_h` and `valid` have one entry a run-state sample (see `cems.rates`).
+    `grams_per_h` and `valid` have one entry a run-state sample (see `cems.rates`). An hour that a
+    declared out-of-control period reaches into has no valid data.
     """
     counts = cut.measured & valid[cut.sample]
     valid_half_ms = np.where(counts, cut.half_ms, 0)
@@ -98,11 +164,15 @@ def hourly(
         cut.by_hour(valid_half_ms * grams_per_h[cut.sample]).tolist(),
         strict=True,
     )
-    need = pack.constant("valid_hour_percent").value
-    hours = [
-        _hour(start_ms + index * HOUR_MS, *column, need) for index, column in enumerate(columns)
-    ]
-    return _substituted(hours, int(pack.constant("substitute_hours").value))
+    need = pack.constant("cems.valid_hour_percent").value
+    hours = []
+    for index, (operating, valid_half, measured_ms, mass) in enumerate(columns):
+        begin = start_ms + index * HOUR_MS
+        controlled = look_back.out_of_control_at(begin) is None
+        hours.append(
+            _hour(begin, operating, valid_half if controlled else 0, measured_ms, mass, need)
+        )
+    return hours
 
 
 def _hour(
@@ -120,23 +190,41 @@ def _hour(
     return replace(hour, co2_t=_mass(rate, operating))
 
 
-def _substituted(hours: Sequence[Hour], count: int) -> tuple[Hour, ...]:
-    """Fill operating hours without a rate with the largest of the last `count` valid hours.
+def filled(
+    hours: Sequence[Hour],
+    quarter_ms: int,
+    pack: Pack,
+    look_back: LookBack,
+    only: Collection[int] | None = None,
+) -> tuple[Hour, ...]:
+    """The hours of a period with a value in each bad one that may have one.
 
-    Source: HJ 75-2017, missing data (standards.md g). Only the month's own hours are looked at, so
-    that a verifier needs no other month; at its beginning the first `count` valid hours serve.
+    With `only`, the other hours are left as they are.
     """
-    rates = [hour.rate_t_per_h for hour in hours if hour.rate_t_per_h is not None]
-    seen, filled = 0, []
-    for hour in hours:
-        if hour.method is Method.MISSING and rates:
-            rate = max(rates[max(0, seen - count) : seen] or rates[:count])
-            mass = _mass(rate, hour.operating_half_ms)
-            filled.append(replace(hour, method=Method.SUBSTITUTED, rate_t_per_h=rate, co2_t=mass))
-        else:
-            seen += hour.method is Method.MEASURED
-            filled.append(hour)
-    return tuple(filled)
+    substitutes = substitutes_of(hours, quarter_ms, pack, look_back)
+    return tuple(
+        _filled(hour.unfilled(), substitutes) if only is None or hour.start_ms in only else hour
+        for hour in hours
+    )
+
+
+def substitutes_of(
+    hours: Sequence[Hour], quarter_ms: int, pack: Pack, look_back: LookBack
+) -> Substitutes:
+    """The substitution table over these hours; `quarter_ms` is where their quarter begins."""
+    return Substitutes([hour.state for hour in hours], quarter_ms, Table.of(pack), look_back)
+
+
+def _filled(hour: Hour, substitutes: Substitutes) -> Hour:
+    if not hour.state.bad or (found := substitutes.of(hour.state)) is None:
+        return hour
+    return replace(
+        hour,
+        method=METHOD_OF_ROW[found.row],
+        rate_t_per_h=found.rate,
+        co2_t=_mass(found.rate, hour.operating_half_ms),
+        substitution=found,
+    )
 
 
 def _mass(rate_t_per_h: Decimal, operating_half_ms: int) -> Decimal:

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tanzheng.analytics import cems
+from tanzheng.analytics.counters import CounterMonth, counter_month
 from tanzheng.analytics.errors import RoleMissing
 from tanzheng.analytics.findings import Slots, count_slots
+from tanzheng.analytics.running import run_samples
 from tanzheng.analytics.series import EMPTY, PointGap, Series
+from tanzheng.analytics.steps import CounterStep, in_order, on_grid
 from tanzheng.core.calendar import Month, PlantZone
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Plant, Point, Role, Unit
@@ -32,6 +35,7 @@ class MonthInputs:
     intervals_ms: Mapping[str, int]
     series: Mapping[str, Series]
     gaps: tuple[PointGap, ...]
+    steps: tuple[CounterStep, ...] = ()
 
     @classmethod
     def of(
@@ -41,8 +45,9 @@ class MonthInputs:
         month: Month,
         series: Mapping[str, Series],
         gaps: Sequence[PointGap],
+        steps: Sequence[CounterStep] = (),
     ) -> "MonthInputs":
-        """Take from `series` and `gaps` what belongs to the unit and month."""
+        """Take from `series`, `gaps` and `steps` what belongs to the unit and month."""
         unit, points = plant.unit(unit_id), plant.roles(unit_id)
         if unit.kind != UNIT_KIND:
             raise BadInput(f"unit {unit_id}: expected kind {UNIT_KIND!r}, got {unit.kind!r}")
@@ -76,6 +81,7 @@ class MonthInputs:
                     if gap.point in intervals_ms and gap.touches(start_ms, end_ms)
                 )
             ),
+            _slotted(steps, intervals_ms, start_ms),
         )
 
     def role(self, role: Role) -> tuple[Series, int]:
@@ -83,6 +89,27 @@ class MonthInputs:
         name = self.points[role].name
         return self.series[name], self.intervals_ms[name]
 
+    def run_samples(self) -> Series:
+        """The valid samples of the run state; `NothingRecorded` where there is none."""
+        return run_samples(self.role(Role.RUN_STATE)[0], self.start_ms, self.end_ms)
+
+    def counter(self, role: Role) -> CounterMonth:
+        """The counter that fills `role` over the month, mended by its ledger."""
+        name = self.points[role].name
+        steps = [step for step in self.steps if step.point == name]
+        return counter_month(name, self.series[name], self.start_ms, self.end_ms, steps)
+
     def slots(self) -> Slots:
         """Every slot of every point accounted for."""
         return count_slots(self.series, self.gaps, self.intervals_ms, self.start_ms, self.end_ms)
+
+
+def _slotted(
+    steps: Sequence[CounterStep], intervals_ms: Mapping[str, int], start_ms: int
+) -> tuple[CounterStep, ...]:
+    """The steps of these points at the instants of their slots."""
+    return tuple(
+        on_grid(step, intervals_ms[step.point], start_ms)
+        for step in in_order(steps)
+        if step.point in intervals_ms
+    )

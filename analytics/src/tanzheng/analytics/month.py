@@ -7,27 +7,28 @@ decimals, and no figure depends on an order of addition.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
-from tanzheng.analytics import cems, findings, running
+from tanzheng.analytics import findings, running
 from tanzheng.analytics.accounting.combustion import gas_co2
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.accounting.rounding import ratio, rounded
 from tanzheng.analytics.accounting.tree import Node
-from tanzheng.analytics.counters import CounterMonth, counter_month, hourly_differences
+from tanzheng.analytics.counters import CounterMonth
 from tanzheng.analytics.crosscheck import metered_and_integrated
 from tanzheng.analytics.findings import Finding, Slots
-from tanzheng.analytics.hours import HALF_MS_PER_HOUR, Hour, hourly
+from tanzheng.analytics.hours import HALF_MS_PER_HOUR, Hour
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.analytics.series import PointGap, Series
+from tanzheng.analytics.steps import CounterStep
+from tanzheng.analytics.substitution import MONTH_ALONE, LookBack
+from tanzheng.analytics.unit_hours import month_hours
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import HOUR_MS, Month
 from tanzheng.core.fields import field
 from tanzheng.core.plant import Plant, Role, Unit
-
-HOURLY_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +81,26 @@ def compute(
     gaps: Sequence[PointGap],
     pack: Pack,
     rules: RuleSet,
+    steps: Sequence[CounterStep] = (),
+    look_back: LookBack = MONTH_ALONE,
 ) -> MonthResult:
     """The month of one gas-fired unit from its readings (by point name) and gap records.
 
+    `steps` is the ledger of its counters. `look_back` holds what is declared beside the readings:
+    by default substitutes come from the month's own hours, which is what a verifier has.
     Readings and gaps outside the month (its closing slot included) are ignored, so it does not
     matter how much more the caller hands in. Raises `BadInput`: a role without a point
     (`RoleMissing`), no run state at all (`NothingRecorded`), a counter without a reading near the
     month's ends (`CounterBoundaryMissing`).
     """
-    inputs = MonthInputs.of(plant, unit_id, month, series, gaps)
-    run_series, interval_ms = inputs.role(Role.RUN_STATE)
-    samples = running.run_samples(run_series, inputs.start_ms, inputs.end_ms)
-    hours = _hours(inputs, samples, interval_ms, pack)
-    generation = _counter(inputs, Role.GENERATION)
-    fuel = _counter(inputs, Role.FUEL_GAS)
+    inputs = MonthInputs.of(plant, unit_id, month, series, gaps, steps)
+    hours = month_hours(inputs, pack, look_back)
+    generation, fuel = inputs.counter(Role.GENERATION), inputs.counter(Role.FUEL_GAS)
     calculation = gas_co2(fuel.total.scaleb(-4), pack)
     parameters = _parameters(inputs.unit, generation, calculation, hours)
     slots = inputs.slots()
     values = {item.name: item.value for item in parameters} | _checked_values(
-        inputs, hours, (generation, fuel), slots, pack, running.transitions(samples)
+        inputs, hours, (generation, fuel), slots, pack, running.transitions(inputs.run_samples())
     )
     return MonthResult(
         unit_id,
@@ -116,29 +118,6 @@ def compute(
     )
 
 
-def _hours(inputs: MonthInputs, samples: Series, interval_ms: int, pack: Pack) -> tuple[Hour, ...]:
-    cut = running.segments(samples, inputs.start_ms, inputs.end_ms, interval_ms)
-    readings = {role: inputs.role(role) for role in cems.INPUTS}
-    grams_per_h, valid = cems.rates(samples.t_ms, readings, pack)
-    hours = hourly(inputs.start_ms, cut, grams_per_h, valid, pack)
-    starts = [hour.start_ms for hour in hours]
-    energy = hourly_differences(inputs.role(Role.GENERATION)[0], starts)
-    volume = hourly_differences(inputs.role(Role.FUEL_GAS)[0], starts)
-    return tuple(
-        replace(hour, generation_mwh=_scaled(kwh, -3), fuel_gas_1e4nm3=_scaled(nm3, -4))
-        for hour, kwh, nm3 in zip(hours, energy, volume, strict=True)
-    )
-
-
-def _scaled(value: Decimal | None, exponent: int) -> Decimal | None:
-    return None if value is None else rounded(value.scaleb(exponent), HOURLY_DECIMALS)
-
-
-def _counter(inputs: MonthInputs, role: Role) -> CounterMonth:
-    readings, _ = inputs.role(role)
-    return counter_month(inputs.points[role].name, readings, inputs.start_ms, inputs.end_ms)
-
-
 def _parameters(
     unit: Unit, generation: CounterMonth, calculation: Node, hours: Sequence[Hour]
 ) -> tuple[Parameter, ...]:
@@ -154,10 +133,10 @@ def _parameters(
         "heat_supplied_gj": Decimal(0),  # this class of unit has no heat meter: none is supplied
         "operating_hours_h": time,
         "load_factor_percent": load,
-        "fuel_gas_1e4nm3": calculation.find("fuel_gas_1e4nm3").value,
-        "gas_ncv_gj_per_1e4nm3": calculation.find("gas_ncv_gj_per_1e4nm3").value,
-        "gas_carbon_tc_per_gj": calculation.find("gas_carbon_tc_per_gj").value,
-        "gas_carbon_tc_per_1e4nm3": calculation.find("gas_carbon_tc_per_1e4nm3").value,
+        "fuel_gas_1e4nm3": calculation.find("fuel_1e4nm3").value,
+        "gas_ncv_gj_per_1e4nm3": calculation.find("fuel_ncv_gj_per_1e4nm3").value,
+        "gas_carbon_tc_per_gj": calculation.find("fuel_carbon_tc_per_gj").value,
+        "gas_carbon_tc_per_1e4nm3": calculation.find("fuel_carbon_tc_per_1e4nm3").value,
         "oxidation_percent": calculation.find("oxidation_percent").value,
         "co2_calculated_t": calculation.value,
     }
@@ -186,9 +165,8 @@ def _checked_values(
     transitions: int,
 ) -> dict[str, Decimal]:
     """What the rules compare beside the reported figures."""
-    counter, _ = inputs.role(Role.GENERATION)
     power, interval_ms = inputs.role(Role.POWER)
-    energy = metered_and_integrated(counter, power, interval_ms)
+    energy = metered_and_integrated(counters[0].mended.lifted(), power, interval_ms)
     unseen = inputs.unit.rated_capacity_mw * transitions * interval_ms / (2 * HOUR_MS)
     standing = [hour.generation_mwh for hour in hours if not hour.operating_half_ms]
     in_force, month = pack.valid_from, inputs.month

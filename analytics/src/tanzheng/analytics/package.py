@@ -116,6 +116,7 @@ def recompute(files: Mapping[str, bytes], standard: Standard) -> tuple[MonthResu
         recorded.gaps,
         standard.pack,
         standard.rules,
+        recorded.steps,
     )
     day = closed_on(files[manifest.FINDINGS_PATH])
     return result, close(result, standard.pack, standard.rules, day)

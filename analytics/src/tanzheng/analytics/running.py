@@ -55,10 +55,14 @@ def run_samples(series: Series, start_ms: int, end_ms: int) -> Series:
 
 
 def segments(samples: Series, start_ms: int, end_ms: int, interval_ms: int) -> Segments:
-    """Cut [start_ms, end_ms), a whole number of clock hours, by `samples` of one point."""
+    """Cut [start_ms, end_ms), a whole number of clock hours, by `samples` of one point.
+
+    Of the samples outside only the nearest on either side matter, so a stretch of a month is cut
+    as the whole month is.
+    """
     state = samples.value.astype(np.int64)
     hours = np.arange(start_ms, end_ms + 1, HOUR_MS, dtype=np.int64)
-    knots = np.union1d(hours, samples.t_ms)
+    knots = np.union1d(hours, samples.between(start_ms, end_ms).t_ms)
     before = np.searchsorted(samples.t_ms, knots[:-1], side="right") - 1
     left = np.maximum(before, 0)
     right = np.minimum(before + 1, len(samples) - 1)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tanzheng.analytics.errors import SeriesInvalid
+from tanzheng.analytics.steps import CounterStep, in_order, steps_of
 from tanzheng.core.batch import Batch, Column
 from tanzheng.core.plant import Plant
 from tanzheng.core.quality import VALID
@@ -116,10 +117,11 @@ class PointGap:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was recorded: readings by point name, and the known gaps."""
+    """What was recorded: readings by point name, the known gaps, the steps of counters."""
 
     series: Mapping[str, Series]
     gaps: tuple[PointGap, ...]
+    steps: tuple[CounterStep, ...] = ()
 
 
 def from_batches(batches: Iterable[Batch], plant: Plant) -> Recorded:
@@ -135,14 +137,16 @@ def from_batches(batches: Iterable[Batch], plant: Plant) -> Recorded:
     }
     columns: dict[str, list[tuple[Int64, Float64, UInt8]]] = {}
     gaps: list[PointGap] = []
+    steps: set[CounterStep] = set()
     for batch in batches:
         points = own.get(batch.gw, set())
         for point, column in zip(batch.points, batch.columns, strict=True):
             if point in points:
                 columns.setdefault(point, []).append(_arrays(column))
         gaps.extend(gap for gap in _point_gaps(batch) if gap.point in points)
+        steps.update(step for step in steps_of(batch) if step.point in points)
     series = {point: _joined(point, parts) for point, parts in sorted(columns.items())}
-    return Recorded(series, tuple(sorted(gaps)))
+    return Recorded(series, tuple(sorted(gaps)), in_order(steps))
 
 
 def _arrays(column: Column) -> tuple[Int64, Float64, UInt8]:

@@ -21,6 +21,7 @@ from tanzheng.analytics.errors import (
     SeriesInvalid,
 )
 from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series, merged
+from tanzheng.analytics.steps import CounterStep, in_order, steps_of
 from tanzheng.core.batch import SignedBatch, open_signed
 
 if TYPE_CHECKING:
@@ -125,7 +126,21 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
         gw: [open_signed(bytes(raw)) for _, raw in rows]
         for gw, rows in groupby(batches, key=lambda row: str(row[0]))
     }
-    return Stored(Recorded(series, tuple(sorted(PointGap(*row) for row in gaps))), chains)
+    known = tuple(sorted(PointGap(*row) for row in gaps))
+    return Stored(Recorded(series, known, _told(chains, plant)), chains)
+
+
+def _told(chains: dict[str, list[SignedBatch]], plant: Plant) -> tuple[CounterStep, ...]:
+    """The counters' steps from the signed batches, not from the table of events: a verifier has
+    the month's batches and nothing else."""
+    return in_order(
+        step
+        for gw, chain in chains.items()
+        for point in plant.points_of_gateway(gw)
+        for signed in chain
+        for step in steps_of(signed.batch)
+        if step.point == point.name
+    )
 
 
 def _require_whole(

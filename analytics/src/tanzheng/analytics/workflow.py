@@ -84,6 +84,7 @@ def close_month(
         stored.recorded.gaps,
         standard.pack,
         standard.rules,
+        stored.recorded.steps,
     )
     day = today or plant.zone.day(time.time_ns() // 1_000_000)
     closing = close(result, standard.pack, standard.rules, day)

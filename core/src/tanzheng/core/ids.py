@@ -18,6 +18,14 @@ def identifier(value: object, what: str) -> str:
     return value
 
 
+def pack_name(value: object, what: str) -> str:
+    """`value` as the name of a pack or rule set: one identifier, or two with `/` between."""
+    parts = value.split("/") if isinstance(value, str) else []
+    if not 1 <= len(parts) <= 2 or any(IDENTIFIER.fullmatch(part) is None for part in parts):
+        raise BadInput(f"{what}: expected NAME or STANDARD/VERSION, got {value!r}")
+    return "/".join(parts)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
     """What a statement is about: `enterprise/unit/period/kind`.

@@ -23,7 +23,7 @@ from typing import Any
 from tanzheng.core import canonical_json, closed
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.hashing import sha256, sm3
-from tanzheng.core.ids import Subject, identifier
+from tanzheng.core.ids import Subject, identifier, pack_name
 
 VERSION = 1
 MANIFEST_PATH = "data/manifest.json"
@@ -207,7 +207,7 @@ def _from_json(value: object) -> Manifest:
 def _pack(value: object, where: str) -> DataPack:
     source = closed.record(value, ("name", "version", "sha256"), where)
     return DataPack(
-        identifier(source["name"], f"{where}.name"),
+        pack_name(source["name"], f"{where}.name"),
         closed.text(source, "version", where),
         closed.hexadecimal(source["sha256"], 32, f"{where}.sha256"),
     )

@@ -13,7 +13,7 @@ from typing import Any
 from tanzheng.core import cbor, closed, cose
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.hashing import sha256
-from tanzheng.core.ids import Subject, identifier
+from tanzheng.core.ids import Subject, identifier, pack_name
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.manifest import DataPack, GatewayChain
 from tanzheng.core.merkle import leaf_hash
@@ -206,7 +206,7 @@ def _pack_to_map(pack: DataPack) -> dict[str, Any]:
 def _pack(value: object, where: str) -> DataPack:
     source = closed.record(value, ("name", "version", "sha256"), where)
     name, version = (
-        identifier(source["name"], f"{where}.name"),
+        pack_name(source["name"], f"{where}.name"),
         closed.text(source, "version", where),
     )
     return DataPack(name, version, closed.octets(source["sha256"], 32, f"{where}.sha256"))

@@ -158,7 +158,7 @@ def _rebuild(
     recorded = from_batches([item.batch for item in forged], plant)
     result = compute(
         plant, evidence.unit, evidence.month, recorded.series, recorded.gaps,
-        standard.pack, standard.rules,
+        standard.pack, standard.rules, recorded.steps,
     )  # fmt: skip
     day = closed_on(files[manifest.FINDINGS_PATH])
     closing = close(result, standard.pack, standard.rules, day)

@@ -1,7 +1,8 @@
 """Counters: what a step is, and by how much the readings of a point must be lifted. Pure.
 
 The raw value is always sent. Beside it the agent keeps a ledger: for each counter an offset, so
-that raw + offset never steps back, and an event `counter_step` for each change of it:
+that raw + offset never steps back, and an event `counter_step` for each change of it. The event's
+`lift` is the change: the batches of a month are enough to mend that month's counters.
 
 | step | seen as | offset |
 |---|---|---|
@@ -73,13 +74,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that is not a normal one."""
+    """A step that is not a normal one: `lift` is what it added to the offset."""
 
     kind: str
     t_ms: int
     from_value: float
     to_value: float
     offset: float
+    lift: float = 0.0
 
 
 def advance(now: Standing, t_ms: int, value: float, spec: Counter) -> tuple[Standing, Step | None]:
@@ -91,7 +93,7 @@ def advance(now: Standing, t_ms: int, value: float, spec: Counter) -> tuple[Stan
     if value < now.value:
         if spec.rollover and _rolls_over(now.value, value, spec.rollover):
             offset = now.offset + spec.rollover
-            step = Step("rollover", t_ms, now.value, value, offset)
+            step = Step("rollover", t_ms, now.value, value, offset, spec.rollover)
             return replace(now, t_ms=t_ms, value=value, offset=offset), step
         return replace(now, doubt=Doubt(t_ms, value)), None
     if _too_fast(now, t_ms, value, spec):
@@ -121,7 +123,7 @@ def _settle(
         return replace(sure, doubt=Doubt(t_ms, value)), Step(
             "glitch", doubt.t_ms, now.value, doubt.value, now.offset
         )
-    step = Step("reset", doubt.t_ms, now.value, doubt.value, reset.offset)
+    step = Step("reset", doubt.t_ms, now.value, doubt.value, reset.offset, lost)
     return advance(reset, t_ms, value, spec)[0], step
 
 
@@ -240,6 +242,7 @@ def _event(point: str, step: Step) -> Event:
         "from": repr(step.from_value),
         "to": repr(step.to_value),
         "offset": repr(step.offset),
+        "lift": repr(step.lift),
     }
     return Event(step.t_ms, STEP, detail)
 

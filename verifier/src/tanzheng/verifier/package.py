@@ -203,8 +203,9 @@ class _Package:
         pack, rules = self._standard
         recorded, subject = self._recorded, self._statement.subject
         result = compute(
-            self._plant, subject.unit, self._month, recorded.series, recorded.gaps, pack, rules
-        )
+            self._plant, subject.unit, self._month, recorded.series, recorded.gaps, pack, rules,
+            recorded.steps,
+        )  # fmt: skip
         self._compare_figures(result)
         closing = close(result, pack, rules, closed_on(self._file(shape.FINDINGS_PATH)))
         again = {

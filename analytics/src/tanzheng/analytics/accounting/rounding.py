@@ -24,3 +24,11 @@ def ratio(numerator: int, denominator: int, decimals: int) -> Decimal:
     scaled = Fraction(abs(numerator), denominator) * 10**decimals
     units = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
     return Decimal(-units if numerator < 0 else units).scaleb(-decimals)
+
+
+def quotient(
+    numerator: Decimal | Fraction, denominator: Decimal | Fraction, decimals: int
+) -> Decimal:
+    """`numerator / denominator` with `decimals` decimals, half up, rounded once only."""
+    value = Fraction(numerator) / Fraction(denominator)
+    return ratio(value.numerator, value.denominator, decimals)

@@ -1,6 +1,6 @@
 """Results that explain themselves: figures with formula, inputs and the source of each constant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 
@@ -10,16 +10,42 @@ class Source:
 
     `confidence` is the tag of the domain notes: S1 quoted from the official text, S2 from an
     implementation, M nn% from memory (to be verified), D derived here, P our own proposal.
+    `draft`: the document is not in force. `note` says what else is known, e.g. another value.
     """
 
     document: str
     section: str
     confidence: str
+    draft: bool = False
+    note: str = ""
+
+    @property
+    def unverified(self) -> bool:
+        """True where nobody has yet held the value against a text in force."""
+        return self.draft or self.confidence.startswith("M")
+
+    def to_json(self) -> dict[str, object]:
+        """The source as a map; `unverified`, `draft` and `note` only where there is something."""
+        shown: dict[str, object] = {
+            "document": self.document,
+            "section": self.section,
+            "confidence": self.confidence,
+        }
+        if self.unverified:
+            shown["unverified"] = True
+        if self.draft:
+            shown["draft"] = True
+        if self.note:
+            shown["note"] = self.note
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One figure: rounded `value`, `unit`, the formula behind it (empty for a leaf), inputs."""
+    """One figure: rounded `value`, `unit`, the formula behind it (empty for a leaf), inputs.
+
+    `of` says whose figure it is where a tree holds several of one name: a fuel, a unit, a month.
+    """
 
     name: str
     value: Decimal
@@ -27,6 +53,11 @@ class Node:
     formula: str = ""
     inputs: tuple["Node", ...] = ()
     source: Source | None = None
+    of: str = ""
+
+    def named(self, name: str, of: str = "") -> "Node":
+        """The same figure under another name: a constant in the part it plays in a formula."""
+        return replace(self, name=name, of=of or self.of)
 
     def find(self, name: str) -> "Node":
         """The first node called `name`, depth first; `KeyError` where there is none."""
@@ -41,15 +72,14 @@ class Node:
 
     def to_json(self) -> dict[str, object]:
         """The tree as maps, lists and text: decimals are strings."""
-        shown: dict[str, object] = {"name": self.name, "value": str(self.value), "unit": self.unit}
+        shown: dict[str, object] = {"name": self.name, "value": f"{self.value:f}"}
+        shown["unit"] = self.unit
+        if self.of:
+            shown["of"] = self.of
         if self.formula:
             shown["formula"] = self.formula
         if self.inputs:
             shown["inputs"] = [node.to_json() for node in self.inputs]
         if self.source:
-            shown["source"] = {
-                "document": self.source.document,
-                "section": self.source.section,
-                "confidence": self.source.confidence,
-            }
+            shown["source"] = self.source.to_json()
         return shown
