@@ -29,6 +29,7 @@ SUMMARIES = {
     "dlt645": "DL/T 645 meters: read and explain frames · 电表报文解析",
     "ingest": "Check signed batches and write them once · 接收入库",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
+    "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
