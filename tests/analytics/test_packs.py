@@ -20,14 +20,16 @@ def raw(name: str = POWER) -> str:
 
 
 def value(pack: str, name: str, month: str | None = None) -> str:
-    return f"{load_pack(pack).constant(name, month and Month.parse(month)).value:f}"
+    return f"{load_pack(pack).constant(name, Month.parse(month) if month else None).value:f}"
 
 
 @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
 def test_every_value_of_a_pack_has_a_source_and_a_unit(pack: Pack) -> None:
     nodes = [item.node for values in pack.values.values() for item in values]
     sources = [node.source for node in nodes]
-    sources += [row.source for row in (*pack.evidence, *pack.deadlines, *pack.priorities)]
+    sources += [row.source for row in pack.evidence]
+    sources += [row.source for row in pack.deadlines]
+    sources += [row.source for row in pack.priorities]
     sources += [row.source for row in pack.digits.values()]
     assert nodes
     assert all(node.unit for node in nodes)

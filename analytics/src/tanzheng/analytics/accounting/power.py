@@ -146,7 +146,7 @@ class HotWater(Input):
 class PowerMonth(UnitMonth):
     """The month of a unit. What is left out is not known: figures that need it are not formed."""
 
-    sector: Literal["power"]
+    sector: Literal["power"]  # pyright: ignore[reportIncompatibleVariableOverride] - frozen
     unit_class: UnitClass
     coals: tuple[CoalUse, ...] = Field(default=(), max_length=40)
     fuels: tuple[FuelUse, ...] = Field(default=(), max_length=40)
