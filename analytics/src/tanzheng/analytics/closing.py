@@ -44,7 +44,7 @@ def deadline(month: Month, pack: Pack) -> date:
 
 
 def _deposit_days(pack: Pack) -> int:
-    days = pack.deadline("month_evidence").days
+    days = pack.deadline("monthly_evidence").days
     assert days is not None, f"pack {pack.name}: monthly evidence is due so many days after a month"
     return days
 

@@ -76,22 +76,16 @@ def burned(quantity: Node, carbon: Node, oxidation: Node, pack: Pack, of: str) -
     return Node("co2_combustion_t", value, "t", "FC × C × OF/100 × 44/12", inputs, of=of)
 
 
-def measured(name: str, value: Decimal, unit: str, quantity: str, pack: Pack) -> Node:
+def measured(name: str, value: Decimal, unit: str, quantity: str, pack: Pack, of: str = "") -> Node:
     """A figure of the input, rounded as it is reported."""
-    return Node(name, rounded(value, pack.decimals(quantity)), unit)
+    return Node(name, rounded(value, pack.decimals(quantity)), unit, of=of)
 
 
 def _carbon(
     fuel: str, measure: Measure, ncv: Decimal | None, per_heat: Decimal | None, pack: Pack
 ) -> Node:
     """Carbon (tC per t or 10⁴ Nm³) from heat: C = NCV · CC (A2)."""
-    name, unit = f"fuel_ncv_gj_per_{measure.per}", f"GJ/{measure.unit}"
-    default = f"fuel.{fuel}.ncv_gj_per_{measure.per}"
-    heat = (
-        pack.constant(default).named(name)
-        if ncv is None
-        else measured(name, ncv, unit, "ncv", pack)
-    )
+    heat = heating_value(fuel, ncv, pack)
     content = (
         pack.constant(f"fuel.{fuel}.carbon_tc_per_gj").named("fuel_carbon_tc_per_gj")
         if per_heat is None
@@ -100,6 +94,15 @@ def _carbon(
     return carbon_by_heat(
         f"fuel_carbon_tc_per_{measure.per}", f"tC/{measure.unit}", heat, content, pack
     )
+
+
+def heating_value(fuel: str, ncv: Decimal | None, pack: Pack) -> Node:
+    """Lower heating value of a fuel of the table (GJ per t or 10⁴ Nm³): measured, or default."""
+    measure = measure_of(fuel, pack)
+    name = f"fuel_ncv_gj_per_{measure.per}"
+    if ncv is None:
+        return pack.constant(f"fuel.{fuel}.ncv_gj_per_{measure.per}").named(name)
+    return measured(name, ncv, f"GJ/{measure.unit}", "ncv", pack)
 
 
 def carbon_by_heat(name: str, unit: str, heat: Node, content: Node, pack: Pack) -> Node:

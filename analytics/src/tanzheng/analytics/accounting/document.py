@@ -25,6 +25,9 @@ QUANTITY_MAX = Decimal(10) ** 12
 Quantity = Annotated[Decimal, Field(ge=0, le=QUANTITY_MAX, allow_inf_nan=False)]
 """A quantity that cannot be negative; a trillion is a thousand times the largest plant."""
 
+Content = Annotated[Decimal, Field(ge=0, le=10_000, allow_inf_nan=False)]
+"""Heat or carbon of a t or of 10⁴ Nm³, kJ/kg, °C: beyond it, the unit is wrong."""
+
 Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=120)]
 

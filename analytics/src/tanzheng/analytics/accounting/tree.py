@@ -55,9 +55,9 @@ class Node:
     source: Source | None = None
     of: str = ""
 
-    def named(self, name: str, of: str = "") -> "Node":
-        """The same figure under another name: a constant in the part it plays in a formula."""
-        return replace(self, name=name, of=of or self.of)
+    def named(self, name: str) -> "Node":
+        """The figure in the part it plays in a formula; `of` keeps what it was called."""
+        return replace(self, name=name, of=self.of or self.name)
 
     def find(self, name: str) -> "Node":
         """The first node called `name`, depth first; `KeyError` where there is none."""
