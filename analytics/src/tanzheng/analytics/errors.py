@@ -19,6 +19,10 @@ class PackInvalid(BadInput):
     """A standard pack or rule set that does not have the expected shape."""
 
 
+class InputInvalid(BadInput):
+    """Figures of an accounting document that contradict its standard or one another."""
+
+
 class PackageExists(BadInput):
     """The place for an evidence package is taken: evidence is never overwritten."""
 
