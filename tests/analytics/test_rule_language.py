@@ -101,6 +101,16 @@ def test_both_back_ends_agree(text: str, rows: list[dict[str, Any]]) -> None:
     assert as_fleet(condition, rows) == exactly(condition, rows)
 
 
+def test_a_number_before_a_look_back_that_is_never_known() -> None:
+    condition = Expression.parse("(0.00) < earlier(min(raw_meal_t, coal_t), 2)", SCHEMA)
+    keys = {"enterprise": "E1", "unit": "U1", "sector": "power"}
+    rows = [
+        {**keys, "month": date(2026, month, 1), "coal_t": None, "raw_meal_t": None}
+        for month in (1, 2)
+    ]
+    assert as_fleet(condition, rows) == exactly(condition, rows) == [None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "value", "expected"),
     [

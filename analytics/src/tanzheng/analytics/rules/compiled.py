@@ -79,6 +79,9 @@ class Compiler:
         if self._exact(left) or self._exact(right):
             return _PLAIN_PAIRS[type(op)](a, b)
         constant = self._constant(right)
+        if not isinstance(constant, float) and isinstance(first := self._constant(left), float):
+            # Polars 2.1 gives one row for `literal < column` where the column is null throughout.
+            a, constant, op = b, first, _MIRRORED.get(type(op), type(op))()
         if isinstance(constant, float):
             slack = SLACK + SLACK_SHARE * abs(constant)
             return _CONSTANT_PAIRS[type(op)](a, constant, slack)
@@ -208,6 +211,12 @@ _CONSTANT_PAIRS: Mapping[type[ast.cmpop], Callable[[pl.Expr, float, float], pl.E
     ast.GtE: lambda a, b, slack: a >= b - slack,
     ast.Eq: lambda a, b, slack: a.is_between(b - slack, b + slack),
     ast.NotEq: lambda a, b, slack: ~a.is_between(b - slack, b + slack),
+}
+_MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
 }
 _PLAIN_PAIRS: Mapping[type[ast.cmpop], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ast.Lt: lambda a, b: a < b,
