@@ -60,8 +60,10 @@ class Compiler:
     def _constant(self, node: ast.expr) -> float | str | None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return node.value
-        names = {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
-        if isinstance(node, ast.Compare | ast.BoolOp) or names - self.parameters.values.keys():
+        if (
+            isinstance(node, ast.Compare | ast.BoolOp)
+            or _columns(node) - self.parameters.values.keys()
+        ):
             return None
         value = evaluate(node, self.parameters)
         return float(value) if isinstance(value, Decimal) else None
@@ -117,6 +119,8 @@ class Compiler:
             return self._window(name, self(parts[0]), count.value)
         if name == "rank":
             return _rank(self(parts[0]), _choices(ast.Tuple(parts[1:])))
+        if name in {"min", "max"}:  # a literal stands on the right, see `_pair`
+            parts = sorted(parts, key=lambda part: self._constant(part) is not None)
         return _WORDS[name](*map(self, parts))
 
     def _back(self, expression: pl.Expr, months: int) -> pl.Expr:
@@ -152,6 +156,14 @@ def _either(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     return a | b
 
 
+def _columns(node: ast.expr) -> set[str]:
+    """Names that `node` reads, the words it calls left out."""
+    called = {id(item.func) for item in ast.walk(node) if isinstance(item, ast.Call)}
+    return {
+        item.id for item in ast.walk(node) if isinstance(item, ast.Name) and id(item) not in called
+    }
+
+
 def _choices(node: ast.expr) -> list[str]:
     assert isinstance(node, ast.Tuple)
     return [str(item.value) for item in node.elts if isinstance(item, ast.Constant)]
@@ -163,11 +175,11 @@ def _rank(text: pl.Expr, places: list[str]) -> pl.Expr:
 
 
 def _least(*parts: pl.Expr) -> pl.Expr:
-    return reduce(lambda a, b: pl.when(a <= b).then(a).when(b < a).then(b), parts)
+    return reduce(lambda a, b: pl.when(a <= b).then(a).when(a > b).then(b), parts)
 
 
 def _most(*parts: pl.Expr) -> pl.Expr:
-    return reduce(lambda a, b: pl.when(a >= b).then(a).when(b > a).then(b), parts)
+    return reduce(lambda a, b: pl.when(a >= b).then(a).when(a < b).then(b), parts)
 
 
 def _scale(decimals: pl.Expr) -> pl.Expr:
