@@ -39,7 +39,7 @@ format: setup
 bench: setup
 	python benchmarks $(ARGS)
 
-# Alerts against known faults, beside three baselines: docs/anomalies.md. ARGS: --seed N.
+# Alerts against known faults, beside three baselines. ARGS: --seed N.
 bench-anomaly: setup
 	PYTHONPATH=benchmarks python -m anomaly $(ARGS)
 
@@ -51,6 +51,7 @@ bench-edge: setup
 # ARGS: number of rounds, then number of plants.
 bench-rules: setup
 	PYTHONPATH=benchmarks POLARS_MAX_THREADS=2 python -m rules $(ARGS)
+
 # The month close of 3,500 plants from stored hours: loop, pool, Dask local cluster, same bytes.
 # ARGS: --plants, --points, --seed. Takes about 3 GB of the temporary folder.
 bench-close: setup
