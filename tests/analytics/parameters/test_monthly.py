@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.months import DATA, REPORT, book, codes, files, month, one, parameters, said
 from analytics.months import given as given_month
+from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.parameters.attachments import Attachment
 from tanzheng.analytics.parameters.coal import weighted
 from tanzheng.analytics.parameters.example import Row, daily_rows, example_rows
@@ -300,3 +301,13 @@ def test_no_choice_is_below_the_safe_side(
         assert found
     else:
         assert (chosen.value, chosen.status) == (None, Status.MISSING)
+
+
+def test_defaults_are_those_of_the_pack() -> None:
+    pack = load_pack("cets_power/2023-2024")
+    for own, name in (
+        ("coal_ncv_gj_per_t", "coal_default.ncv_gj_per_t"),
+        ("coal_carbon_tc_per_gj", "coal_default.carbon_tc_per_gj"),
+    ):
+        assert DATA.default(own).value == pack.constant(name, Month(2024, 6)).value
+    assert DATA.report.obtained_days == pack.deadline("monthly_evidence").days
