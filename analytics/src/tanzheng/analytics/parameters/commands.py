@@ -10,10 +10,19 @@ from tanzheng.core.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tanzheng.analytics.parameters.attachments import Attachment
+    from tanzheng.analytics.parameters.flaws import Flaw
+    from tanzheng.analytics.parameters.monthly import MonthParameters
+    from tanzheng.analytics.parameters.sources import SourceData
+
 app = typer.Typer(
     help="Monthly parameters: template, import, sources · 月度参数", no_args_is_help=True
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
+Known = Annotated[
+    Path | None,
+    typer.Option(help="Reports used before: SHA-256 and where, a line each · 已用报告"),
+]
 Sector = Annotated[str, typer.Option(help="power, cement, aluminium, steel · 行业")]
 
 
@@ -99,25 +108,11 @@ def attach_files(
 def show_month(
     folder: Annotated[Path, typer.Argument(help="Folder of the month · 当月目录")],
     month: Annotated[str, typer.Option(help="Month in plant time, YYYY-MM · 月份")],
-    known_reports: Annotated[
-        Path | None,
-        typer.Option(help="Reports used before: SHA-256 and where, a line each · 已用报告"),
-    ] = None,
+    known_reports: Known = None,
     as_json: Json = False,
 ) -> None:
     """The parameters of a month, each by the source that the filed plan (DQCP) names."""
-    from tanzheng.analytics.parameters.attachments import parse_known_reports
-    from tanzheng.analytics.parameters.monthfolder import read_file, read_month
-    from tanzheng.analytics.parameters.monthly import month_parameters
-    from tanzheng.analytics.parameters.sources import source_data
-    from tanzheng.core.calendar import Month
-
-    known = (
-        parse_known_reports(read_file(known_reports), known_reports.name) if known_reports else {}
-    )
-    data = source_data()
-    given, listed, notes = read_month(folder, Month.parse(month), known, data)
-    result = month_parameters(given, data)
+    result, listed, notes, data = _month_parameters(folder, month, known_reports)
     if as_json:
         from tanzheng.analytics.parameters.shown import month_json
 
@@ -126,6 +121,27 @@ def show_month(
     from tanzheng.analytics.parameters.table import render_month
 
     _print(render_month(result, listed, notes, data))
+
+
+@app.command("account")
+def account_input(
+    folder: Annotated[Path, typer.Argument(help="Folder of the month · 当月目录")],
+    month: Annotated[str, typer.Option(help="Month in plant time, YYYY-MM · 月份")],
+    out: Annotated[Path, typer.Option(help="New input document (JSON) · 新建的核算输入文件")],
+    standard: Annotated[
+        str | None, typer.Option(help="Standard pack, e.g. a draft · 核算标准包")
+    ] = None,
+    known_reports: Known = None,
+) -> None:
+    """Write the month's parameters as the input of `tanzheng account` · 生成核算输入."""
+    import json
+
+    from tanzheng.analytics.parameters.accountable import input_document
+
+    result, _, _, _ = _month_parameters(folder, month, known_reports)
+    document = json.dumps(input_document(result, standard), ensure_ascii=False, indent=2)
+    _create(out, f"{document}\n".encode())
+    typer.echo(f"{out}: tanzheng account {out} · 核算输入已生成")
 
 
 @app.command("example")
@@ -144,6 +160,23 @@ def write_example(
         path.write_bytes(data)
     attach(folder)
     typer.echo(f"{folder}: an example month, 2025-03 · 示例月份已生成")
+
+
+def _month_parameters(
+    folder: Path, month: str, known_reports: Path | None
+) -> "tuple[MonthParameters, list[Attachment], tuple[Flaw, ...], SourceData]":
+    from tanzheng.analytics.parameters.attachments import parse_known_reports
+    from tanzheng.analytics.parameters.monthfolder import read_file, read_month
+    from tanzheng.analytics.parameters.monthly import month_parameters
+    from tanzheng.analytics.parameters.sources import source_data
+    from tanzheng.core.calendar import Month
+
+    known = (
+        parse_known_reports(read_file(known_reports), known_reports.name) if known_reports else {}
+    )
+    data = source_data()
+    given, listed, notes = read_month(folder, Month.parse(month), known, data)
+    return month_parameters(given, data), listed, notes, data
 
 
 def _delimiter(name: str) -> str:

@@ -8,10 +8,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
+from tanzheng.analytics.accounting.power import UnitClass
+from tanzheng.analytics.parameters.cells import PLAIN
 from tanzheng.analytics.parameters.flaws import PlanInvalid
 from tanzheng.analytics.parameters.sheets import SECTORS
 from tanzheng.analytics.parameters.sources import SourceData
@@ -21,6 +24,7 @@ from tanzheng.core.ids import identifier
 
 PLAN = "plan.toml"
 PLAN_BYTES_MAX = 1 << 20
+UNIT_CLASSES: tuple[str, ...] = get_args(UnitClass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,26 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Facility:
+    """What unit it is: its class of the allocation plan, rated capacity in MW."""
+
+    unit_class: str
+    rated_capacity_mw: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class FiledPlan:
-    """A plan with all its versions in order; `sha256` is over the raw bytes."""
+    """A plan with all its versions in order; `sha256` is over the raw bytes.
+
+    `facility` is None where the plan does not say it.
+    """
 
     enterprise: str
     unit: str
     sector: str
     meters: Mapping[str, Meter]
     versions: tuple[PlanVersion, ...]
+    facility: Facility | None
     sha256: bytes
 
     def at(self, month: Month) -> PlanVersion:
@@ -82,6 +98,7 @@ def parse_plan(raw: bytes, data: SourceData) -> FiledPlan:
             sector,
             meters,
             tuple(_version(row, sector, meters, data) for row in table["version"]),
+            _facility(table["facility"], sector) if "facility" in table else None,
             sha256(raw).digest(),
         )
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -92,6 +109,26 @@ def parse_plan(raw: bytes, data: SourceData) -> FiledPlan:
         raise PlanInvalid(f"{PLAN}: expected the form of a plan, got {error}") from None
     _check_versions(plan.versions, data)
     return plan
+
+
+def _facility(row: Mapping[str, Any], sector: str) -> Facility:
+    where = f"{PLAN}, facility"
+    if sector != "power":
+        raise PlanInvalid(f"{where}: expected it of a power unit only, got it of sector {sector}")
+    if unknown := sorted(row.keys() - {"unit_class", "rated_capacity_mw"}):
+        raise PlanInvalid(f"{where}: expected unit_class, rated_capacity_mw, got {unknown[0]!r}")
+    unit_class, capacity = row["unit_class"], row["rated_capacity_mw"]
+    if unit_class not in UNIT_CLASSES:
+        raise PlanInvalid(
+            f"{where}, unit_class: expected one of {', '.join(UNIT_CLASSES)}, got {unit_class!r} · "
+            "机组类别有误"
+        )
+    if not isinstance(capacity, str) or PLAIN.fullmatch(capacity) is None or Decimal(capacity) <= 0:
+        raise PlanInvalid(
+            f"{where}, rated_capacity_mw: expected MW above 0 in quotes such as '660.000', "
+            f"got {capacity!r} · 装机容量有误"
+        )
+    return Facility(unit_class, Decimal(capacity))
 
 
 def _meter(row: Mapping[str, Any]) -> Meter:
