@@ -11,11 +11,13 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.errors import PackInvalid
 from tanzheng.analytics.rules.exact import Value
 from tanzheng.analytics.rules.expression import Expression, Schema
 from tanzheng.analytics.rules.ruleset import CLASSES
 from tanzheng.analytics.rules.tables import SECTORS, TABLES
+from tanzheng.core.calendar import Month
 
 FILES = (
     "power",
@@ -82,7 +84,8 @@ class FleetRule:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All rules; `sha256` is over the raw bytes of the files, in the order of `FILES`."""
+    """All rules; `sha256` is over the raw bytes of the files, in the order of `FILES`, and the
+    digests of the packs that constants are from."""
 
     rules: tuple[FleetRule, ...]
     sha256: bytes
@@ -107,17 +110,39 @@ def load_catalogue() -> Catalogue:
         raise PackInvalid(
             f"expected each rule once, got {sorted({i for i in ids if ids.count(i) > 1})}"
         )
-    return Catalogue(tuple(rules), hashlib.sha256(b"".join(raws.values())).digest())
+    bound = [*raws.values(), *_packs(raws["constants"])]
+    return Catalogue(tuple(rules), hashlib.sha256(b"".join(bound)).digest())
 
 
 def read_constants(raw: bytes) -> Constants:
-    """Constants by name from a TOML file, each with a value, a source and a confidence."""
-    found = {}
-    for name, row in _toml(raw, "constants.toml")["constant"].items():
-        if not {"value", "source", "confidence"} <= row.keys():
-            raise PackInvalid(f"constants.toml: {name}: expected value, source and confidence")
-        found[name] = _decimal(row["value"], f"constants.toml: {name}")
-    return found
+    """Constants by name from a TOML file: of a standard pack (where it has several values: the one
+    of a `month`), or with a value and its source."""
+    table = _toml(raw, "constants.toml")["constant"]
+    return {name: _constant(row, f"constants.toml: {name}") for name, row in table.items()}
+
+
+def _constant(row: Mapping[str, Any], where: str) -> Decimal:
+    match row:
+        case {"pack": pack, "constant": name, **rest} if rest.keys() <= {"month"}:
+            month = Month.parse(rest["month"]) if rest else None
+            return load_pack(pack).constant(name, month).value
+        case {"pack": pack, "deadline": name, **rest} if not rest:
+            days = load_pack(pack).deadline(name).days
+            if days is None:
+                raise PackInvalid(f"{where}: expected a deadline in days, got a date")
+            return Decimal(days)
+        case {"value": value, "source": str(), "confidence": str(), **rest} if not rest:
+            return _decimal(value, where)
+    raise PackInvalid(
+        f"{where}: expected pack and constant, pack and deadline, or value, source and confidence"
+    )
+
+
+def _packs(raw: bytes) -> Iterator[bytes]:
+    """The digests of the packs that a file of constants names, in its order."""
+    for row in _toml(raw, "constants.toml")["constant"].values():
+        if "pack" in row:
+            yield load_pack(row["pack"]).sha256
 
 
 def read_rules(raw: bytes, file: str, constants: Constants) -> Iterator[FleetRule]:
