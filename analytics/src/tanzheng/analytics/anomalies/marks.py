@@ -156,7 +156,7 @@ def _same_report(panel: Panel, lab_report: pl.DataFrame) -> list[Mark]:
 
 
 def _reused(panel: Panel, what: str, one: tuple[int, int], two: tuple[int, int]) -> Mark:
-    other = f"{panel.units[two[0]][1]} {panel.months[two[1]]:%Y-%m}"
+    other = panel.named(*two)
     what_zh = "文件" if what == "file" else "数值"
     return Mark(
         "same_report",
