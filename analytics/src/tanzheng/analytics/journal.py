@@ -98,7 +98,7 @@ class Writer(Generic[BODY]):
         if len(line) > LINE_BYTES_MAX:
             raise BadInput(f"expected a line of at most {LINE_BYTES_MAX} bytes, got {len(line)}")
         # Decoded before it is written: what cannot be read again is not evidence.
-        entry = _entry(line, number, prev, self._decode, f"line {number}")
+        entry = _entry(line, number, prev, self._decode, "new entry")
         self._append(line + b"\n")
         self.entries.append(entry)
         return entry

@@ -5,7 +5,7 @@ come from the labelled set of the benchmark (docs/performance.md), which was mad
 detector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import numpy as np
@@ -100,9 +100,8 @@ def _coal(rng: np.random.Generator, shape: tuple[int, int]) -> dict[str, Array]:
     }  # fmt: skip
 
 
-def _ledger(rng: np.random.Generator, fuel: Array, about: "object") -> dict[str, Array]:
+def _ledger(rng: np.random.Generator, fuel: Array, about: Callable[..., Array]) -> dict[str, Array]:
     """Stock at both ends of each month, and what came in; the survey of the pile errs."""
-    assert callable(about)
     stock = fuel.mean(axis=1, keepdims=True) * rng.uniform(0.4, 0.8, (UNITS, MONTHS + 1))
     received = (fuel + np.diff(stock, axis=1)) * about(0.003)
     seen = stock * about(0.006, (UNITS, MONTHS + 1))

@@ -29,11 +29,11 @@ def report_page(told: Report) -> RenderableType:
 
 def _alerts(told: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    table.add_column("Alert 告警", no_wrap=True, style="bold")
-    table.add_column("Unit, months 机组、月份", no_wrap=True)
-    table.add_column("To blame 疑似原因", ratio=1)
-    table.add_column("Change 偏离", justify="right", no_wrap=True)
-    table.add_column("Score 得分", justify="right", no_wrap=True)
+    table.add_column("Alert\n告警", no_wrap=True, style="bold")
+    table.add_column("Unit, months\n机组、月份", no_wrap=True)
+    table.add_column("To blame\n疑似原因", ratio=1)
+    table.add_column("Change\n偏离", justify="right", no_wrap=True)
+    table.add_column("Score\n得分", justify="right", no_wrap=True)
     for alert in told.alerts:
         aside = alert.id in told.suppressed
         table.add_row(
@@ -51,7 +51,8 @@ def _foot(told: Report) -> Iterator[Text]:
     en, zh = LEVEL_NAMES[told.seat.level]
     place = f"{en} {zh} {told.seat.code}".strip()
     yield Text(
-        f"alerts {len(told.alerts)}, units {told.units}, {place}, {told.first_month} to {told.last_month}"
+        f"alerts {len(told.alerts)}, units {told.units}, {place}, "
+        f"{told.first_month} to {told.last_month}"
         f" · {told.units} 台机组，{len(told.alerts)} 条告警"
     )
     if told.suppressed:

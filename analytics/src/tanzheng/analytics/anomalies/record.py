@@ -40,15 +40,12 @@ def encode(alert: Alert) -> dict[str, Any]:
 def decode(value: object, where: str) -> Alert:
     """The alert of a record; `EncodingError` names what has the wrong form."""
     source = closed.record(value, KEYS, where)
-    texts = {name: closed.text(source, name, where) for name in TEXTS}
-    numbers = {
-        name: _number(source[name], f"{where}.{name}")
-        for name in ("score", "limit", "effect_percent")
-    }
+    plain: dict[str, Any] = {name: closed.text(source, name, where) for name in TEXTS}
+    for name in ("score", "limit", "effect_percent"):
+        plain[name] = _number(source[name], f"{where}.{name}")
     effect_t = source["effect_t"]
     return Alert(
-        **texts,
-        **numbers,
+        **plain,
         months=_words(source, "months", where),
         effect_t=None if effect_t is None else _number(effect_t, f"{where}.effect_t"),
         marks=_words(source, "marks", where),
@@ -93,19 +90,19 @@ def _evidence(item: Evidence) -> dict[str, Any]:
 
 def _read_evidence(value: object, where: str) -> Evidence:
     source = closed.record(value, EVIDENCE_KEYS, where)
-    numbers = [
+    off, spread = (
         None if source[name] is None else _number(source[name], f"{where}.{name}")
         for name in ("off_percent", "spread_percent")
-    ]
+    )
     twin = None
     if source["twin"] is not None:
         inner = closed.record(source["twin"], TWIN_KEYS, f"{where}.twin")
         twin = Twin(*(closed.text(inner, name, f"{where}.twin") for name in TWIN_KEYS))
-    texts = (closed.text(source, name, where) for name in ("month", "en", "zh"))
-    return Evidence(*texts, *numbers, twin)
+    month, en, zh = (closed.text(source, name, where) for name in ("month", "en", "zh"))
+    return Evidence(month, en, zh, off, spread, twin)
 
 
 def _read_rival(value: object, where: str) -> Rival:
     source = closed.record(value, RIVAL_KEYS, where)
-    texts = (closed.text(source, name, where) for name in ("input", "en", "zh"))
-    return Rival(*texts, _number(source["score"], f"{where}.score"))
+    name, en, zh = (closed.text(source, key, where) for key in ("input", "en", "zh"))
+    return Rival(name, en, zh, _number(source["score"], f"{where}.score"))

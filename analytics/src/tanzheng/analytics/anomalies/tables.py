@@ -8,7 +8,7 @@ is shows in its columns: `report_id` makes it `lab_report`, `point` `point_month
 import csv
 import difflib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,8 @@ def read_tables(paths: Sequence[Path]) -> Tables:
         raise TableInvalid(flaws)
     if "unit_month" not in found:
         raise BadInput(f"expected a table of unit-months, got {', '.join(sorted(found))} only")
-    return Tables(*(found.get(name, _empty(name)) for name in TABLES), digests)
+    tables = {name: found.get(name, _empty(name)) for name in TABLES}
+    return Tables(**tables, files=digests)
 
 
 def _read(path: Path) -> bytes:
@@ -249,8 +250,7 @@ def _wrong_texts(column: pl.Series, name: str) -> tuple[pl.Series, tuple[str, st
     return column.is_in(wrong), words
 
 
-def _holds(check: "object", text: str) -> bool:
-    assert callable(check)
+def _holds(check: Callable[[str], object], text: str) -> bool:
     try:
         check(text)
     except BadInput:
