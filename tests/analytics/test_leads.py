@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,13 @@ def test_an_office_answers_in_place_of_the_enterprise_but_not_its_own_lead(desk:
 
 
 def moves_of(desk: Desk) -> dict[str, Callable[[Seat], object]]:
-    return {
+    plain: dict[str, Callable[[Seat], object]] = {
+        kind: partial(desk.move, kind) for kind in ("accept", "send_back", "reopen")
+    }
+    return plain | {
         "hand_down": lambda seat: desk.move("hand_down", seat, to=ENTERPRISE),
         "answer": desk.answer,
         "close": lambda seat: desk.move("close", seat, outcome="explained"),
-    } | {
-        kind: lambda seat, kind=kind: desk.move(kind, seat)  # type: ignore[misc]
-        for kind in ("accept", "send_back", "reopen")
     }
 
 

@@ -8,7 +8,11 @@ import typer
 from tanzheng.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
+
+    from tanzheng.analytics.anomalies.suppression import Suppression
 
 app = typer.Typer(help="Anomalies with a cause: detect, explain · 异常检测", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
@@ -39,6 +43,15 @@ def detect(
     seat: Annotated[
         str, typer.Option("--as", help="nation, 320000 (province), 320500 (city) · 监管层级")
     ] = "nation",
+    suppressions: Annotated[
+        Path | None, typer.Option(help="Suppressions (TOML), with --leads · 豁免文件")
+    ] = None,
+    leads: Annotated[
+        Path | None, typer.Option(help="Journal whose closed leads they name · 线索台账")
+    ] = None,
+    today: Annotated[
+        str | None, typer.Option(help="Day for the end of suppressions, YYYY-MM-DD · 日期")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="New JSON file for explain and leads · 告警文件")
     ] = None,
@@ -52,7 +65,8 @@ def detect(
     from tanzheng.analytics.anomalies.tables import read_tables
     from tanzheng.analytics.seats import Seat
 
-    told = reports.report(read_tables(files), Seat.parse(seat))
+    aside = _suppressions(suppressions, leads, today)
+    told = reports.report(read_tables(files), Seat.parse(seat), aside)
     text = _json_text(reports.encode(told))
     if out is not None:
         _create(out, text.encode())
@@ -81,6 +95,20 @@ def explain(
     from tanzheng.analytics.anomalies.pages import alert_page
 
     _print(alert_page(found))
+
+
+def _suppressions(
+    path: Path | None, leads: Path | None, today: str | None
+) -> "Sequence[Suppression]":
+    if path is None and leads is None:
+        return ()
+    if path is None or leads is None:
+        raise BadInput("expected --suppressions and --leads together, got one of them")
+    from tanzheng.analytics.anomalies.suppression import read_suppressions
+    from tanzheng.analytics.leads.register import read
+    from tanzheng.analytics.today import day
+
+    return read_suppressions(_read(path), str(path), read(leads), day(today))
 
 
 def _json_text(value: object) -> str:

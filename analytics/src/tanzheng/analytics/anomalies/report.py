@@ -12,6 +12,7 @@ from tanzheng.analytics.anomalies.alert import Alert
 from tanzheng.analytics.anomalies.detect import Examination, examine
 from tanzheng.analytics.anomalies.graph import load_graph
 from tanzheng.analytics.anomalies.scope import place, seen_by
+from tanzheng.analytics.anomalies.suppression import Suppression
 from tanzheng.analytics.anomalies.tables import Tables
 from tanzheng.analytics.seats import Level, Place, Seat
 from tanzheng.core import closed, strict_json
@@ -55,8 +56,11 @@ class Report:
         return found[0]
 
 
-def report(tables: Tables, seat: Seat) -> Report:
-    """The report for a supervisor's seat: statistics by all rows, alerts of its own enterprises."""
+def report(tables: Tables, seat: Seat, aside: Sequence[Suppression] = ()) -> Report:
+    """The report for a supervisor's seat: statistics by all rows, alerts of its own enterprises.
+
+    What `aside` covers stays in the report, and is marked.
+    """
     if seat.level is Level.ENTERPRISE:
         raise BadInput(
             f"expected the seat of a supervisor, got {seat}: an enterprise is told by a lead"
@@ -65,6 +69,7 @@ def report(tables: Tables, seat: Seat) -> Report:
     found = examine(tables.unit_month, tables.lab_report, tables.point_month)
     mine = _rows_of(found, seat)
     months = [f"{month:%Y-%m}" for month in found.fleet.months]
+    alerts = tuple(seen_by(alert, seat) for alert in found.alerts if seat.covers(place(alert)))
     return Report(
         seat,
         load_graph().digest,
@@ -75,8 +80,8 @@ def report(tables: Tables, seat: Seat) -> Report:
         dict(sorted(Counter(found.fleet.unit_class).items())),
         tables.unit_month.filter(pl.col("sector") != "power").height,
         tuple(found.fleet.units[row] for row in mine if not found.levels[row]),
-        tuple(seen_by(alert, seat) for alert in found.alerts if seat.covers(place(alert))),
-        {},
+        alerts,
+        {alert.id: item.number for alert in alerts for item in aside if item.covers(alert)},
     )
 
 

@@ -3,7 +3,7 @@
 The command line believes who somebody says they are: whoever may write the file may move any lead.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,13 +75,14 @@ def show(journal: Journal, lead: Name, seat: As = "nation", as_json: Json = Fals
     """Show one lead: its alert, where it stands, each move · 线索详情."""
     from tanzheng.analytics.leads import pages, register
     from tanzheng.analytics.seats import Seat
+    from tanzheng.analytics.today import day
 
     reader = Seat.parse(seat)
     found = register.find_seen(register.read(journal), lead, reader)
     if as_json:
         _echo_json(pages.lead_json(found, reader))
     else:
-        _print(pages.lead_page(found, reader, _day(None)))
+        _print(pages.lead_page(found, reader, day(None)))
 
 
 @app.command("hand-down")
@@ -228,8 +229,9 @@ def _moved(lead: "Lead", seat: str, *, as_json: bool) -> None:
 def _show(journal: Path, seat: str, today: str | None, *, as_json: bool, waiting: bool) -> None:
     from tanzheng.analytics.leads import pages, register
     from tanzheng.analytics.seats import Seat
+    from tanzheng.analytics.today import day
 
-    reader, day = Seat.parse(seat), _day(today)
+    reader = Seat.parse(seat)
     leads = register.seen(register.read(journal), reader)
     if waiting:
         leads = sorted(
@@ -239,7 +241,7 @@ def _show(journal: Path, seat: str, today: str | None, *, as_json: bool, waiting
     if as_json:
         _echo_json({"leads": [pages.lead_json(lead, reader) for lead in leads]})
     else:
-        _print(pages.list_page(leads, day))
+        _print(pages.list_page(leads, day(today)))
 
 
 def _from_alert(alerts: Path, name: str) -> "Subject":
@@ -276,17 +278,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: expected a file, got {error.strerror}") from None
-
-
-def _day(text: str | None) -> date:
-    from tanzheng.core.calendar import CHINA
-
-    if text is None:
-        return CHINA.day(int(datetime.now(UTC).timestamp() * 1000))
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"--today: expected YYYY-MM-DD, got {text!r}") from None
 
 
 def _echo_json(value: dict[str, Any]) -> None:

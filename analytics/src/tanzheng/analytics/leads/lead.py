@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from tanzheng.analytics.anomalies.alert import Alert
 from tanzheng.analytics.leads.moves import Move, Subject
 from tanzheng.analytics.leads.words import lead_data
 from tanzheng.analytics.seats import LEVEL_NAMES, Level, Seat, seat_of
@@ -87,7 +88,13 @@ class Lead:
 
     @property
     def outcome(self) -> str | None:
+        """How it was closed; None while it is not."""
         return self.last.outcome
+
+    @property
+    def about(self) -> Alert | None:
+        """The alert it was opened from; None where by hand."""
+        return self.subject.alert
 
     def seen_by(self, seat: Seat) -> bool:
         """Those who ever had it see it, and every office above its opener."""
