@@ -144,6 +144,8 @@ def test_an_enterprise_runs_no_detection(folder: Path) -> None:
         (3, "enterprise", "E 1", "line 3, enterprise: expected letters"),
         (3, "sector", "power2", "line 3, sector: expected one of power"),
         (3, "month", "2023-01", "line 3, month: expected each enterprise, unit, month once"),
+        (9, "division_code", "330212", "line 9, division_code: expected '320583' as in the first"),
+        (9, "unit_class", "gas", "line 9, unit_class: expected 'coal_over_300mw' as in the first"),
         (1, "coal_t", "coal_tt", "expected no column 'coal_tt', perhaps coal_t"),
         (1, "unit_class", "fuel_source", "expected a column unit_class"),
     ],

@@ -39,6 +39,8 @@ ONCE = {
     "lab_report": ("enterprise", "unit", "month"),
     "point_month": ("enterprise", "unit", "month", "point"),
 }
+# Who may see an enterprise, and whom a unit is compared with, must not hang on the month.
+CONSTANT = {"division_code": ("enterprise",), "unit_class": ("enterprise", "unit")}
 FILLED = ("enterprise", "unit", "month", "sector", "division_code", "unit_class", "point", "field")
 
 
@@ -177,6 +179,8 @@ def _checked(raw: _Raw, shape: TableShape) -> tuple[pl.DataFrame, list[Flaw]]:
         flaws.append(Flaw(raw.name, "expected rows, got none", "没有数据行"))
     if not flaws:
         flaws += _doubled(raw, table, ONCE[shape.name])
+        for name, keys in CONSTANT.items():
+            flaws += _changing(raw, table, name, keys) if name in table.columns else []
     return table, flaws
 
 
@@ -267,4 +271,20 @@ def _doubled(raw: _Raw, table: pl.DataFrame, keys: Sequence[str]) -> list[Flaw]:
             f"{'、'.join(keys)} 重复",
         )
         for row in again
+    ]
+
+
+def _changing(raw: _Raw, table: pl.DataFrame, name: str, keys: Sequence[str]) -> list[Flaw]:
+    """The rows whose value is not that of the key's first row."""
+    first = pl.col(name).first().over(keys)
+    other = table.select(pl.col(name) != first).to_series().arg_true().to_list()
+    was = table.select(first).to_series()
+    return [
+        Flaw(
+            raw.where(row, name),
+            f"expected {was[row]!r} as in the first row of {' '.join(table.select(keys).row(row))}"
+            f", got {table[name][row]!r}",
+            f"同一对象应保持一致：{was[row]!r}",
+        )
+        for row in other
     ]
