@@ -185,9 +185,9 @@ def test_no_table(tmp_path: Path, data: bytes, says: str) -> None:
 
 
 def test_chinese_spreadsheets_in_gb18030_are_read(folder: Path, tmp_path: Path) -> None:
-    path = cell(folder / "unit_month.csv", 2, "unit_class", "常规燃煤", tmp_path / "unit_month.csv")
+    path = cell(folder / "unit_month.csv", 2, "fuel", "烟煤", tmp_path / "unit_month.csv")
     path.write_bytes(path.read_text().encode("gb18030"))
-    assert read_tables([path]).unit_month["unit_class"][0] == "常规燃煤"
+    assert read_tables([path]).unit_month["fuel"][0] == "烟煤"
 
 
 def test_two_reports_of_a_month_are_refused(folder: Path, tmp_path: Path) -> None:
