@@ -329,7 +329,8 @@ def test_a_suppressed_alert_stays_in_the_report(folder: Path, tmp_path: Path, to
     marked = {a["alert"]["enterprise"]: a["suppressed_by"] for a in found["alerts"]}
     assert marked == {"E004": 1, "E011": None, "E018": None}
     assert "1 set aside by a suppression" in invoke(*words, "--today", "2025-06-01")
+    assert [a["lead"] for a in found["alerts"] if a["suppressed_by"]] == ["L0001"]
     found = json.loads(invoke(*words, "--today", "2026-06-01", "--json"))
     assert not any(a["suppressed_by"] for a in found["alerts"])
-    with pytest.raises(BadInput, match="--suppressions and --leads together"):
+    with pytest.raises(BadInput, match="expected --leads beside --suppressions"):
         invoke("detect", *files(folder), "--suppressions", aside)

@@ -145,6 +145,29 @@ def test_a_unit_with_few_months_is_not_judged(honest: Fleet) -> None:
     assert (levels == 0).tolist() == [f"E{n:03d}" == UNIT for n in range(1, 25)]
 
 
+def booked_low(fleet: Fleet, *months: tuple[date, float]) -> Fleet:
+    """Fuel of some months of the unit booked at a share."""
+    table = fleet.unit_month
+    for month, share in months:
+        here = (pl.col("enterprise") == UNIT) & (pl.col("month") == month)
+        low = pl.when(here).then(pl.col("coal_t") * share).otherwise(pl.col("coal_t"))
+        table = table.with_columns(low.alias("coal_t"))
+    return replace(fleet, unit_month=table)
+
+
+def test_a_unit_has_one_alert_a_year_the_worst(honest: Fleet) -> None:
+    before = date(2023, 5, 1)
+    faulty = booked_low(honest, (before, 0.93), (MONTH, 0.93), (OTHER, 0.90))
+    assert faulty.found() == [(UNIT, ("2024-09",)), (UNIT, ("2023-05",))]
+
+
+def test_what_is_known_does_not_hide_what_is_new(honest: Fleet) -> None:
+    faulty = booked_low(honest, (MONTH, 0.93), (OTHER, 0.90))
+    known = frozenset({(UNIT, "U1", "fuel", "2024-09")})
+    found = examine(**vars(faulty), known=known).alerts
+    assert {alert.months for alert in found} == {("2024-09",), ("2024-05",)}
+
+
 # ------------------------------------------------------------------ marks
 
 

@@ -156,9 +156,13 @@ def test_only_a_supervisor_of_the_place_opens(desk: Desk, seat: Seat) -> None:
 
 def test_an_alert_has_one_lead(desk: Desk) -> None:
     desk.open()
-    with pytest.raises(BadInput, match="expected one without a lead, got L0001, which is held"):
-        desk.open()
-    assert desk.open(subject=replace(SUBJECT, alert=None)).id == "L0002"
+    grown = replace(ALERT, id="other", months=(*ALERT.months, "2024-11"))
+    for alert in (ALERT, grown):
+        with pytest.raises(BadInput, match="got one that L0001 is about, which is held"):
+            desk.open(subject=replace(SUBJECT, alert=alert, months=alert.months))
+    other = replace(ALERT, months=("2024-11",))
+    assert desk.open(subject=replace(SUBJECT, alert=other, months=("2024-11",))).id == "L0002"
+    assert desk.open(subject=replace(SUBJECT, alert=None)).id == "L0003"
 
 
 def test_who_sees_a_lead(desk: Desk) -> None:

@@ -33,12 +33,13 @@ def asked(*words: object) -> Any:
 @pytest.fixture
 def alerts(tmp_path: Path) -> Path:
     """An alert file as `anomalies detect --out` writes it."""
-    told = {
+    told: dict[str, Any] = {
         "version": 1, "seat": "nation", "graph_sha256": "00" * 32, "files": {},
         "first_month": "2023-01", "last_month": "2024-12", "units": 1, "peers": {},
         "other_sector_rows": 0, "not_looked_at": [],
-        "alerts": [{"suppressed_by": None, "alert": record.encode(ALERT)}],
     }  # fmt: skip
+    marks = dict.fromkeys(("suppressed_by", "lead", "lead_state"))
+    told["alerts"] = [{**marks, "alert": record.encode(ALERT)}]
     path = tmp_path / "alerts.json"
     path.write_text(json.dumps(told))
     return path

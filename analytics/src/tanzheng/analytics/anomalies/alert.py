@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tanzheng.analytics.anomalies.detect import Found
     from tanzheng.analytics.anomalies.marks import Mark
 
+Known = tuple[str, str, str, str]
+"""Enterprise, unit, what is blamed, month (YYYY-MM)."""
 EVIDENCE_MIN = 2.0
 """Residuals within two standard deviations are not shown as evidence."""
 
@@ -74,6 +76,10 @@ class Alert:
     zh: str
     check_en: str
     check_zh: str
+
+    def known_as(self) -> frozenset[Known]:
+        """How later runs recognise it, though its months or course may have grown."""
+        return frozenset((self.enterprise, self.unit, self.blames, month) for month in self.months)
 
 
 MOVES_TONNES = {"fuel", "carbon", "ncv"}

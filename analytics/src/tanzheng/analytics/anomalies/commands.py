@@ -8,11 +8,11 @@ import typer
 from tanzheng.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
-    from tanzheng.analytics.anomalies.suppression import Suppression
+    from tanzheng.analytics.anomalies.suppression import KnownLead, Suppression
 
 app = typer.Typer(help="Anomalies with a cause: detect, explain · 异常检测", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]
@@ -47,7 +47,7 @@ def detect(
         Path | None, typer.Option(help="Suppressions (TOML), with --leads · 豁免文件")
     ] = None,
     leads: Annotated[
-        Path | None, typer.Option(help="Journal whose closed leads they name · 线索台账")
+        Path | None, typer.Option(help="Journal of leads: what is known is marked · 线索台账")
     ] = None,
     today: Annotated[
         str | None, typer.Option(help="Day for the end of suppressions, YYYY-MM-DD · 日期")
@@ -63,10 +63,14 @@ def detect(
     """
     from tanzheng.analytics.anomalies import report as reports
     from tanzheng.analytics.anomalies.tables import read_tables
+    from tanzheng.analytics.leads import register
     from tanzheng.analytics.seats import Seat
 
-    aside = _suppressions(suppressions, leads, today)
-    told = reports.report(read_tables(files), Seat.parse(seat), aside)
+    if suppressions is not None and leads is None:
+        raise BadInput("expected --leads beside --suppressions, got none")
+    known = register.read(leads) if leads is not None else {}
+    aside = _suppressions(suppressions, known, today)
+    told = reports.report(read_tables(files), Seat.parse(seat), aside, list(known.values()))
     text = _json_text(reports.encode(told))
     if out is not None:
         _create(out, text.encode())
@@ -98,17 +102,14 @@ def explain(
 
 
 def _suppressions(
-    path: Path | None, leads: Path | None, today: str | None
+    path: Path | None, leads: "Mapping[str, KnownLead]", today: str | None
 ) -> "Sequence[Suppression]":
-    if path is None and leads is None:
+    if path is None:
         return ()
-    if path is None or leads is None:
-        raise BadInput("expected --suppressions and --leads together, got one of them")
     from tanzheng.analytics.anomalies.suppression import read_suppressions
-    from tanzheng.analytics.leads.register import read
     from tanzheng.analytics.today import day
 
-    return read_suppressions(_read(path), str(path), read(leads), day(today))
+    return read_suppressions(_read(path), str(path), leads, day(today))
 
 
 def _json_text(value: object) -> str:

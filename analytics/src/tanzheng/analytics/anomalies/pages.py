@@ -37,7 +37,7 @@ def _alerts(told: Report) -> Table:
     for alert in told.alerts:
         aside = alert.id in told.suppressed
         table.add_row(
-            alert.id,
+            "\n".join([alert.id, " ".join(told.leads.get(alert.id, ()))]),
             f"{alert.enterprise} {alert.unit}\n{span(alert)}",
             Text.assemble(alert.en, "\n", (alert.zh, "dim")),
             f"{alert.effect_percent:+.1f} %\n{_tonnes(alert)}",

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 
 from tanzheng.analytics.anomalies import record
-from tanzheng.analytics.anomalies.alert import Alert
+from tanzheng.analytics.anomalies.alert import Alert, Known
 from tanzheng.analytics.anomalies.detect import Examination, examine
 from tanzheng.analytics.anomalies.graph import load_graph
 from tanzheng.analytics.anomalies.scope import place, seen_by
-from tanzheng.analytics.anomalies.suppression import Suppression
+from tanzheng.analytics.anomalies.suppression import KnownLead, Suppression
 from tanzheng.analytics.anomalies.tables import Tables
 from tanzheng.analytics.seats import Level, Place, Seat
 from tanzheng.core import closed, strict_json
@@ -23,7 +23,7 @@ KEYS = (
     "version", "seat", "graph_sha256", "files", "first_month", "last_month", "units", "peers",
     "other_sector_rows", "not_looked_at", "alerts",
 )  # fmt: skip
-ALERT_KEYS = ("suppressed_by", "alert")
+ALERT_KEYS = ("suppressed_by", "lead", "lead_state", "alert")
 LISTED_MAX = 100_000
 
 
@@ -31,7 +31,8 @@ LISTED_MAX = 100_000
 class Report:
     """`peers` counts the units of each class in all tables, `units` those of the seat that were
     looked at; `suppressed` maps an alert's id to the number of the suppression that sets it
-    aside; `not_looked_at` are (enterprise, unit) without enough months."""
+    aside, `leads` to the lead that is about it and its state; `not_looked_at` are (enterprise,
+    unit) without enough months."""
 
     seat: Seat
     graph_sha256: str
@@ -44,6 +45,7 @@ class Report:
     not_looked_at: tuple[tuple[str, str], ...]
     alerts: tuple[Alert, ...]
     suppressed: Mapping[str, int]
+    leads: Mapping[str, tuple[str, str]]
 
     def alert(self, name: str) -> Alert:
         """The alert whose id begins with `name`; `BadInput` unless there is just one."""
@@ -56,17 +58,24 @@ class Report:
         return found[0]
 
 
-def report(tables: Tables, seat: Seat, aside: Sequence[Suppression] = ()) -> Report:
+def report(
+    tables: Tables,
+    seat: Seat,
+    aside: Sequence[Suppression] = (),
+    leads: Sequence[KnownLead] = (),
+) -> Report:
     """The report for a supervisor's seat: statistics by all rows, alerts of its own enterprises.
 
-    What `aside` covers stays in the report, and is marked.
+    What `aside` covers or `leads` are about stays in the report, and is marked.
     """
     if seat.level is Level.ENTERPRISE:
         raise BadInput(
             f"expected the seat of a supervisor, got {seat}: an enterprise is told by a lead"
             " · 企业通过线索获知"
         )
-    found = examine(tables.unit_month, tables.lab_report, tables.point_month)
+    about = [lead.about for lead in leads if lead.about is not None]
+    known = frozenset[Known]().union(*(alert.known_as() for alert in about))
+    found = examine(tables.unit_month, tables.lab_report, tables.point_month, known=known)
     mine = _rows_of(found, seat)
     months = [f"{month:%Y-%m}" for month in found.fleet.months]
     alerts = tuple(seen_by(alert, seat) for alert in found.alerts if seat.covers(place(alert)))
@@ -82,6 +91,12 @@ def report(tables: Tables, seat: Seat, aside: Sequence[Suppression] = ()) -> Rep
         tuple(found.fleet.units[row] for row in mine if not found.levels[row]),
         alerts,
         {alert.id: item.number for alert in alerts for item in aside if item.covers(alert)},
+        {
+            alert.id: (lead.id, str(lead.state))
+            for lead in leads
+            for alert in alerts
+            if lead.about and lead.about.known_as() & alert.known_as() and lead.seen_by(seat)
+        },
     )
 
 
@@ -107,10 +122,17 @@ def encode(told: Report) -> dict[str, Any]:
         "peers": dict(told.peers),
         "other_sector_rows": told.other_sector_rows,
         "not_looked_at": [list(unit) for unit in told.not_looked_at],
-        "alerts": [
-            {"suppressed_by": told.suppressed.get(alert.id), "alert": record.encode(alert)}
-            for alert in told.alerts
-        ],
+        "alerts": [_encode(told, alert) for alert in told.alerts],
+    }
+
+
+def _encode(told: Report, alert: Alert) -> dict[str, Any]:
+    lead, state = told.leads.get(alert.id, (None, None))
+    return {
+        "suppressed_by": told.suppressed.get(alert.id),
+        "lead": lead,
+        "lead_state": state,
+        "alert": record.encode(alert),
     }
 
 
@@ -118,7 +140,7 @@ def decode(data: bytes, where: str) -> Report:
     """The report that `encode` made; `EncodingError` names what has the wrong form."""
     source = closed.record(strict_json.loads(data, where), KEYS, where)
     closed.version(source, VERSION, where)
-    alerts, suppressed = _alerts(source, where)
+    alerts, suppressed, leads = _alerts(source, where)
     units = closed.items(source, "not_looked_at", where, LISTED_MAX)
     return Report(
         Seat.parse(closed.text(source, "seat", where)),
@@ -132,19 +154,26 @@ def decode(data: bytes, where: str) -> Report:
         tuple(_pair(unit, f"{where}.not_looked_at") for unit in units),
         alerts,
         suppressed,
+        leads,
     )
 
 
-def _alerts(source: Mapping[str, Any], where: str) -> tuple[tuple[Alert, ...], dict[str, int]]:
+def _alerts(
+    source: Mapping[str, Any], where: str
+) -> tuple[tuple[Alert, ...], dict[str, int], dict[str, tuple[str, str]]]:
     alerts: list[Alert] = []
     suppressed: dict[str, int] = {}
+    leads: dict[str, tuple[str, str]] = {}
     for n, item in enumerate(closed.items(source, "alerts", where, LISTED_MAX)):
         here = f"{where}.alerts[{n}]"
         row = closed.record(item, ALERT_KEYS, here)
         alerts.append(record.decode(row["alert"], f"{here}.alert"))
         if row["suppressed_by"] is not None:
             suppressed[alerts[-1].id] = closed.integer(row, "suppressed_by", here)
-    return tuple(alerts), suppressed
+        if row["lead"] is not None:
+            lead, state = (closed.text(row, key, here) for key in ("lead", "lead_state"))
+            leads[alerts[-1].id] = (lead, state)
+    return tuple(alerts), suppressed, leads
 
 
 def _map(source: Mapping[str, Any], key: str, where: str, kind: type[Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from tanzheng.analytics import suppression
 from tanzheng.analytics.anomalies.alert import Alert
+from tanzheng.analytics.seats import Seat
 from tanzheng.analytics.suppression import Scope
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
@@ -35,14 +36,25 @@ REASONS: Mapping[str, tuple[str, str]] = {
 CLOSED_AS = "false_alert"
 
 
-class ClosedLead(Protocol):
-    """What is asked of a lead: how it was closed (None while open), and the alert it was about."""
+class KnownLead(Protocol):
+    """What is asked of a lead: where it stands, how it was closed (None while open), and the
+    alert that it was opened from (None where by hand)."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
 
     @property
     def outcome(self) -> str | None: ...
 
     @property
     def about(self) -> Alert | None: ...
+
+    def seen_by(self, seat: Seat) -> bool:
+        """Whether the seat may know of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Suppression:
 
 
 def read_suppressions(
-    raw: bytes, where: str, leads: Mapping[str, ClosedLead], today: date
+    raw: bytes, where: str, leads: Mapping[str, KnownLead], today: date
 ) -> Sequence[Suppression]:
     """Those of a file that are in force today; `BadInput` says which row is wrong, and how."""
     found = [_read(row, number, at, leads) for number, row, at in suppression.rows(raw, where)]
@@ -71,7 +83,7 @@ def read_suppressions(
 
 
 def _read(
-    row: Mapping[str, Any], number: int, where: str, leads: Mapping[str, ClosedLead]
+    row: Mapping[str, Any], number: int, where: str, leads: Mapping[str, KnownLead]
 ) -> Suppression:
     scope = suppression.scope(row, ("lead", "input"), REASONS, where)
     lead = leads.get(row["lead"])

@@ -39,14 +39,15 @@ def read(path: Path) -> Leads:
 
 
 def open_lead(path: Path, seat: Seat, by: str, note: str, subject: Subject, at: datetime) -> Lead:
-    """A new lead, numbered in the journal; an alert has one lead, which may be reopened."""
+    """A new lead, numbered in the journal; what an alert is about (unit, input,
+    months) has one lead, which may be reopened."""
 
     def make(leads: Leads) -> Move:
-        alert = subject.alert
+        about = subject.alert.known_as() if subject.alert else frozenset()
         for other in leads.values():
-            if alert and other.subject.alert and other.subject.alert.id == alert.id:
+            if other.about and other.about.known_as() & about:
                 raise BadInput(
-                    f"alert {alert.id}: expected one without a lead, got {other.id}, "
+                    f"expected an alert without a lead, got one that {other.id} is about, "
                     f"which is {other.state} · 该告警已有线索"
                 )
         return Move("open", f"L{len(leads) + 1:04d}", seat, by, note, None, subject=subject)
