@@ -176,3 +176,27 @@ def test_two_processes_take_turns(tmp_path: Path) -> None:
     entries = journal(path).read()
     assert sorted(entry.body for entry in entries) == ["a"] * 20 + ["b"] * 20
     assert json.loads(path.read_bytes().splitlines()[39])["n"] == 40
+
+
+ENDLESS = APPENDER.replace("range(20)", "iter(int, 1)").replace(
+    'writer.append({"text": sys.argv[2]}, datetime(2025, 4, 1, tzinfo=UTC))',
+    'print(writer.append({"text": sys.argv[2] * 300}, datetime(2025, 4, 1, tzinfo=UTC)).number,'
+    " flush=True)",
+)
+
+
+@pytest.mark.parametrize("entries", [1, 7, 23])
+def test_what_was_confirmed_survives_a_killed_writer(tmp_path: Path, entries: int) -> None:
+    """Killed while it writes, after at least `entries` lines: each confirmed line is there."""
+    path, confirmed = tmp_path / "j", tmp_path / "confirmed"
+    with confirmed.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-c", ENDLESS, path, "a"], stdout=out)
+        while confirmed.read_bytes().count(b"\n") < entries:
+            assert process.poll() is None
+        process.kill()
+        process.wait()
+    last = int(confirmed.read_bytes().splitlines()[-1])
+    made = journal(path)
+    made.cut_torn()
+    assert len(made.read()) >= last >= entries
+    assert made.fsck().faults == ()
