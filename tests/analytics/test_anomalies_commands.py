@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from analytics.leads import ALERT, PLACE, SUBJECT, Desk
@@ -17,7 +19,7 @@ from tanzheng.analytics.anomalies.report import Report, report
 from tanzheng.analytics.anomalies.suppression import Suppression, read_suppressions
 from tanzheng.analytics.anomalies.tables import TableInvalid, read_tables
 from tanzheng.analytics.leads import register
-from tanzheng.analytics.seats import NATION
+from tanzheng.analytics.seats import NATION, Seat
 from tanzheng.core.errors import BadInput, EncodingError
 
 NAMES = ("unit_month", "lab_report", "point_month")
@@ -72,6 +74,16 @@ def test_csv_and_parquet_say_the_same(folder: Path, tmp_path: Path, told: Report
         table.write_parquet(tmp_path / f"{name}.parquet")
     other = report(read_tables([tmp_path / f"{name}.parquet" for name in NAMES]), NATION)
     assert other.alerts == told.alerts
+
+
+def test_parquet_may_hold_moments_and_numbers_that_are_none(tmp_path: Path) -> None:
+    table = example_tables()["unit_month"].with_columns(
+        pl.col("month").cast(pl.Datetime), coal_other_use_t=pl.lit(float("nan"))
+    )
+    table.write_parquet(tmp_path / "unit_month.parquet")
+    read = read_tables([tmp_path / "unit_month.parquet"]).unit_month
+    assert read["month"].dtype == pl.Date
+    assert read["coal_other_use_t"].null_count() == read.height
 
 
 def test_a_report_survives_its_json(told: Report) -> None:
@@ -184,6 +196,28 @@ def test_no_table(tmp_path: Path, data: bytes, says: str) -> None:
         read_tables([tmp_path / "a.csv"])
 
 
+LINES = st.lists(st.sampled_from(
+    ["enterprise", "unit", "month", "sector", "division_code", "unit_class", "fuel", "coal_t",
+     "report_id", "point", "E1", "2024-01", "2024-01-01", "power", "320583", "1e999", "-0", "1",
+     "", " ", '"', "\0", "x", "煤"]
+).map(str), max_size=9).map(",".join)  # fmt: skip
+
+
+@given(
+    st.one_of(st.binary(max_size=300), st.lists(LINES, max_size=6).map("\n".join).map(str.encode))
+)
+def test_any_bytes_are_a_table_or_a_named_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("garbage")
+    for name in ("a.csv", "a.parquet"):
+        (folder / name).write_bytes(data)
+        try:
+            read_tables([folder / name])
+        except BadInput as error:
+            assert name in str(error) or "expected" in str(error)  # noqa: PT017
+
+
 def test_chinese_spreadsheets_in_gb18030_are_read(folder: Path, tmp_path: Path) -> None:
     path = cell(folder / "unit_month.csv", 2, "fuel", "烟煤", tmp_path / "unit_month.csv")
     path.write_bytes(path.read_text().encode("gb18030"))
@@ -210,6 +244,8 @@ def test_what_is_not_looked_at_is_said(tmp_path: Path) -> None:
     told = report(read_tables([tmp_path / "unit_month.csv"]), NATION)
     assert told.not_looked_at == (("E001", "U1"),)
     assert (told.units, told.other_sector_rows) == (23, 3)
+    other = report(read_tables([tmp_path / "unit_month.csv"]), Seat.parse("330000"))
+    assert (other.not_looked_at, other.other_sector_rows) == ((), 0)
     text = invoke("detect", tmp_path / "unit_month.csv")
     assert "not looked at, too few months: 1 (E001 U1)" in text
     assert "3 rows of other sectors not looked at" in text

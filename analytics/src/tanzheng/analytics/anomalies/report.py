@@ -87,7 +87,7 @@ def report(
         months[-1],
         sum(bool(found.levels[row]) for row in mine),
         dict(sorted(Counter(found.fleet.unit_class).items())),
-        tables.unit_month.filter(pl.col("sector") != "power").height,
+        _other_sectors(tables, seat),
         tuple(found.fleet.units[row] for row in mine if not found.levels[row]),
         alerts,
         {alert.id: item.number for alert in alerts for item in aside if item.covers(alert)},
@@ -107,6 +107,12 @@ def _rows_of(found: Examination, seat: Seat) -> list[int]:
         for row, (enterprise, _) in enumerate(fleet.units)
         if seat.covers(Place(enterprise, fleet.divisions[row]))
     ]
+
+
+def _other_sectors(tables: Tables, seat: Seat) -> int:
+    others = tables.unit_month.filter(pl.col("sector") != "power")
+    places = others.select("enterprise", "division_code").iter_rows()
+    return sum(seat.covers(Place(*place)) for place in places)
 
 
 def encode(told: Report) -> dict[str, Any]:

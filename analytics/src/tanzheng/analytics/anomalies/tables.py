@@ -202,6 +202,8 @@ def _headings(raw: _Raw, shape: TableShape) -> Iterator[Flaw]:
 def _typed(raw: _Raw, name: str, kind: str) -> tuple[pl.Series, list[Flaw]]:
     """The column in its type, and the cells that are not of it."""
     given = raw.frame[name]
+    if given.dtype.is_float():
+        given = given.fill_nan(None)  # Parquet has both; the word in a CSV is no number
     if kind == "number":
         made = given.cast(pl.Float64, strict=False)
         bad = (given.is_not_null() & made.is_null()) | ~(made.is_finite() & (made >= 0))
@@ -227,8 +229,8 @@ def _flaw(raw: _Raw, row: int, name: str, given: object, words: tuple[str, str])
 
 
 def _dates(given: pl.Series, name: str) -> pl.Series:
-    if given.dtype == pl.Date:
-        made = given
+    if given.dtype.is_temporal():
+        made = given.cast(pl.Date, strict=False)
     else:
         text = given.cast(pl.String)
         text = text.str.replace(r"^(\d{4}-\d{2})$", "$1-01") if name == "month" else text
