@@ -32,6 +32,8 @@ SUMMARIES = {
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
     "rules": "Validation rules: list, explain, run, test · 校验规则",
+    "anomalies": "Anomalies with the input to blame: detect, explain · 异常检测",
+    "leads": "Leads: opened, handed down, answered, closed · 问题线索",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
