@@ -43,6 +43,12 @@ STATES = {
     "draft": Words("draft", "征求意见稿"),
     "unverified": Words("unverified", "未核对"),
 }
+CONSTANTS = {
+    "carbon.co2_mass": Words("molar mass of CO2", "二氧化碳摩尔质量"),
+    "carbon.carbon_mass": Words("molar mass of carbon", "碳摩尔质量"),
+    "coal_default": Words("(default)", "（缺省值）"),
+    "standard_coal.gj_per_tce": Words("heat of standard coal", "标准煤热值"),
+}
 UNITS = {"1e4Nm3": "10⁴ Nm³", "GJ/1e4Nm3": "GJ/10⁴ Nm³", "tC/1e4Nm3": "tC/10⁴ Nm³"}
 
 
@@ -68,6 +74,19 @@ def line_words(of: str, emission: str) -> Words:
         return figure_words(emission)
     label = _labels().get(of) or _labels().get(f"fuel.{of}")
     return label or Words(of, of)
+
+
+def constant_words(name: str) -> Words:
+    """What a constant of a pack is called: the words of its group, then of its quantity."""
+    group, _, rest = name.rpartition(".")
+    entry = next((FIELDS[p + rest] for p in ("", "fuel_", "coal_") if p + rest in FIELDS), None)
+    label = _labels().get(group)
+    if entry is None:
+        return CONSTANTS.get(name, Words(name, name))
+    if label is None:
+        extra = CONSTANTS.get(group, Words("", ""))
+        return Words(f"{entry.en} {extra.en}".strip(), f"{entry.zh}{extra.zh}")
+    return Words(f"{label.en}: {entry.en}", f"{label.zh} {entry.zh}")
 
 
 @cache
