@@ -22,7 +22,7 @@ from tanzheng.analytics.annual.pdf_style import (
     WIDTH,
     Style,
 )
-from tanzheng.analytics.annual.report import Report
+from tanzheng.analytics.annual.report import Report, accepted_months
 from tanzheng.analytics.annual.words import number
 
 _BAND = PAGE_HEIGHT * 0.58
@@ -120,13 +120,6 @@ def _facts(canvas: Canvas, write: _Writer, report: Report, style: Style, digest:
     write(style.say(texts.DIGEST), MARGIN, y, 8, GREY)
     write(digest, MARGIN, y - 15, 9, INK)
     write(report.software, MARGIN, y - 31, 8, GREY)
-
-
-def accepted_months(report: Report) -> tuple[int, int]:
-    """How many unit-months were accepted, and how many a whole year of the units has."""
-    months = [month for unit in report.units for month in unit.months]
-    states = [month.acceptance.state for month in months if month.acceptance]
-    return states.count("accepted"), 12 * len(report.units)
 
 
 def draw_frame(canvas: Any, report: Report, style: Style, digest: str, pages: int) -> None:

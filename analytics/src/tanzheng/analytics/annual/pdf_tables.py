@@ -1,6 +1,6 @@
 """The chapters of the PDF: the year, each unit, disclosure, factors, evidence, notes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +38,7 @@ def year_chapter(report: Report, style: Style, chart: MonthChart) -> list[Any]:
     story += [*style.section(say(texts.BY_MONTH)), chart, Spacer(1, 6)]
     story += [_months_by_unit(report, style)]
     story += style.section(say(texts.ENTERPRISE_FIGURES))
-    return [*story, _figure_table(report.figures, style)]
+    return [*story, _tiles(report.figures, style)]
 
 
 def _months_by_unit(report: Report, style: Style) -> Any:
@@ -61,14 +61,6 @@ def _months_by_unit(report: Report, style: Style) -> Any:
 
 def _shown(value: Decimal | None) -> str:
     return texts.NOT_FORMED if value is None else number(value)
-
-
-def _figure_table(figures: Iterable[Figure], style: Style) -> Any:
-    rows = [
-        [_label(item.name, style), number(item.value), unit_text(item.unit)] for item in figures
-    ]
-    headings = [style.say(word) for word in (texts.FIGURE, texts.VALUE, texts.MEASURE)]
-    return style.table(headings, rows, [2.6, 1.3, 0.9])
 
 
 def _label(name: str, style: Style) -> str:
@@ -141,12 +133,14 @@ def _month_tables(
         body = [[str(month), *(_of(figures, name) for name in part)] for month, figures in rows]
         body.append([style.say(texts.YEAR), *(whole.get(name, texts.NOT_FORMED) for name in part)])
         headings = [f"{_label(name, style)}\n{unit_text(units[name])}" for name in part]
-        if start:
-            yield Spacer(1, 8)
-        widths = style.fitting(body, 7)
-        yield style.table(
-            [style.say(texts.MONTH), *headings], body, widths, last_is_total=True, size=7
+        table = style.table(
+            [style.say(texts.MONTH), *headings],
+            body,
+            style.fitting(body, 7),
+            last_is_total=True,
+            size=7,
         )
+        yield KeepTogether([Spacer(1, 8), table] if start else [table])
 
 
 def _of(figures: Sequence[Figure], name: str) -> str:
@@ -251,8 +245,7 @@ def _evidence(report: Report, style: Style) -> list[Any]:
     for unit in report.units:
         for item in unit.months:
             accepted = item.acceptance
-            state = texts.STATES.get(accepted.state if accepted else "")
-            known = style.say(state) if state else (accepted.state if accepted else "")
+            known = style.say(texts.state_words(accepted.state if accepted else ""))
             rows.append(
                 [
                     unit.unit,

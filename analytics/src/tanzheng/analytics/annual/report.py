@@ -12,7 +12,7 @@ from tanzheng.analytics.accounting.tree import Source
 from tanzheng.analytics.annual import record
 from tanzheng.analytics.annual.disclosure import Row
 from tanzheng.analytics.annual.figures import Figure
-from tanzheng.analytics.annual.months import Factor
+from tanzheng.analytics.annual.months import ACCEPTED, Factor
 from tanzheng.analytics.annual.words import Words
 from tanzheng.analytics.annual.year import UnitYear, enterprise_figures, unit_year
 from tanzheng.core import canonical_json
@@ -112,6 +112,13 @@ def decode(data: bytes, where: str = "report.json") -> Report:
     report: Report = record.from_json(Report, canonical_json.loads(data, where), where)
     check_sums(report)
     return report
+
+
+def accepted_months(report: Report) -> tuple[int, int]:
+    """How many unit-months were accepted, and how many a whole year of the units has."""
+    months = [month for unit in report.units for month in unit.months]
+    states = [month.acceptance.state for month in months if month.acceptance]
+    return states.count(ACCEPTED), 12 * len(report.units)
 
 
 def total_of(units: Sequence[UnitYear], rounding: Rounding) -> Decimal:

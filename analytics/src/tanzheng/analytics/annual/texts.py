@@ -89,3 +89,8 @@ CONFIDENCES = Words(
     "D derived; P own proposal.",
     "S1 引自官方文本；S2 引自实现；M 凭记忆，待核实；D 推导；P 自拟建议。",
 )
+
+
+def state_words(state: str) -> Words:
+    """What a state of the evidence journal is called; the state itself where it has no words."""
+    return STATES.get(state, Words(state, state))
