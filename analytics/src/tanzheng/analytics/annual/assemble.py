@@ -49,7 +49,7 @@ def annual_report(
     year = _one_year(found)
     _once(found)
     units = [_unit(rows_, acceptances) for rows_ in _by_unit(found)]
-    missing = _missing(units, year)
+    missing = _missing(units, _filed_units(found), year)
     if missing and not partial:
         raise MonthsMissing(
             "expected evidence of twelve months for each unit, got none for "
@@ -155,14 +155,21 @@ def _acceptance(item: Evidence, acceptances: Sequence[Acceptance]) -> Acceptance
     return of_month[0]
 
 
-def _missing(units: Sequence[UnitYear], year: int) -> list[tuple[str, list[Month]]]:
-    absent = []
-    for unit in units:
-        there = {item.month for item in unit.months}
-        months = [Month(year, number) for number in MONTHS if Month(year, number) not in there]
-        if months:
-            absent.append((unit.unit, months))
-    return absent
+def _filed_units(found: Sequence[Evidence]) -> set[str]:
+    """Units of the plant file: one left out altogether lacks every month."""
+    return {unit for item in found for unit in item.plant_units}
+
+
+def _missing(
+    units: Sequence[UnitYear], filed: set[str], year: int
+) -> list[tuple[str, list[Month]]]:
+    there = {unit.unit: {item.month for item in unit.months} for unit in units}
+    whole = [Month(year, number) for number in MONTHS]
+    absent = [
+        (unit, [month for month in whole if month not in there.get(unit, ())])
+        for unit in sorted(filed | there.keys())
+    ]
+    return [(unit, months) for unit, months in absent if months]
 
 
 def _rounding(units: Sequence[UnitYear]) -> Rounding:

@@ -136,7 +136,7 @@ def _report(
 
 def _rendered(report: "Report", out: Path, language: str, font: Path | None) -> bytes:
     from tanzheng.analytics.annual.files import read_typeface
-    from tanzheng.analytics.annual.words import LANGUAGES
+    from tanzheng.analytics.annual.words import LANGUAGES, Language
     from tanzheng.core.errors import BadInput
 
     if out.suffix == ".json":
@@ -147,12 +147,12 @@ def _rendered(report: "Report", out: Path, language: str, font: Path | None) -> 
         return xlsx(report)
     if out.suffix != ".pdf":
         raise BadInput(f"--out: expected a name ending in .pdf, .xlsx or .json, got {out}")
-    chosen = next((known for known in LANGUAGES if known == language), None)
-    if chosen is None:
+    chosen: dict[str, Language] = {known: known for known in LANGUAGES}
+    if language not in chosen:
         raise BadInput(f"--language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
     from tanzheng.analytics.annual.pdf import pdf
 
-    return pdf(report, chosen, read_typeface(font))
+    return pdf(report, chosen[language], read_typeface(font))
 
 
 def _print(report: "Report", as_json: bool) -> None:

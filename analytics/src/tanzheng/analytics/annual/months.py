@@ -96,7 +96,10 @@ class UnitMonth:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A month as read, before it is put beside the others; `where` names its file or folder."""
+    """A month as read, before it is put beside the others; `where` names its file or folder.
+
+    `plant_units`: the units of the filed plant file, none where there is no such file.
+    """
 
     enterprise: str
     name: str
@@ -106,3 +109,4 @@ class Evidence:
     month: UnitMonth
     factors: tuple[Factor, ...]
     where: str
+    plant_units: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ class MonthChart(Flowable):
 
     def draw(self) -> None:
         """Axis, bars, legend on the canvas of the page."""
-        canvas = self.canv  # type: ignore[attr-defined]
+        canvas = self.canv
         top = max((sum(values, Decimal(0)) for _, values in self.months), default=Decimal(0))
         step = axis_step(top)
         whole = step * (int(top / step) + 1)

@@ -49,7 +49,8 @@ def from_json(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and kind is not Month:
         hints = get_type_hints(kind)
         row = closed.record(value, hints, where)
-        return kind(
+        make: Any = kind
+        return make(
             **{key: from_json(hint, row[key], f"{where}.{key}") for key, hint in hints.items()}
         )
     return _scalar(kind, {"value": value}, where)

@@ -6,10 +6,12 @@ from typing import Any
 
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 FACE = "Microsoft YaHei"
 DEEP, ACCENT, PALE, LINE, GREY, AMBER = "0E3B43", "1B7F79", "F1F6F5", "D3DEDD", "5F7178", "A8620A"
+LINE_POINTS = 14
 Cell = str | int | Decimal | None
 
 
@@ -22,7 +24,7 @@ class Page:
         sheet.page_setup.orientation = "landscape"
         sheet.page_setup.paperSize = "9"  # A4
         sheet.page_setup.fitToHeight = 0
-        sheet.sheet_properties.pageSetUpPr.fitToPage = True
+        sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
     def widths(self, widths: Sequence[float]) -> None:
         """Widths of the columns in characters."""
@@ -60,7 +62,7 @@ class Page:
         self.sheet.row_dimensions[self.row].height = 46
         self.row += 1
         if freeze:
-            self.sheet.freeze_panes = self.sheet.cell(self.row, 2)
+            self.sheet.freeze_panes = f"B{self.row}"
 
     def cells(
         self,
@@ -76,9 +78,24 @@ class Page:
             cell = self._write(place, value, size=8 if quiet else 10, bold=total, colour=colour)
             if total:
                 cell.fill = PatternFill("solid", fgColor=PALE)
+            cell.alignment = Alignment(
+                horizontal="right" if isinstance(value, Decimal) else "left",
+                vertical="top",
+                wrap_text=not isinstance(value, Decimal),
+                indent=0 if place == 1 or isinstance(value, Decimal) else 1,
+            )
             side = Side(style="medium" if total else "thin", color=ACCENT if total else LINE)
             cell.border = Border(top=side) if total else Border(bottom=side)
+        lines = max((self._lines(place, value) for place, value in enumerate(cells, 1)), default=1)
+        self.sheet.row_dimensions[self.row].height = LINE_POINTS * lines + 3
         self.row += 1
+
+    def _lines(self, column: int, value: Cell) -> int:
+        """Into how many lines a text breaks: programs do not all see to it themselves."""
+        width = self.sheet.column_dimensions[get_column_letter(column)].width - 2
+        if not isinstance(value, str):
+            return 1
+        return sum(-(-_wide(part) // int(width)) or 1 for part in value.split("\n"))
 
     def _write(
         self,
@@ -89,18 +106,18 @@ class Page:
         bold: bool = False,
         colour: str = DEEP,
     ) -> Any:
-        cell = self.sheet.cell(self.row, column)
-        cell.value = value
+        cell = self.sheet.cell(self.row, column, value)
         if isinstance(value, str):
             cell.data_type = "s"  # an enterprise called "=…" is a name, no formula
         cell.font = Font(name=FACE, size=size, bold=bold, color=colour)
-        number = isinstance(value, Decimal)
-        cell.alignment = Alignment(
-            horizontal="right" if number else "left", vertical="top", wrap_text=column > 1
-        )
         if isinstance(value, Decimal):
             cell.number_format = number_format(value)
         return cell
+
+
+def _wide(text: str) -> int:
+    """How many columns of a digit's width a text takes: Chinese signs take two."""
+    return sum(2 if sign >= "⺀" else 1 for sign in text)
 
 
 def number_format(value: Decimal) -> str:

@@ -72,7 +72,7 @@ def _cover(report: Report, page: Page) -> None:
 
 
 def _year(report: Report, page: Page) -> None:
-    page.widths([30, *(18 for _ in report.units), 20])
+    page.widths([44, *(18 for _ in report.units), 20])
     page.title(f"{report.year} {texts.CONTENTS_YEAR.both}")
     _stamp(report, page)
     page.header(
@@ -165,7 +165,7 @@ def _rule(year: Sequence[Figure], name: str) -> str:
 
 
 def _disclosure(report: Report, page: Page) -> None:
-    page.widths([30, 38, 80])
+    page.widths([36, 46, 80])
     page.title(texts.DISCLOSURE.both)
     _stamp(report, page)
     page.header(["", texts.ITEM.both, texts.CONTENT.both], freeze=True)
