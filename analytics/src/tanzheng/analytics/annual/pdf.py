@@ -4,6 +4,7 @@ Nothing of the clock goes in (`invariant`): equal reports give equal bytes.
 """
 
 import io
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,10 @@ from tanzheng.analytics.annual.pdf_tables import back_matter, unit_chapter, year
 from tanzheng.analytics.annual.report import Report
 from tanzheng.analytics.annual.typeface import Typeface, shipped
 from tanzheng.analytics.annual.words import Language
+from tanzheng.core.hashing import sha256
+
+_IDENTIFIER = re.compile(rb"\[<[0-9a-f]{32}><[0-9a-f]{32}>\]")
+MOMENT = "D:20000101000000Z"
 
 
 def pdf(report: Report, language: Language, face: Typeface | None = None) -> bytes:
@@ -41,7 +46,7 @@ def pdf(report: Report, language: Language, face: Typeface | None = None) -> byt
     style = Style(face or shipped(), language)
     digest = report.sha256.hex()
     pages = _built(report, style, digest, 0)[1]
-    return _built(report, style, digest, pages)[0]
+    return _settled(_built(report, style, digest, pages)[0], f"{digest}/{language}")
 
 
 def _built(report: Report, style: Style, digest: str, pages: int) -> tuple[bytes, int]:
@@ -55,6 +60,7 @@ def _built(report: Report, style: Style, digest: str, pages: int) -> tuple[bytes
         draw_frame(canvas, report, style, digest, pages)
 
     def cover(canvas: Canvas, document: Any) -> None:
+        canvas.setDateFormatter(_no_moment)
         draw_cover(canvas, report, style, digest, _chart(report, style, 92))
         frame(canvas, document)
 
@@ -70,6 +76,7 @@ def _built(report: Report, style: Style, digest: str, pages: int) -> tuple[bytes
         subject=digest,
         creator=report.software,
         lang="zh-CN" if style.language == "zh" else "en",
+        initialFontName=style.face.regular,
         invariant=1,
     )
     document.addPageTemplates(
@@ -80,6 +87,19 @@ def _built(report: Report, style: Style, digest: str, pages: int) -> tuple[bytes
     )
     document.build(_story(report, style))
     return out.getvalue(), count
+
+
+def _no_moment(*_told: int) -> str:
+    """`invariant` still listens to SOURCE_DATE_EPOCH of the environment; the report does not."""
+    return MOMENT
+
+
+def _settled(data: bytes, name: str) -> bytes:
+    """The file with an identifier of its report, where the library's is made from a moment too."""
+    identifier = sha256(name.encode()).hex()[:32].encode()
+    settled, count = _IDENTIFIER.subn(b"[<%b><%b>]" % (identifier, identifier), data)
+    assert count == 1, "a PDF file has one identifier"
+    return settled
 
 
 def _story(report: Report, style: Style) -> list[Any]:

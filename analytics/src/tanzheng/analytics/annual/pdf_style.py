@@ -70,6 +70,7 @@ class Style:
         table = Table(cells, colWidths=[WIDTH * 0.66, WIDTH * 0.34])
         table.setStyle(
             [
+                self._own_face,
                 ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("RIGHTPADDING", (0, 0), (-1, -1), 0),
@@ -133,6 +134,7 @@ class Style:
         table = Table(rows, colWidths=[WIDTH / columns] * columns)
         table.setStyle(
             [
+                self._own_face,
                 ("BACKGROUND", (0, 0), (-1, -1), PALE),
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 8),
@@ -149,9 +151,15 @@ class Style:
             return cell
         return self.text(cell, size, right=right, bold=bold)
 
+    @property
+    def _own_face(self) -> tuple[Any, ...]:
+        """An empty cell names a font as well: without this, one that is not embedded."""
+        return ("FONTNAME", (0, 0), (-1, -1), self.face.regular)
+
     @cached_property
     def _lines(self) -> list[Any]:
         return [
+            self._own_face,
             ("BACKGROUND", (0, 0), (-1, 0), DEEP),
             ("VALIGN", (0, 0), (-1, 0), "MIDDLE"),
             ("VALIGN", (0, 1), (-1, -1), "TOP"),

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class Typeface:
             )
 
 
+@cache
 def shipped() -> Typeface:
     """Noto Sans SC, regular and bold, as it ships; `TypefaceLacking` where it is gone."""
     folder = resources.files("tanzheng.analytics.annual") / "typeface"

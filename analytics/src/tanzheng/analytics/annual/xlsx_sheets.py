@@ -28,7 +28,7 @@ def sheets(report: Report) -> Iterator[tuple[str, Fill]]:
     yield "封面 Cover", lambda page: _cover(report, page)
     yield "年度 Year", lambda page: _year(report, page)
     for name, unit in zip(sheet_names(report.units), report.units, strict=True):
-        yield name, lambda page, unit=unit: _unit(unit, page)  # type: ignore[misc]
+        yield name, lambda page, unit=unit: _unit(report, unit, page)  # type: ignore[misc]
     yield "信息公开 Disclosure", lambda page: _disclosure(report, page)
     yield "因子 Factors", lambda page: _factors(report, page)
     yield "存证 Evidence", lambda page: _evidence(report, page)
@@ -105,9 +105,10 @@ def _figures(figures: Sequence[Figure], page: Page) -> None:
         page.cells([figure_words(item.name).both, item.value, unit_text(item.unit)])
 
 
-def _unit(unit: UnitYear, page: Page) -> None:
+def _unit(report: Report, unit: UnitYear, page: Page) -> None:
     page.widths([24, *(17 for _ in range(20))])
     page.title(f"{texts.UNIT.both} {unit.unit} · {SECTORS[unit.sector].both}")
+    _stamp(report, page)
     rows = [(str(item.month), item.figures) for item in unit.months]
     _months(rows, unit.figures, page, freeze=True)
     for line in unit.lines:
@@ -183,6 +184,7 @@ def _disclosure(report: Report, page: Page) -> None:
 def _factors(report: Report, page: Page) -> None:
     page.widths([44, 14, 16, 34, 52, 14, 30, 18])
     page.title(texts.FACTORS.both)
+    _stamp(report, page)
     page.header(
         [
             texts.FACTOR.both,
@@ -227,6 +229,7 @@ def _factors(report: Report, page: Page) -> None:
 def _evidence(report: Report, page: Page) -> None:
     page.widths([16, 12, 22, 12, 18, 16, 70, 70])
     page.title(texts.EVIDENCE.both)
+    _stamp(report, page)
     page.header(
         [
             texts.UNIT.both,
@@ -262,6 +265,7 @@ def _evidence(report: Report, page: Page) -> None:
 def _method(report: Report, page: Page) -> None:
     page.widths([120])
     page.title(texts.METHOD.both)
+    _stamp(report, page)
     for place, words in enumerate(texts.METHODS, 1):
         page.line(f"{place}. {words.zh}")
         page.line(f"    {words.en}", colour=GREY)
