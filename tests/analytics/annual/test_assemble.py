@@ -1,9 +1,12 @@
 """What belongs together in a year, what is missing, and what makes it a draft."""
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.chains import sign_chain
 from analytics.plants import END_MS, MONTH, PLANT, PLANT_TOML, START_MS, Run, record
@@ -39,9 +42,8 @@ from tanzheng.analytics.closing import close
 from tanzheng.analytics.month import compute
 from tanzheng.analytics.package import Standard
 from tanzheng.analytics.rules.ruleset import load_rules
-from tanzheng.core.bag import bag_files
 from tanzheng.core.calendar import Month
-from tanzheng.core.errors import BadInput, EncodingError
+from tanzheng.core.errors import BadInput, EncodingError, TanzhengError
 from tanzheng.core.manifest import MANIFEST_PATH, PackageInvalid
 
 
@@ -84,7 +86,6 @@ def test_a_package_of_another_kind_is_refused() -> None:
     files = gas_package("G1", Month(YEAR, 1), gas_figures(1), kind="quarter")
     with pytest.raises(BadInput, match="kind month"):
         read_package(files, "folder")
-    assert bag_files  # the package itself is a whole bag
 
 
 def test_a_final_report_has_every_month_accepted() -> None:
@@ -231,3 +232,16 @@ def test_the_json_reads_back_and_its_sums_are_checked() -> None:
         decode(raw.replace(f'"{month}"'.encode(), b'"1.00"', 1))
     with pytest.raises(EncodingError, match="unknown"):
         decode(raw.replace(b'"due":', b'"duE":'))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0), st.integers(1, 255))
+def test_any_damage_to_the_json_is_a_named_error(place: int, flip: int) -> None:
+    """Or another report that adds up: a name, a note, a note's place."""
+    raw = bytearray(COAL_JSON)
+    raw[place % len(raw)] ^= flip
+    with suppress(TanzhengError):
+        assert decode(bytes(raw)).total == Decimal(5015964)
+
+
+COAL_JSON = annual_report(coal_year()).encode()

@@ -23,11 +23,13 @@ from tanzheng.analytics.annual.assemble import annual_report
 from tanzheng.analytics.annual.commands import app
 from tanzheng.analytics.annual.files import AcceptanceList, read_evidence
 from tanzheng.analytics.annual.held import EvidenceDiffers, hold_against
+from tanzheng.analytics.annual.packages import read_package
 from tanzheng.analytics.annual.packet import PacketInvalid
 from tanzheng.analytics.errors import PackageExists
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput, CheckFailed
+from tanzheng.core.hashing import sha256, sm3
 
 FINAL = annual_report(gas_year(), accepted(gas_year()))
 FILES = packet.packet(FINAL)
@@ -86,7 +88,7 @@ def forged(name: str, data: bytes) -> dict[str, bytes]:
     described = canonical_json.loads(files[packet.MANIFEST])
     for row in described["files"]:
         if row["name"] == name:
-            one = packet.PacketFile(name, len(data), packet.sha256(data), packet.sm3(data))
+            one = packet.PacketFile(name, len(data), sha256(data), sm3(data))
             row.update(record.to_json(one))
     files[packet.MANIFEST] = canonical_json.dumps(described)
     rest = sorted(other for other in files if other != packet.SUMS)
@@ -129,8 +131,6 @@ def test_a_report_is_held_against_its_evidence() -> None:
     hold_against(FINAL, gas_year())
     with pytest.raises(EvidenceDiffers, match=r"G1, 2024-01: expected its evidence"):
         hold_against(FINAL, gas_year()[1:])
-    from tanzheng.analytics.annual.packages import read_package
-
     other = read_package(gas_package("G1", Month(YEAR, 1), gas_figures(2)), "other")
     with pytest.raises(EvidenceDiffers, match="expected the month of other"):
         hold_against(FINAL, [other, *gas_year()[1:]])

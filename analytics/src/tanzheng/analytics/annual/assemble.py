@@ -55,28 +55,41 @@ def annual_report(
             "expected evidence of twelve months for each unit, got none for "
             + "; ".join(f"{unit}: {', '.join(map(str, months))}" for unit, months in missing)
         )
-    rounding = _rounding(units)
-    total = total_of(units, rounding)
-    names, told = found[0], stated or {}
-    name = Words(told.get("name", names.name), told.get("name_zh", names.name_zh))
-    computed = disclosed.row_values(name, found, units, total)
     packs = tuple(_packs(units))
+    draft = (
+        *findings.missing(missing),
+        *findings.not_accepted(units),
+        *findings.draft_packs(packs),
+    )
+    return _report(found, units, packs, draft, stated or {})
+
+
+def _report(
+    found: Sequence[Evidence],
+    units: Sequence[UnitYear],
+    packs: tuple[UsedPack, ...],
+    draft: tuple[Note, ...],
+    stated: Mapping[str, str],
+) -> Report:
+    first, rounding = found[0], _rounding(units)
+    year, total = first.month.month.year, total_of(units, rounding)
+    name = Words(stated.get("name", first.name), stated.get("name_zh", first.name_zh))
     return Report(
         VERSION,
-        found[0].enterprise,
+        first.enterprise,
         name,
         year,
         SOFTWARE,
         total,
         rounding,
         _due(units, year),
-        (*findings.missing(missing), *findings.not_accepted(units), *findings.draft_packs(packs)),
+        draft,
         tuple(_notes(units, found)),
         enterprise_figures(units),
         tuple(units),
         packs,
         _factors(found),
-        rows(computed, told),
+        rows(disclosed.row_values(name, found, units, total), stated),
         (form().duty, *(form().sources[s] for s in sorted({unit.sector for unit in units}))),
     )
 

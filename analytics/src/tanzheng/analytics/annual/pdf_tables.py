@@ -77,15 +77,23 @@ def unit_chapter(unit: UnitYear, report: Report, style: Style) -> list[Any]:
     story = style.heading(f"{style.say(texts.UNIT)} {unit.unit}", f"{sector} · {report.year}")
     story += [_tiles(unit.figures, style)]
     story += [*style.section(style.say(texts.BY_MONTH)), _unit_chart(unit, report, style)]
-    story += style.section(style.say(texts.MONTH_FIGURES))
     rows = [(item.month, item.figures) for item in unit.months]
-    story += _month_tables(rows, unit.figures, style)
+    story += _blocks(style.say(texts.MONTH_FIGURES), rows, unit.figures, style)
     for line in unit.lines:
         title = f"{style.say(texts.LINES)}: {style.say(line_words(line.of, line.key[0]))}"
-        tables = list(_month_tables(_line_rows(unit, line), line.figures, style))
-        story.append(KeepTogether([*style.section(title), tables[0]]))
-        story += tables[1:]
+        story += _blocks(title, _line_rows(unit, line), line.figures, style)
     return story
+
+
+def _blocks(
+    title: str,
+    rows: Sequence[tuple[Month, tuple[Figure, ...]]],
+    year: Sequence[Figure],
+    style: Style,
+) -> list[Any]:
+    """The tables of months below their title; none is broken over pages."""
+    first, *others = _month_tables(rows, year, style)
+    return [KeepTogether([*style.section(title), *first]), *map(KeepTogether, others)]
 
 
 def _tiles(figures: Sequence[Figure], style: Style) -> Any:
@@ -119,8 +127,8 @@ def _line_rows(unit: UnitYear, line: Line) -> list[tuple[Month, tuple[Figure, ..
 
 def _month_tables(
     rows: Sequence[tuple[Month, tuple[Figure, ...]]], year: Sequence[Figure], style: Style
-) -> Iterator[Any]:
-    """Months down, figures across, so many to a table as are legible."""
+) -> Iterator[list[Any]]:
+    """Months down, figures across, so many to a table as are legible; blocks not to be broken."""
     units = {figure.name: figure.unit for _, figures in rows for figure in figures}
     first = rows[0][1][0].name
     names = [first, *sorted(units.keys() - {first}, key=list(FIELDS).index)]
@@ -140,7 +148,7 @@ def _month_tables(
             last_is_total=True,
             size=7,
         )
-        yield KeepTogether([Spacer(1, 8), table] if start else [table])
+        yield [Spacer(1, 8), table] if start else [table]
 
 
 def _of(figures: Sequence[Figure], name: str) -> str:
