@@ -26,6 +26,7 @@ from tanzheng.analytics.annual.accounts import read_accounts
 from tanzheng.analytics.annual.assemble import annual_report
 from tanzheng.analytics.annual.figures import Figure, Ratio, joined, values
 from tanzheng.analytics.annual.months import Origin, PackRef, UnitMonth
+from tanzheng.analytics.annual.report import decode
 from tanzheng.analytics.annual.year import enterprise_figures, unit_year
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
@@ -169,6 +170,7 @@ def test_every_worked_example_of_the_industries_has_a_year(sector: str) -> None:
     for example in _industry(sector):
         report = annual_report(read_accounts(example, sector), partial=True)
         (unit,) = report.units
+        assert decode(report.encode()) == report
         assert unit.lines
         for figure in unit.months[0].figures:
             if figure.name in values(unit.figures):

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tanzheng.analytics.accounting.rounding import rounded
 from tanzheng.analytics.accounting.tree import Source
-from tanzheng.analytics.annual import record
+from tanzheng.analytics.annual import record, shape
 from tanzheng.analytics.annual.disclosure import Row
 from tanzheng.analytics.annual.figures import Figure
 from tanzheng.analytics.annual.months import ACCEPTED, Factor
@@ -17,7 +17,7 @@ from tanzheng.analytics.annual.words import Words
 from tanzheng.analytics.annual.year import UnitYear, enterprise_figures, unit_year
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import Month
-from tanzheng.core.errors import CheckFailed
+from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.hashing import sha256
 
 VERSION = 1
@@ -110,6 +110,9 @@ class Report:
 def decode(data: bytes, where: str = "report.json") -> Report:
     """The report whose canonical JSON is `data`; `EncodingError`, or `SumsWrong`."""
     report: Report = record.from_json(Report, canonical_json.loads(data, where), where)
+    shape.check(report.units, [pack.status for pack in report.packs], where)
+    if report.version != VERSION:
+        raise EncodingError(f"{where}.version: expected {VERSION}, got {report.version}")
     check_sums(report)
     return report
 
