@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tanzheng.analytics.annual import texts
 from tanzheng.analytics.annual.packet import Checked
-from tanzheng.analytics.annual.report import Report, accepted_months
+from tanzheng.analytics.annual.report import Report, accepted_months, grouped
 from tanzheng.analytics.annual.words import figure_words, number, unit_text
 
 
@@ -24,7 +24,7 @@ def report_page(report: Report) -> RenderableType:
         state.append(f"   {texts.DRAFT.en} {texts.DRAFT.zh}", "bold yellow")
     notes = [
         Text(f"• {note.where} {note.words.en}\n  {note.words.zh}".replace("•  ", "• "), "yellow")
-        for note in (*report.draft, *report.notes)
+        for note in grouped((*report.draft, *report.notes))
     ]
     return Panel(
         Group(total, state, _units(report), _figures(report), *notes),

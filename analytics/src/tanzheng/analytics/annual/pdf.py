@@ -31,7 +31,12 @@ from tanzheng.analytics.annual.pdf_style import (
     WIDTH,
     Style,
 )
-from tanzheng.analytics.annual.pdf_tables import back_matter, unit_chapter, year_chapter
+from tanzheng.analytics.annual.pdf_tables import (
+    UNITS_SHOWN_MAX,
+    back_matter,
+    unit_chapter,
+    year_chapter,
+)
 from tanzheng.analytics.annual.report import Report
 from tanzheng.analytics.annual.typeface import Typeface, shipped
 from tanzheng.analytics.annual.words import Language
@@ -118,4 +123,7 @@ def _chart(report: Report, style: Style, height: float = HEIGHT) -> MonthChart:
         (f"{number:02d}", [unit.get(number, Decimal(0)) for unit in by_unit])
         for number in range(1, 13)
     ]
-    return MonthChart(months, [unit.unit for unit in report.units], style.face, height)
+    names = [unit.unit for unit in report.units]
+    if len(names) > UNITS_SHOWN_MAX:
+        names, months = [], [(label, [sum(values, Decimal(0))]) for label, values in months]
+    return MonthChart(months, names, style.face, height)

@@ -103,7 +103,7 @@ def _facts(canvas: Canvas, write: _Writer, report: Report, style: Style, digest:
         (texts.ENTERPRISE_ID, report.enterprise),
         (texts.UNITS, str(len(report.units))),
         (texts.MONTHS_ACCEPTED, f"{accepted} / {months}"),
-        (texts.STANDARD, ", ".join(pack.name for pack in report.packs)),
+        (texts.STANDARD, _standards(report)),
         (texts.DUE, report.due or texts.NOT_FORMED),
         (texts.STATE, style.say(texts.DRAFT if report.is_draft else texts.FINAL)),
     )
@@ -120,6 +120,12 @@ def _facts(canvas: Canvas, write: _Writer, report: Report, style: Style, digest:
     write(style.say(texts.DIGEST), MARGIN, y, 8, GREY)
     write(digest, MARGIN, y - 15, 9, INK)
     write(report.software, MARGIN, y - 31, 8, GREY)
+
+
+def _standards(report: Report) -> str:
+    """The pack, or the first of several: all stand among the sources."""
+    first, *others = [pack.name for pack in report.packs]
+    return f"{first} + {len(others)}" if others else first
 
 
 def draw_frame(canvas: Any, report: Report, style: Style, digest: str, pages: int) -> None:

@@ -10,7 +10,7 @@ from tanzheng.analytics.annual import texts
 from tanzheng.analytics.annual.figures import Figure, Line, is_capacity
 from tanzheng.analytics.annual.pdf_chart import MonthChart
 from tanzheng.analytics.annual.pdf_style import AMBER, GREY, Style
-from tanzheng.analytics.annual.report import Note, Report, UsedFactor
+from tanzheng.analytics.annual.report import Note, Report, UsedFactor, grouped
 from tanzheng.analytics.annual.words import (
     SECTORS,
     STATES,
@@ -276,6 +276,6 @@ def _notes(notes: Sequence[Note], style: Style, title: str) -> list[Any]:
         return []
     rows = [
         style.text(f"• {note.where + ': ' if note.where else ''}{style.say(note.words)}", wide=True)
-        for note in notes
+        for note in grouped(notes)
     ]
     return [*style.section(title), *rows]

@@ -117,6 +117,17 @@ def decode(data: bytes, where: str = "report.json") -> Report:
     return report
 
 
+def grouped(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Notes that say the same of several units as one."""
+    found: dict[tuple[str, Words], list[str]] = {}
+    for note in notes:
+        found.setdefault((note.code, note.words), []).append(note.where)
+    return tuple(
+        Note(code, ", ".join(dict.fromkeys(filter(None, where))), words)
+        for (code, words), where in found.items()
+    )
+
+
 def accepted_months(report: Report) -> tuple[int, int]:
     """How many unit-months were accepted, and how many a whole year of the units has."""
     months = [month for unit in report.units for month in unit.months]

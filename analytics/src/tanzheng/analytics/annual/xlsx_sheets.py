@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tanzheng.analytics.annual import texts
 from tanzheng.analytics.annual.figures import Figure, Line
-from tanzheng.analytics.annual.report import Report, accepted_months
+from tanzheng.analytics.annual.report import Report, accepted_months, grouped
 from tanzheng.analytics.annual.words import (
     SECTORS,
     STATES,
@@ -67,7 +67,7 @@ def _cover(report: Report, page: Page) -> None:
     page.pair(texts.DUE.both, report.due or texts.NOT_FORMED)
     page.pair(texts.DIGEST.both, report.sha256.hex())
     page.pair("software", report.software)
-    for note in report.draft:
+    for note in grouped(report.draft):
         page.pair(texts.WHY_DRAFT.both, f"{note.where} {note.words.both}".strip(), colour=AMBER)
 
 
@@ -277,7 +277,7 @@ def _method(report: Report, page: Page) -> None:
     )
     page.skip()
     page.title(texts.NOTES.both, 12)
-    for note in (*report.draft, *report.notes):
+    for note in grouped((*report.draft, *report.notes)):
         page.line(f"{note.where} {note.words.both}".strip())
     if not report.draft and not report.notes:
         page.line(texts.NO_NOTES.both)
