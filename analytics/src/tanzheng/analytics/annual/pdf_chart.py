@@ -7,7 +7,8 @@ from typing import Any
 from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable
 
-from tanzheng.analytics.annual.pdf_style import GREY, INK, LINE, SERIES, WIDTH
+from tanzheng.analytics.accounting.rounding import rounded
+from tanzheng.analytics.annual.pdf_style import GREY, INK, LINE, SERIES, WHITE, WIDTH
 from tanzheng.analytics.annual.typeface import Typeface
 from tanzheng.analytics.annual.words import number
 
@@ -70,9 +71,13 @@ class MonthChart(Flowable):
             canvas.setFillColor(series_colour(self.first_colour + place))
             canvas.rect(x - width / 2, y, width, height, stroke=0, fill=1)
             y += height
+        text = number(rounded(sum(values, Decimal(0)), 0))
+        wide = canvas.stringWidth(text, self.face.regular, 6) + 3
+        canvas.setFillColor(WHITE)
+        canvas.rect(x - wide / 2, y + 1.2, wide, 6.6, stroke=0, fill=1)
         canvas.setFillColor(INK)
         canvas.setFont(self.face.regular, 6)
-        canvas.drawCentredString(x, y + 3, number(sum(values, Decimal(0)).quantize(Decimal(1))))
+        canvas.drawCentredString(x, y + 3, text)
 
     def _legend(self, canvas: Any) -> None:
         x = _LEFT

@@ -38,7 +38,20 @@ def year_chapter(report: Report, style: Style, chart: MonthChart) -> list[Any]:
     story += [*style.section(say(texts.BY_MONTH)), chart, Spacer(1, 6)]
     story += [_months_by_unit(report, style)]
     story += style.section(say(texts.ENTERPRISE_FIGURES))
-    return [*story, _tiles(report.figures, style)]
+    story += [_tiles(report.figures, style)]
+    return [*story, *_many_units(report, style)]
+
+
+def _many_units(report: Report, style: Style) -> list[Any]:
+    """The units down, where they are too many to stand across."""
+    if len(report.units) <= UNITS_SHOWN_MAX:
+        return []
+    rows = [
+        [unit.unit, style.say(SECTORS[unit.sector]), number(unit.emission.value)]
+        for unit in report.units
+    ]
+    headings = [style.say(texts.UNIT), style.say(texts.SECTOR), f"{style.say(texts.YEAR)} t"]
+    return [*style.section(style.say(texts.UNITS)), style.table(headings, rows, [2, 2, 1], left=2)]
 
 
 def _months_by_unit(report: Report, style: Style) -> Any:
