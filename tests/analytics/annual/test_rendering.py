@@ -104,6 +104,16 @@ def test_a_rare_character_is_named() -> None:
     assert "--font" in raised.value.diagnostics()
 
 
+def test_a_name_is_no_markup() -> None:
+    name = "Smith & Sons <b>'Power'</b> \"1\""
+    named = replace(final(), name=Words(name, name))
+    reader = PdfReader(io.BytesIO(pdf(named, "en")))
+    text = " ".join(page.extract_text() for page in reader.pages)
+    assert name in re.sub(r"\s+", " ", text)
+    rows = [replace(row, value=Words(name, name)) for row in final().disclosure]
+    pdf(replace(final(), disclosure=tuple(rows)), "zh")
+
+
 def test_what_is_no_typeface_is_refused() -> None:
     with pytest.raises(TypefaceLacking, match=r"x\.ttf: expected a TrueType file"):
         typeface.given(b"no typeface", "x.ttf")

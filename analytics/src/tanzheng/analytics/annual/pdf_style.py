@@ -60,7 +60,7 @@ class Style:
             alignment=TA_RIGHT if right else TA_LEFT,
             wordWrap="CJK" if _is_mostly_cjk(text) else None,
         )
-        return Paragraph(_marked(text), style)
+        return Paragraph(_marked(text, size), style)
 
     def heading(self, text: str, of: str = "") -> list[Any]:
         """A chapter's heading with a rule below it."""
@@ -176,5 +176,6 @@ def _is_mostly_cjk(text: str) -> bool:
     return sum(sign >= _CJK_FROM for sign in text) * 3 > len(text)
 
 
-def _marked(text: str) -> str:
-    return escape(text).replace("CO2", "CO<sub>2</sub>").replace("\n", "<br/>")
+def _marked(text: str, size: float) -> str:
+    lowered = f'CO<sub rise="{size * 0.16:.2f}" size="{size * 0.72:.2f}">2</sub>'
+    return escape(text).replace("CO2", lowered).replace("\n", "<br/>")

@@ -236,7 +236,7 @@ def _factors(report: Report, style: Style) -> list[Any]:
         style.table(
             headings,
             [_factor(used, style) for used in report.factors],
-            [1.9, 0.9, 2.6, 0.8],
+            [1.9, 1.15, 2.5, 0.75],
             left=4,
             size=7.5,
         ),

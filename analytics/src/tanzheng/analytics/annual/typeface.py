@@ -49,7 +49,7 @@ class Typeface:
 @cache
 def shipped() -> Typeface:
     """Noto Sans SC, regular and bold, as it ships; `TypefaceLacking` where it is gone."""
-    folder = resources.files("tanzheng.analytics.annual") / "typeface"
+    folder = resources.files("tanzheng.analytics.annual") / "fonts"
     try:
         weights = [(folder / f"{NAME}-{name}.ttf").read_bytes() for name in ("Regular", "Bold")]
     except OSError as error:
