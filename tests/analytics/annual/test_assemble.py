@@ -78,7 +78,7 @@ def test_a_package_as_the_month_close_writes_it() -> None:
 def test_a_changed_byte_of_a_package_is_found() -> None:
     files = gas_package("G1", Month(YEAR, 1), gas_figures(1))
     files[MANIFEST_PATH] = files[MANIFEST_PATH].replace(b"co2_cems_t", b"co2_cemS_t")
-    with pytest.raises(PackageInvalid):
+    with pytest.raises(PackageInvalid, match=r"^folder: package: "):
         read_package(files, "folder")
 
 

@@ -11,8 +11,9 @@ import pytest
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from analytics.years import accepted, coal_year, gas_year
+from analytics.years import accepted, accounts, coal_year, gas_year
 from tanzheng.analytics.annual import typeface
+from tanzheng.analytics.annual.accounts import read_accounts
 from tanzheng.analytics.annual.assemble import annual_report
 from tanzheng.analytics.annual.disclosure import form, statements
 from tanzheng.analytics.annual.pdf import pdf
@@ -181,6 +182,28 @@ def test_the_disclosure_table_says_what_is_open() -> None:
 def test_coal_says_in_how_many_months_it_was_not_measured() -> None:
     row = next(row for row in draft().disclosure if row.words.en.startswith("Fuel"))
     assert "heating value measured, carbon default in 2 of 12 months" in row.value.en
+
+
+@pytest.mark.parametrize(
+    ("fuel", "alternatives", "told"),
+    [
+        ({"fuel_ncv_gj_per_t": "22.560"}, [], "heating value measured, carbon default"),
+        ({"fuel_carbon_tc_per_t": "0.5"}, [], "heating value not used, carbon measured"),
+        ({}, ["fuel.bituminous.carbon_tc_per_gj"], "heating value default, carbon default"),
+    ],
+)
+def test_how_a_fuel_was_determined(
+    fuel: dict[str, str], alternatives: list[str], told: str
+) -> None:
+    month = {
+        **{"sector": "cement", "unit": "line 1", "month": "2025-03", "clinker_t": "110000"},
+        "fuels": [{"fuel": "bituminous", "fuel_t": "13000", **fuel}],
+        "alternatives": alternatives,
+    }
+    raw = accounts({"version": 1, "enterprise": "E", "months": [month]})
+    report = annual_report(read_accounts(raw, "one.json"), partial=True)
+    row = next(row for row in report.disclosure if row.words.en.startswith("Fuel"))
+    assert row.value.en == f"line 1 bituminous coal: {told}"
 
 
 @pytest.mark.parametrize(

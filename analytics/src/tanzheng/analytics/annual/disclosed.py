@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from tanzheng.analytics.annual.figures import Line, values
+from tanzheng.analytics.annual.figures import Figure, Line, values
 from tanzheng.analytics.annual.months import Evidence
 from tanzheng.analytics.annual.words import (
     SECTORS,
@@ -15,6 +15,7 @@ from tanzheng.analytics.annual.words import (
 from tanzheng.analytics.annual.year import UnitYear
 
 MEASURED, DEFAULT = Words("measured", "实测"), Words("default", "缺省值")
+UNUSED = Words("not used", "未采用")
 _COAL_DEFAULT = "coal_default"
 
 
@@ -68,7 +69,8 @@ def _determinations(found: Sequence[Evidence], units: Sequence[UnitYear]) -> lis
 def _determination(unit: str, line: Line, months: Sequence[Evidence]) -> Words:
     burned = [item for item in months if any(one.key == line.key for one in item.month.lines)]
     label = line_words(line.of, line.key[0])
-    heat = _how(line.of, "ncv_gj_per_", burned)
+    known = any("_ncv_gj_per_" in figure.name for item in burned for figure in _of(item, line))
+    heat = _how(line.of, "ncv_gj_per_", burned) if known else UNUSED
     carbon = _how(line.of, "carbon_tc_per_gj", burned)
     return Words(
         f"{unit} {label.en}: heating value {heat.en}, carbon {carbon.en}",
@@ -76,15 +78,18 @@ def _determination(unit: str, line: Line, months: Sequence[Evidence]) -> Words:
     )
 
 
+def _of(item: Evidence, line: Line) -> list[Figure]:
+    return [figure for one in item.month.lines if one.key == line.key for figure in one.figures]
+
+
 def _how(of: str, constant: str, months: Sequence[Evidence]) -> Words:
-    prefixes = (f"{of}.{constant}", f"fuel.{of}.{constant}", f"{_COAL_DEFAULT}.{constant}")
+    """`of` is the fuel, `constant` the beginning of what its default is called in the pack."""
+    fuel = of.removeprefix("fuel.")
+    prefixes = [f"fuel.{fuel}.{constant}", f"alternative.fuel.{fuel}.{constant}"]
+    if not of.startswith("fuel."):
+        prefixes.append(f"{_COAL_DEFAULT}.{constant}")
     by_default = sum(
-        any(
-            factor.name.startswith(prefixes[:2])
-            or (factor.name.startswith(prefixes[2]) and not of.startswith("fuel."))
-            for factor in item.factors
-        )
-        for item in months
+        any(factor.name.startswith(tuple(prefixes)) for factor in item.factors) for item in months
     )
     if not by_default:
         return MEASURED

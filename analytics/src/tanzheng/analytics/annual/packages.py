@@ -13,7 +13,13 @@ from tanzheng.core.bag import check_bag
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
 from tanzheng.core.hashing import sha256
-from tanzheng.core.manifest import FINDINGS_PATH, MANIFEST_PATH, PLANT_PATH, Manifest
+from tanzheng.core.manifest import (
+    FINDINGS_PATH,
+    MANIFEST_PATH,
+    PLANT_PATH,
+    Manifest,
+    PackageInvalid,
+)
 from tanzheng.core.plant import Plant
 
 KIND = "month"
@@ -33,7 +39,7 @@ def read_package(files: Mapping[str, bytes], where: str) -> Evidence:
 
     Raises `PackageInvalid` for a changed byte, `BadInput` for a package of another kind.
     """
-    described = check_bag(files)
+    described = _checked(files, where)
     if described.subject.kind != KIND:
         raise BadInput(f"{where}: expected a package of kind {KIND}, got {described.subject.kind}")
     values = {item.name: (Decimal(item.value), item.unit) for item in described.parameters}
@@ -58,6 +64,13 @@ def read_package(files: Mapping[str, bytes], where: str) -> Evidence:
         where,
         tuple(unit.id for unit in plant.units),
     )
+
+
+def _checked(files: Mapping[str, bytes], where: str) -> Manifest:
+    try:
+        return check_bag(files)
+    except PackageInvalid as error:
+        raise PackageInvalid(f"{where}: {error}") from None
 
 
 def _sector(described: Manifest, where: str) -> str:

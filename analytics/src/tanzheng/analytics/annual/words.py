@@ -73,7 +73,8 @@ def line_words(of: str, emission: str) -> Words:
     if not of:
         return figure_words(emission)
     label = _labels().get(of) or _labels().get(f"fuel.{of}")
-    return label or Words(of, of)
+    name = of.removeprefix("fuel.")
+    return label or Words(name, name)
 
 
 def constant_words(name: str) -> Words:
