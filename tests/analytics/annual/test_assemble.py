@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from importlib import resources
 
 import pytest
 from hypothesis import given, settings
@@ -25,9 +26,11 @@ from analytics.years import (
 )
 from tanzheng.analytics import package
 from tanzheng.analytics.accounting.pack import load_pack
+from tanzheng.analytics.accounting.packfile import parse_pack
 from tanzheng.analytics.annual.accounts import read_accounts
 from tanzheng.analytics.annual.assemble import annual_report
 from tanzheng.analytics.annual.figures import values
+from tanzheng.analytics.annual.findings import check_packs
 from tanzheng.analytics.annual.months import (
     AcceptanceMismatch,
     Evidence,
@@ -180,6 +183,28 @@ def test_two_packs_are_refused_where_one_covers_the_year() -> None:
         annual_report(evidence)
 
 
+def test_packs_may_follow_one_another_within_the_year() -> None:
+    """The packs say so by their validity; a month by the one before or after its time is not."""
+    packs = {}
+    for name, old, new in (("a", "2024-12", "2024-06"), ("b", "2023-01", "2024-07")):
+        raw = PACK_TOML.replace(f'= "{old}"\nuses', f'= "{new}"\nuses')
+        raw = raw.replace(f'valid_from = "{old}"\nvalid_to', f'valid_from = "{new}"\nvalid_to')
+        raw = raw.replace("cets_power/2023-2024", f"cets_power/{name}")
+        packs[f"cets_power/{name}"] = parse_pack(raw.encode())
+    refs = [PackRef(pack.name, pack.version, pack.sha256) for pack in packs.values()]
+
+    def by(last_of_first: int) -> list[Evidence]:
+        months = [(item, refs[item.month.month.month > last_of_first]) for item in gas_year()[:12]]
+        return [replace(item, month=replace(item.month, pack=ref)) for item, ref in months]
+
+    check_packs(by(6), lambda ref: packs[ref.name])
+    for wrong in (5, 7):
+        with pytest.raises(
+            YearMixed, match=r"the one pack valid in 2024-0[67] \(cets_power/[ab]\)"
+        ):
+            check_packs(by(wrong), lambda ref: packs[ref.name])
+
+
 def test_a_draft_standard_makes_a_draft() -> None:
     document = coal_input("1")
     for month in document["months"]:
@@ -244,4 +269,7 @@ def test_any_damage_to_the_json_is_a_named_error(place: int, flip: int) -> None:
         assert decode(bytes(raw)).total == Decimal(5015964)
 
 
+PACK_TOML = (resources.files("tanzheng.analytics") / "packs/cets_power/2023-2024.toml").read_text(
+    "utf-8"
+)
 COAL_JSON = annual_report(coal_year()).encode()

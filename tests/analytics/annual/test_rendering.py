@@ -196,7 +196,10 @@ def test_how_a_fuel_was_determined(
     fuel: dict[str, str], alternatives: list[str], told: str
 ) -> None:
     month = {
-        **{"sector": "cement", "unit": "line 1", "month": "2025-03", "clinker_t": "110000"},
+        "sector": "cement",
+        "unit": "line 1",
+        "month": "2025-03",
+        "clinker_t": "110000",
         "fuels": [{"fuel": "bituminous", "fuel_t": "13000", **fuel}],
         "alternatives": alternatives,
     }

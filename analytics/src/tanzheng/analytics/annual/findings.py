@@ -1,6 +1,6 @@
 """What is remarkable about a year: why it is a draft, and what its reader must know."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tanzheng.analytics.accounting.pack import Pack, load_pack, pack_names
 from tanzheng.analytics.annual.months import ACCEPTED, Evidence, PackRef, UnitMonth, YearMixed
@@ -18,7 +18,7 @@ def installed(ref: PackRef) -> Pack:
     return load_pack(ref.name)
 
 
-def check_packs(found: Sequence[Evidence]) -> None:
+def check_packs(found: Sequence[Evidence], pack_of: Callable[[PackRef], Pack] = installed) -> None:
     """One pack for the year, or packs that follow one another in time; else `YearMixed`."""
     by_name: dict[str, Evidence] = {}
     for item in found:
@@ -31,8 +31,8 @@ def check_packs(found: Sequence[Evidence]) -> None:
     if len(by_name) == 1:
         return
     for item in found:
-        pack = installed(item.month.pack)
-        others = [installed(other.month.pack) for other in by_name.values()]
+        pack = pack_of(item.month.pack)
+        others = [pack_of(other.month.pack) for other in by_name.values()]
         covering = [other.name for other in others if other.covers(item.month.month)]
         if covering != [pack.name]:
             raise YearMixed(

@@ -11,7 +11,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 FACE = "Microsoft YaHei"
 DEEP, ACCENT, PALE, LINE, GREY, AMBER = "0E3B43", "1B7F79", "F1F6F5", "D3DEDD", "5F7178", "A8620A"
-LINE_POINTS = 14
+LINE_POINTS, EMPTY = 14, "—"
 Cell = str | int | Decimal | None
 
 
@@ -79,7 +79,7 @@ class Page:
             if total:
                 cell.fill = PatternFill("solid", fgColor=PALE)
             cell.alignment = Alignment(
-                horizontal="right" if isinstance(value, Decimal) else "left",
+                horizontal="right" if isinstance(value, Decimal) or value == EMPTY else "left",
                 vertical="top",
                 wrap_text=not isinstance(value, Decimal),
                 indent=0 if place == 1 or isinstance(value, Decimal) else 1,

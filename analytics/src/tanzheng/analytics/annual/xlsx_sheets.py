@@ -160,8 +160,8 @@ def _rule(year: Sequence[Figure], name: str) -> str:
         return texts.NOT_FORMED
     if found.ratio is None:
         return "Σ" if name != "rated_capacity_mw" else "="
-    by = found.ratio.by
-    words = figure_words(by).both if by in FIELDS else by
+    factors = found.ratio.by.split(" × ")
+    words = " × ".join(figure_words(factor).both for factor in factors)
     return f"Σ(x·{words}) / Σ {words}"
 
 
