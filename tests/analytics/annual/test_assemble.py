@@ -257,6 +257,8 @@ def test_the_json_reads_back_and_its_sums_are_checked() -> None:
         decode(raw.replace(f'"{month}"'.encode(), b'"1.00"', 1))
     with pytest.raises(EncodingError, match="unknown"):
         decode(raw.replace(b'"due":', b'"duE":'))
+    with pytest.raises(EncodingError, match=r"weight: expected a name that is known, got 'coal_x'"):
+        decode(raw.replace(b'"by":"coal_t"', b'"by":"coal_x"'))
 
 
 @settings(max_examples=200, deadline=None)

@@ -57,11 +57,11 @@ def not_accepted(units: Sequence[UnitYear]) -> Iterator[Note]:
     for unit in units:
         months = [str(item.month) for item in unit.months if not _is_accepted(item)]
         if months:
-            text = f"{len(months)}: {_span(months)}"
+            count, span = len(months), _span(months)
             yield Note(
                 "not_accepted",
                 unit.unit,
-                Words(f"months not accepted: {text}", f"未通过存证的月份 {text}"),
+                Words(f"months not accepted, {count}: {span}", f"{count} 个月未通过存证：{span}"),
             )
 
 

@@ -23,7 +23,7 @@ def report_page(report: Report) -> RenderableType:
     if report.is_draft:
         state.append(f"   {texts.DRAFT.en} {texts.DRAFT.zh}", "bold yellow")
     notes = [
-        Text(f"• {note.where} {note.words.en}\n  {note.words.zh}".replace("•  ", "• "), "yellow")
+        Text(f"• {note.told.en}\n  {note.told.zh}", "yellow")
         for note in grouped((*report.draft, *report.notes))
     ]
     return Panel(

@@ -287,8 +287,5 @@ def _evidence(report: Report, style: Style) -> list[Any]:
 def _notes(notes: Sequence[Note], style: Style, title: str) -> list[Any]:
     if not notes:
         return []
-    rows = [
-        style.text(f"• {note.where + ': ' if note.where else ''}{style.say(note.words)}", wide=True)
-        for note in grouped(notes)
-    ]
+    rows = [style.text(f"• {style.say(note.told)}", wide=True) for note in grouped(notes)]
     return [*style.section(title), *rows]

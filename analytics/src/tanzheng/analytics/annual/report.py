@@ -35,6 +35,13 @@ class Note:
     where: str
     words: Words
 
+    @property
+    def told(self) -> Words:
+        """The words with the unit before them."""
+        if not self.where:
+            return self.words
+        return Words(f"{self.where}: {self.words.en}", f"{self.where}：{self.words.zh}")
+
 
 @dataclass(frozen=True, slots=True)
 class UsedFactor:

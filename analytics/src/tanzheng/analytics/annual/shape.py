@@ -49,6 +49,8 @@ def _figure(figure: Figure, at: str) -> None:
     adds_up = is_additive(figure.name) or is_capacity(figure.name)
     if adds_up != (figure.ratio is None):
         raise EncodingError(f"{at}: {figure.name}: expected a sum or a ratio, got the other")
+    for weight in figure.ratio.by.split(" × ") if figure.ratio else ():
+        _among(weight, FIELDS, f"{at}: {figure.name}: weight")
 
 
 def _among(value: str, known: Iterable[str], at: str) -> None:

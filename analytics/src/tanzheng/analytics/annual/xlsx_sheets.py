@@ -68,7 +68,7 @@ def _cover(report: Report, page: Page) -> None:
     page.pair(texts.DIGEST.both, report.sha256.hex())
     page.pair("software", report.software)
     for note in grouped(report.draft):
-        page.pair(texts.WHY_DRAFT.both, f"{note.where} {note.words.both}".strip(), colour=AMBER)
+        page.pair(texts.WHY_DRAFT.both, note.told.both, colour=AMBER)
 
 
 def _year(report: Report, page: Page) -> None:
@@ -278,6 +278,6 @@ def _method(report: Report, page: Page) -> None:
     page.skip()
     page.title(texts.NOTES.both, 12)
     for note in grouped((*report.draft, *report.notes)):
-        page.line(f"{note.where} {note.words.both}".strip())
+        page.line(note.told.both)
     if not report.draft and not report.notes:
         page.line(texts.NO_NOTES.both)
