@@ -32,6 +32,7 @@ SUMMARIES = {
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
     "rules": "Validation rules: list, explain, run, test · 校验规则",
+    "evidence": "Evidence months: deposit, review, return, sample, who is late · 月度存证",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
