@@ -17,7 +17,7 @@ from tanzheng.core.errors import BadInput
 from tanzheng.core.hashing import sha256
 
 LOCK_WAIT_S_MAX = 30.0
-LOCK_RETRY_S = 0.02
+LOCK_RETRY_S = 0.003
 
 
 def read(path: Path) -> Journal:
