@@ -42,7 +42,12 @@ from tanzheng.core.manifest import (
 STANDARD = Standard(load_pack(), load_rules())
 SUBJECT = "TEST-1/G1/2018-02"
 RANDOMNESS = "5a" * 32
-CLOSED = {"ready": "2018-03-05", "again": "2018-03-06", "explain": "2018-04-10", "blocked": "2018-02-28"}  # fmt: skip
+CLOSED = {
+    "ready": "2018-03-05",
+    "again": "2018-03-06",
+    "explain": "2018-04-10",
+    "blocked": "2018-02-28",
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +128,22 @@ class Office:
 def test_a_month_goes_its_way(office: Office) -> None:
     office.done("check", "ready", "enterprise", "2018-03-07")
     page = office.done("deposit", "ready", "enterprise", "2018-03-07")
-    for words in ("TEST-1 · G1 · 2018-02", "deposited, awaits the city · 已存证，待市级审核",
-        "2018-04-09", "deposited in time, 2018-03-07", "city review 市级审核通过", "王芳"):  # fmt: skip
+    for words in (
+        "TEST-1 · G1 · 2018-02",
+        "✓ deposit 存证  ● city 市级",
+        "deposited, awaits the city · 已存证，待市级审核",
+        "2018-04-09",
+        "deposited in time, 2018-03-07",
+        "city review 市级审核通过",
+        "王芳",
+    ):
         assert words in page
-    office.done("return", SUBJECT, "city", "2018-03-12", "--version", 1, "--reason", "wrong_meter",
-        "--note", "The gas meter was swapped on the 3rd.")  # fmt: skip
+    why = ("--reason", "wrong_meter", "--note", "The gas meter was swapped on the 3rd.")
+    page = office.done("return", SUBJECT, "city", "2018-03-12", "--version", 1, *why)
+    assert "↩ deposit 存证" in page
     page = office.done("correct", "again", "enterprise", "2018-03-15", "--reason", "review_answer")
-    assert "1 → 2" in page
+    assert "1, now 已更正为 2" in page
+    assert "● city 市级" in page
     office.done("review", SUBJECT, "city", "2018-03-16", "--version", 2)
     page = office.done("review", SUBJECT, "province", "2018-03-20", "--version", 2)
     assert "accepted by the province, locked" in page
@@ -170,7 +184,8 @@ def test_the_gate(office: Office) -> None:
     words = ("--reason", "explained_finding", "--note", "The laboratory was closed.")
     page = office.done("deposit", "explain", "enterprise", "2018-04-08", *words)
     assert "“The laboratory was closed.”" in page
-    assert "a failed rule is explained · 校验未通过项已说明" in page
+    assert "a failed rule is explained" in page
+    assert "校验未通过项已说明" in page
 
 
 def test_a_late_deposit_says_why(office: Office) -> None:
@@ -212,7 +227,7 @@ def test_the_nation_publishes_the_pool_and_draws(office: Office) -> None:
     assert "expected --role and --actor" in str(office.run(*words).exception)
     assert "one of --count and --share" in str(office.run(*words, *by, "--share", "1").exception)
     page = office.run(*words, *by).stdout
-    assert "1 of 1 months of 2018" in page
+    assert "drawn 抽取 1 of 1 (2018)" in page
     assert RANDOMNESS in page
     assert office.json("status", SUBJECT)["state"] == "sampled"
     assert "a new draw" in str(office.run(*words, *by).exception)
@@ -229,7 +244,11 @@ def test_who_is_late_and_who_is_reminded(office: Office) -> None:
     ]
     assert [item["id"] for item in told["months"][0]["reminders"]] == ["late_1_day"]
     page = office.run(*words).stdout
-    for text in ("2 months, 1 deposited, 1 late", "已逾期（截止日 2018-03-12）", "纸上电厂"):
+    for text in (
+        "months 月份 2, deposited 已存证 1, late 逾期 1",
+        "已逾期（截止日 2018-03-12）",
+        "纸上电厂",
+    ):
         assert text in page
     since = office.json(*words, "--since", "2018-03-08")
     assert len(since["months"][0]["reminders"]) == 3
@@ -247,7 +266,7 @@ def test_the_log_and_the_head(office: Office) -> None:
     kept = told["entries"][1]["digest"]
     assert office.json("fsck", "--head", kept)["added"] == 2
     page = office.run("fsck", "--head", told["head"]).stdout
-    assert "0 entries since the head that was kept" in page
+    assert "entries since the head that was kept · 另存之后新增: 0" in page
     missing = office.run("fsck", "--head", "00" * 31 + "01").exception
     assert isinstance(missing, JournalBroken)
     assert missing.exit_code == 3

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tanzheng.analytics.closing import DEPOSIT_LABELS
+from tanzheng.analytics.closing import Deposit
 from tanzheng.analytics.evidence.due import Due
 from tanzheng.analytics.evidence.entries import Entry
 from tanzheng.analytics.evidence.journal import Journal
@@ -39,10 +39,23 @@ STATE_STYLES = {
     State.SAMPLED: "bold magenta",
 }
 
+DEPOSIT_WORDS = {Deposit.READY: ("ready", "可存证"), Deposit.EXPLAIN: ("explained", "已说明")}
+STAGES = ("check 自查", "deposit 存证", "city 市级", "province 省级", "nation 国家")
+STAGES_DONE = {
+    State.DRAFT: 0,
+    State.CHECKED: 1,
+    State.RETURNED: 1,
+    State.DEPOSITED: 2,
+    State.CORRECTED: 2,
+    State.CITY_REVIEWED: 3,
+    State.PROVINCE_REVIEWED: 4,
+    State.SAMPLED: 5,
+}
+
 
 def month_page(month: MonthEvidence, deadline: date, today: date) -> RenderableType:
     """A month: state and deadline, versions, what happened, who may do what next."""
-    parts: list[RenderableType] = [_head(month, deadline, today)]
+    parts: list[RenderableType] = [_stages(month.state), "", _head(month, deadline, today)]
     if month.versions:
         parts.append(_versions(month))
     if month.entries:
@@ -56,6 +69,20 @@ def month_page(month: MonthEvidence, deadline: date, today: date) -> RenderableT
         expand=False,
         padding=(1, 2),
     )
+
+
+def _stages(state: State) -> Text:
+    done, text = STAGES_DONE[state], Text()
+    for index, stage in enumerate(STAGES):
+        text.append("  " if index else "")
+        if index < done:
+            text.append(f"✓ {stage}", "green")
+        elif index == done:
+            mark = "↩" if state is State.RETURNED else "●"
+            text.append(f"{mark} {stage}", "bold yellow")
+        else:
+            text.append(f"○ {stage}", "dim")
+    return text
 
 
 def _head(month: MonthEvidence, deadline: date, today: date) -> RenderableType:
@@ -81,30 +108,33 @@ def _lateness(month: MonthEvidence, deadline: date, today: date, late: int) -> T
 
 
 def _versions(month: MonthEvidence) -> Table:
-    table = _table("Version 版本", "Deposited 存证时间", "Package 存证包", "Rules 校验")
+    table = _table("Version 版本", "Time 时间", "Package 存证包", "Rules 校验")
     for version in month.versions:
         act = version.entry.act
         newest = version is month.version
-        number = f"{version.number}" + ("" if newest else f" → {version.number + 1}")
         assert act.deposit is not None, "a version comes of a deposit or a correction"
-        en, zh = DEPOSIT_LABELS[act.deposit]
         table.add_row(
-            number,
+            f"{version.number}"
+            if newest
+            else f"{version.number}, now 已更正为 {version.number + 1}",
             f"{act.at:%Y-%m-%d %H:%M}",
             f"{version.manifest_sha256.hex()[:16]}…",
-            Text(f"{en}\n{zh}"),
+            _both(DEPOSIT_WORDS[act.deposit]),
             style="" if newest else "dim",
         )
     return table
 
 
-def _history(entries: Sequence[Entry]) -> Table:
-    table = _table("Line 行", "Time 时间", "Who 操作人", "Move 操作")
+def _history(entries: Sequence[Entry], *, months: bool = False) -> Table:
+    headings = ["Month 月份"] if months else []
+    table = _table("No. 序号", "Time 时间", *headings, "Who 操作人", "Move 操作")
     for entry in entries:
         act = entry.act
+        month = f"{act.subject.enterprise}\n{act.subject.unit} {act.subject.period}"
         table.add_row(
             str(entry.seq),
-            f"{act.at:%Y-%m-%d %H:%M}",
+            Text.assemble(f"{act.at:%Y-%m-%d}\n", (f"{act.at:%H:%M}", "dim")),
+            *([month] if months else []),
             Text.assemble(f"{_both(ROLE_LABELS[act.role])}\n", (act.actor, "dim")),
             _what(entry),
         )
@@ -117,7 +147,7 @@ def _what(entry: Entry) -> Text:
     text = Text(f"{_both(MOVE_LABELS[act.move])}{of}", _move_style(act.move))
     if act.reason:
         known = reasons().get(act.reason)
-        words = f"{known.en} · {known.zh}" if known else act.reason
+        words = f"{known.en}\n{known.zh}" if known else act.reason
         text.append(f"\n{words}", "yellow")
     if act.note:
         text.append(f"\n“{act.note}”", "italic")
@@ -131,7 +161,7 @@ def _move_style(move: Move) -> str:
 def _next(month: MonthEvidence) -> Text:
     text = Text("Next 下一步  ", "dim")
     for index, (role, move) in enumerate(legal(month.state)):
-        text.append("，" if index else "", "dim")
+        text.append(" · " if index else "", "dim")
         text.append(f"{role} {move}", "bold").append(
             f" {ROLE_LABELS[role][1]}{MOVE_LABELS[move][1]}", "dim"
         )
@@ -147,15 +177,14 @@ def due_page(rows: Sequence[Due], today: date) -> RenderableType:
         table.add_row(
             Text.assemble(f"{row.plant.name_zh}\n", (row.month.subject.unit, "dim")),
             row.month.subject.period,
-            Text("\n".join(STATE_LABELS[state]), STATE_STYLES[state]),
+            Text(f"{_word(state)}\n{STATE_LABELS[state][1]}", STATE_STYLES[state]),
             str(row.deadline),
-            Text(f"{row.late_days} d 天", "bold red") if row.late_days else Text("–", "dim"),
+            Text(f"{row.late_days} 天", "bold red") if row.late_days else Text("–", "dim"),
         )
     deposited = sum(row.month.deposited_on is not None for row in rows)
     late = sum(row.late_days > 0 for row in rows)
     sums = Text(
-        f"{today}: {len(rows)} months, {deposited} deposited, {late} late · "
-        f"共 {len(rows)} 个月，已存证 {deposited}，逾期 {late}",
+        f"{today}: months 月份 {len(rows)}, deposited 已存证 {deposited}, late 逾期 {late}",
         "bold",
     )
     lines = [_reminder(row, index) for row in rows for index in range(len(row.reminders))]
@@ -171,24 +200,14 @@ def _reminder(row: Due, index: int) -> Text:
 
 def log_page(entries: Sequence[Entry]) -> RenderableType:
     """Entries, each with its month."""
-    table = _table("Line 行", "Time 时间", "Month 月份", "Who 操作人", "Move 操作")
-    for entry in entries:
-        act = entry.act
-        table.add_row(
-            str(entry.seq),
-            f"{act.at:%Y-%m-%d %H:%M}",
-            Text(f"{act.subject.enterprise}\n{act.subject.unit} {act.subject.period}"),
-            Text.assemble(f"{_both(ROLE_LABELS[act.role])}\n", (act.actor, "dim")),
-            _what(entry),
-        )
-    return table
+    return _history(entries, months=True)
 
 
 def pool_page(pool: Sequence[Subject], period: str) -> RenderableType:
     """What is published before a draw: how many months, and the digest of their list."""
     return Text.assemble(
-        (f"{len(pool)} accepted months of {period} · 已审定月份 {len(pool)} 个\n", "bold"),
-        "SHA-256 of the sorted list 名单摘要  ",
+        (f"accepted months of {period} · 已审定月份: {len(pool)}\n", "bold"),
+        "SHA-256 of the sorted list · 名单摘要\n",
         (pool_sha256(pool).hex(), "green"),
         "\nPublish it, then draw with randomness that nobody knows yet. "
         "先公布名单摘要，再用事后公布的随机数抽取。",
@@ -209,7 +228,7 @@ def draw_page(journal: Journal, entries: Sequence[Entry]) -> RenderableType:
             f"randomness 随机数  {draw.randomness.hex()}\npool 名单摘要  {draw.pool_sha256.hex()}"
         ),
         table,
-        Text(f"head 头部摘要  {journal.head.hex()}", "dim"),
+        Text(f"head 头部摘要\n{journal.head.hex()}", "dim"),
     )
 
 
@@ -217,13 +236,12 @@ def fsck_page(journal: Journal, added: int | None, aside: Path | None) -> Render
     """A journal that holds: entries, months, head, and what was put aside."""
     lines = Text.assemble(
         ("✓ every line, link and move holds · 日志完整\n", "bold green"),
-        f"{len(journal.entries)} entries of {len(journal.months())} months · "
-        f"{len(journal.entries)} 行，{len(journal.months())} 个月\n",
-        "head 头部摘要  ",
+        f"entries 条目 {len(journal.entries)}, months 月份 {len(journal.months())}\n",
+        "head 头部摘要\n",
         (journal.head.hex(), "bold"),
     )
     if added is not None:
-        lines.append(f"\n{added} entries since the head that was kept · 另存之后新增 {added} 行")
+        lines.append(f"\nentries since the head that was kept · 另存之后新增: {added}")
     if aside is not None:
         lines.append(f"\nthe torn last line lies in {aside} · 未写完的行已隔离", "yellow")
     return lines
@@ -276,6 +294,10 @@ def fsck_json(journal: Journal, added: int | None, aside: Path | None) -> dict[s
         "added": added,
         "quarantined": aside and str(aside),
     }
+
+
+def _word(state: State) -> str:
+    return str(state).replace("_", " ")
 
 
 def _both(label: tuple[str, str]) -> str:
