@@ -142,7 +142,7 @@ def test_a_month_goes_its_way(office: Office) -> None:
     page = office.done("return", SUBJECT, "city", "2018-03-12", "--version", 1, *why)
     assert "↩ deposit 存证" in page
     page = office.done("correct", "again", "enterprise", "2018-03-15", "--reason", "review_answer")
-    assert "1, now 已更正为 2" in page
+    assert "1 → 2" in page
     assert "● city 市级" in page
     office.done("review", SUBJECT, "city", "2018-03-16", "--version", 2)
     page = office.done("review", SUBJECT, "province", "2018-03-20", "--version", 2)

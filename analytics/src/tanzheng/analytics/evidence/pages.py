@@ -114,9 +114,7 @@ def _versions(month: MonthEvidence) -> Table:
         newest = version is month.version
         assert act.deposit is not None, "a version comes of a deposit or a correction"
         table.add_row(
-            f"{version.number}"
-            if newest
-            else f"{version.number}, now 已更正为 {version.number + 1}",
+            f"{version.number}" if newest else f"{version.number} → {version.number + 1}",
             f"{act.at:%Y-%m-%d %H:%M}",
             f"{version.manifest_sha256.hex()[:16]}…",
             _both(DEPOSIT_WORDS[act.deposit]),
@@ -223,10 +221,9 @@ def draw_page(journal: Journal, entries: Sequence[Entry]) -> RenderableType:
         digest = entry.act.manifest_sha256.hex()
         table.add_row(str(entry.act.subject), str(entry.act.version), f"{digest[:16]}…")
     return Group(
-        Text(f"{draw.drawn} of {draw.pool} months of {draw.period} · 抽取 {draw.drawn} 个", "bold"),
-        Text(
-            f"randomness 随机数  {draw.randomness.hex()}\npool 名单摘要  {draw.pool_sha256.hex()}"
-        ),
+        Text(f"drawn 抽取 {draw.drawn} of {draw.pool} ({draw.period})", "bold"),
+        Text(f"randomness 随机数\n{draw.randomness.hex()}"),
+        Text(f"list 名单摘要\n{draw.pool_sha256.hex()}"),
         table,
         Text(f"head 头部摘要\n{journal.head.hex()}", "dim"),
     )
