@@ -10,6 +10,7 @@ from tanzheng.analytics.evidence.entries import Act
 from tanzheng.analytics.evidence.gate import Evidence
 from tanzheng.analytics.evidence.journal import Journal
 from tanzheng.analytics.evidence.states import Move, Role, State
+from tanzheng.core.calendar import CHINA
 from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import Subject
 
@@ -43,7 +44,7 @@ def digest(text: object) -> bytes:
 def evidence(
     name: object = 1, deposit: Deposit = Deposit.READY, subject: Subject = MARCH
 ) -> Evidence:
-    return Evidence(subject, digest(name), deposit, PACK)
+    return Evidence(subject, digest(name), deposit, PACK, CHINA)
 
 
 def who(role: Role = Role.ENTERPRISE, hours: int = 0) -> Who:

@@ -53,13 +53,17 @@ def test_the_first_deposit_decides_on_lateness_for_good() -> None:
     [
         ("2025-05-10T23:59:59+08:00", Deposit.READY),
         ("2025-05-11T00:00:00+08:00", Deposit.EXPLAIN),
-        ("2025-05-10T16:30:00+00:00", Deposit.READY),
-        ("2025-05-10T00:30:00-07:00", Deposit.READY),
+        ("2025-05-10T15:59:59+00:00", Deposit.READY),
+        ("2025-05-10T16:00:00+00:00", Deposit.EXPLAIN),
+        ("2025-05-10T09:00:00-07:00", Deposit.EXPLAIN),
     ],
 )
 def test_the_day_is_the_plant_s_own(at: str, deposit: Deposit) -> None:
     by = Who(Role.ENTERPRISE, "somebody", datetime.fromisoformat(at))
-    assert acts.check(Journal("j"), evidence(), by, UNTIL).deposit is deposit
+    made = acts.check(Journal("j"), evidence(), by, UNTIL)
+    assert made.deposit is deposit
+    assert made.at == by.at
+    assert made.at.isoformat().endswith("+08:00")
 
 
 def at(state: State, today: date, since: date | None = None) -> list[str]:

@@ -1,7 +1,7 @@
 """Who may do what when: the whole table, and what a move must name besides."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ from analytics.evidence.evidence_months import (
 )
 from tanzheng.analytics.closing import Deposit
 from tanzheng.analytics.evidence import acts
-from tanzheng.analytics.evidence.acts import Why
+from tanzheng.analytics.evidence.acts import Who, Why
 from tanzheng.analytics.evidence.entries import Act
 from tanzheng.analytics.evidence.errors import MoveIllegal, ReasonNeeded
 from tanzheng.analytics.evidence.journal import Journal, accepted, read_journal
@@ -55,6 +55,7 @@ sampled            nation     sample   sampled
 sampled            nation     reopen   returned
 """
 TABLE = {(s, r, m): to for s, r, m, to in map(str.split, LEGAL.strip().splitlines())}
+DAY = timedelta(days=1)
 IN_TIME = date(2025, 5, 10)
 
 
@@ -110,7 +111,8 @@ def test_a_correction_is_a_new_version_and_the_former_stays() -> None:
         (State.CORRECTED, "city", "review", {"manifest_sha256": digest(0)}, "package of that"),
         (State.CORRECTED, "city", "review", {"deposit": Deposit.READY}, "deposit is told"),
         (State.PROVINCE_REVIEWED, "nation", "sample", {"draw": None}, "draw is told"),
-        (State.DEPOSITED, "city", "review", {"at": START - timedelta(days=1)}, "not before"),
+        (State.DEPOSITED, "city", "review", {"at": START - DAY}, "not before"),
+        (State.DEPOSITED, "city", "review", {"at": (START + DAY).astimezone(UTC)}, "offset 8:00"),
     ],
 )
 def test_a_move_holds_on_to_its_package(
@@ -159,6 +161,13 @@ def test_nothing_comes_back_without_a_reason(role: Role, move: Move, state: Stat
     journal = led_to(state)
     with pytest.raises(ReasonNeeded, match="wrong_meter"):
         acts.judge(journal, MARCH, move, 1, who(role, 9), Why("late_data", "words"))
+
+
+def test_a_judge_s_time_is_told_in_plant_time() -> None:
+    journal = led_to(State.DEPOSITED)
+    by = Who(Role.CITY, "somebody", datetime.fromisoformat("2025-04-30T22:00:00+00:00"))
+    entry = journal.add(acts.judge(journal, MARCH, Move.REVIEW, 1, by, Why()))
+    assert entry.act.at.isoformat() == "2025-05-01T06:00:00+08:00"
 
 
 def test_a_correction_says_why() -> None:

@@ -1,7 +1,7 @@
 """The acts of the four roles, made for a journal as it is: what `store.write` adds."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 from tanzheng.analytics.evidence import sampling
@@ -17,7 +17,7 @@ from tanzheng.core.ids import Subject
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who acts, in which role, and when by the plant's clock (whole seconds, with offset)."""
+    """Who acts, in which role, when (whole seconds, with offset; entries tell it in plant time)."""
 
     role: Role
     actor: str
@@ -97,16 +97,18 @@ def _package(
     supersedes: int | None = None,
 ) -> Act:
     check_reason(move, why.reason)
-    found = evidence.on(who.at.date(), deadline) if deadline else evidence.deposit
+    at = who.at.astimezone(timezone(timedelta(minutes=evidence.zone.offset_minutes)))
+    found = evidence.on(at.date(), deadline) if deadline else evidence.deposit
     return Act(
-        evidence.subject, move, who.role, who.actor, who.at, evidence.manifest_sha256,
+        evidence.subject, move, who.role, who.actor, at, evidence.manifest_sha256,
         version, supersedes, found, why.reason, why.note,
     )  # fmt: skip
 
 
 def _about(month: MonthEvidence, move: Move, version: int, who: Who, why: Why) -> Act:
     assert month.version is not None, "the table of moves judges only what was deposited"
+    at = who.at.astimezone(month.entries[0].act.at.tzinfo)  # the plant's clock, as it began
     return Act(
-        month.subject, move, who.role, who.actor, who.at, month.version.manifest_sha256,
+        month.subject, move, who.role, who.actor, at, month.version.manifest_sha256,
         version, reason=why.reason, note=why.note,
     )  # fmt: skip

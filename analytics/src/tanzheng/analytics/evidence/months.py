@@ -86,6 +86,8 @@ def _bindings(month: MonthEvidence, act: Act) -> Iterator[tuple[object, object, 
     """(expected, got, what) of the fields by which an act holds on to a package."""
     newest = month.version
     number = newest.number if newest else None
+    clock = month.entries[0].act.at.utcoffset() if month.entries else act.at.utcoffset()
+    yield clock, act.at.utcoffset(), "plant time with the offset"
     if act.move is Move.DEPOSIT:
         yield 1, act.version, "version"
         yield month.checked, act.manifest_sha256, "the package last checked 已自查的存证包,"
