@@ -69,7 +69,7 @@ def test_the_day_is_the_plant_s_own(at: str, deposit: Deposit) -> None:
 def at(state: State, today: date, since: date | None = None) -> list[str]:
     (row,) = due(led_to(state), [PLANT_ONE], [Month.parse("2025-03")], PACK, today, since)
     assert row.deadline == UNTIL
-    return [reminder.id for reminder in row.reminders]
+    return [reminder.id for _, reminder in row.reminders]
 
 
 PLANT_ONE = replace(PLANT, enterprise=MARCH.enterprise)
@@ -84,15 +84,34 @@ PLANT_ONE = replace(PLANT, enterprise=MARCH.enterprise)
         (State.DRAFT, 0, "deposit_today"),
         (State.CHECKED, 1, "late_1_day"),
         (State.DRAFT, 10, "late_10_days"),
-        (State.RETURNED, 5, "returned_open"),
-        (State.DEPOSITED, 10, "city_review_open"),
-        (State.CORRECTED, 10, "city_review_open"),
-        (State.CITY_REVIEWED, 20, "province_review_open"),
     ],
 )
 def test_a_reminder_is_due_on_its_day_alone(state: State, days: int, id_: str) -> None:
     assert at(state, UNTIL + days * DAY) == [id_]
     assert id_ not in at(state, UNTIL + (days - 1) * DAY) + at(state, UNTIL + (days + 1) * DAY)
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "id_"),
+    [
+        (State.RETURNED, 7, "returned_7_days"),
+        (State.RETURNED, 15, "returned_15_days"),
+        (State.DEPOSITED, 10, "city_review_10_days"),
+        (State.CORRECTED, 10, "city_review_10_days"),
+        (State.CITY_REVIEWED, 10, "province_review_10_days"),
+    ],
+)
+def test_who_sits_on_a_month_is_reminded_from_its_last_move(
+    state: State, days: int, id_: str
+) -> None:
+    moved = led_to(state).month(MARCH).entries[-1].act.day
+    assert at(state, moved + days * DAY) == [id_]
+    assert id_ not in at(state, moved + (days - 1) * DAY) + at(state, moved + (days + 1) * DAY)
+
+
+def test_every_reminder_is_tried_above() -> None:
+    ids = {id_ for state in State for id_ in at(state, UNTIL + 20 * DAY, UNTIL - 60 * DAY)}
+    assert ids == {reminder.id for reminder in reminders()}
 
 
 def test_days_between_two_runs_are_not_lost() -> None:
@@ -112,6 +131,7 @@ def test_reminders_are_told_in_both_languages() -> None:
         assert "2025-03" in en
         assert "2025-03" in zh
         assert "{" not in en + zh
+        assert en.isascii()
     assert rows[0].to_json()["reminders"] == [
         {
             "id": "late_10_days",

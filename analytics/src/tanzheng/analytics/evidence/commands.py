@@ -256,7 +256,8 @@ def _write(path: Path, make: "Acts", as_json: bool, *, begin: bool = False) -> N
     found, new = store.write(path, make, begin=begin)
     act = new[-1].act
     month, until = found.month(act.subject), arguments.deadline(act.subject)
-    _show(pages.entries_json(found, new), pages.month_page(month, until, act.day), as_json)
+    page = pages.written_page(found, month, until, act.day)
+    _show(pages.entries_json(found, new), page, as_json)
 
 
 def _show(content: dict[str, Any], page: "RenderableType", as_json: bool) -> None:

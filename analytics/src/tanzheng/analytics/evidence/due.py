@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -17,19 +18,35 @@ from tanzheng.core.calendar import Month
 from tanzheng.core.ids import Subject
 from tanzheng.core.plant import Plant
 
-_KEYS = ("id", "days", "to", "states", "en", "zh")
+_KEYS = ("id", "counts_from", "days", "to", "states", "en", "zh")
+
+
+class CountsFrom(StrEnum):
+    """The day from which a reminder counts: the deadline, or that of the month's last move."""
+
+    DEADLINE = "deadline"
+    LAST_MOVE = "last_move"
 
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """`days` natural days after the deadline (negative: before), to whom, in which states."""
+    """`days` natural days after a day (negative: before), to whom, while in which states."""
 
     id: str
+    counts_from: CountsFrom
     days: int
     to: tuple[Role, ...]
     states: frozenset[State]
     en: str
     zh: str
+
+    def day(self, month: MonthEvidence, deadline: date) -> date | None:
+        """The day on which it is due; None while the month is in another state."""
+        if month.state not in self.states:
+            return None
+        if self.counts_from is CountsFrom.DEADLINE:
+            return deadline + timedelta(days=self.days)
+        return month.entries[-1].act.day + timedelta(days=self.days) if month.entries else None
 
     def text(self, row: "Due") -> tuple[str, str]:
         """The reminder in English and Chinese."""
@@ -49,6 +66,7 @@ def reminders() -> tuple[Reminder, ...]:
     return tuple(
         Reminder(
             row["id"],
+            word(row["counts_from"], CountsFrom, f"reminders.toml: {row['id']}"),
             row["days"],
             tuple(word(role, Role, f"reminders.toml: {row['id']}") for role in row["to"]),
             frozenset(
@@ -63,13 +81,13 @@ def reminders() -> tuple[Reminder, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A unit's month on a day: its deadline, lateness in days, and reminders that are due."""
+    """A unit's month on a day: its deadline, lateness in days, and reminders with their days."""
 
     plant: Plant
     month: MonthEvidence
     deadline: date
     late_days: int
-    reminders: tuple[Reminder, ...]
+    reminders: tuple[tuple[date, Reminder], ...]
 
     def to_json(self) -> dict[str, Any]:
         """What a machine needs of it."""
@@ -85,12 +103,12 @@ class Due:
             "reminders": [
                 {
                     "id": item.id,
-                    "day": (self.deadline + timedelta(days=item.days)).isoformat(),
+                    "day": due_on.isoformat(),
                     "to": [str(role) for role in item.to],
                     "en": item.text(self)[0],
                     "zh": item.text(self)[1],
                 }
-                for item in self.reminders
+                for due_on, item in self.reminders
             ],
         }
 
@@ -125,14 +143,6 @@ def due(
 
 def _row(plant: Plant, month: MonthEvidence, until: date, span: tuple[date, date]) -> Due:
     before, today = span
-    return Due(
-        plant,
-        month,
-        until,
-        month.late_days(until, today),
-        tuple(
-            item
-            for item in reminders()
-            if month.state in item.states and before < until + timedelta(days=item.days) <= today
-        ),
-    )
+    found = [(item.day(month, until), item) for item in reminders()]
+    told = tuple((day, item) for day, item in found if day is not None and before < day <= today)
+    return Due(plant, month, until, month.late_days(until, today), told)

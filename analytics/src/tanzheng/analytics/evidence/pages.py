@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tanzheng.analytics.closing import Deposit
-from tanzheng.analytics.evidence.due import Due
+from tanzheng.analytics.evidence.due import Due, Reminder
 from tanzheng.analytics.evidence.entries import Entry
 from tanzheng.analytics.evidence.journal import Journal
 from tanzheng.analytics.evidence.months import MonthEvidence
@@ -69,6 +69,15 @@ def month_page(month: MonthEvidence, deadline: date, today: date) -> RenderableT
         expand=False,
         padding=(1, 2),
     )
+
+
+def written_page(
+    journal: Journal, month: MonthEvidence, deadline: date, today: date
+) -> RenderableType:
+    """A month behind its last move, with what the actor may keep as a receipt: line and head."""
+    entry = month.entries[-1]
+    kept = f"No. 序号 {entry.seq}, head 头部摘要\n{journal.head.hex()}"
+    return Group(month_page(month, deadline, today), Text(kept, "dim"))
 
 
 def _stages(state: State) -> Text:
@@ -185,12 +194,11 @@ def due_page(rows: Sequence[Due], today: date) -> RenderableType:
         f"{today}: months 月份 {len(rows)}, deposited 已存证 {deposited}, late 逾期 {late}",
         "bold",
     )
-    lines = [_reminder(row, index) for row in rows for index in range(len(row.reminders))]
+    lines = [_reminder(row, reminder) for row in rows for _, reminder in row.reminders]
     return Group(table, sums, *(lines or [Text("No reminder is due · 无到期提醒", "dim")]))
 
 
-def _reminder(row: Due, index: int) -> Text:
-    reminder = row.reminders[index]
+def _reminder(row: Due, reminder: Reminder) -> Text:
     en, zh = reminder.text(row)
     to = ", ".join(_both(ROLE_LABELS[role]) for role in reminder.to)
     return Text.assemble(("\n✉ ", "yellow"), (to, "bold"), f"\n  {en}\n  {zh}")
