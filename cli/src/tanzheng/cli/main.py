@@ -31,6 +31,7 @@ SUMMARIES = {
     "parameters": "Monthly parameters: template, import, sources · 月度参数",
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
+    "evidence": "Evidence months: deposit, review, return, sample, who is late · 月度存证",
     "annual": "Twelve months to a year: report, packet · 年度报告",
     "rules": "Validation rules: list, explain, run, test · 校验规则",
     "anomalies": "Anomalies with the input to blame: detect, explain · 异常检测",
