@@ -35,6 +35,7 @@ SUMMARIES = {
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
+    "recompute": "Make a package again from its signed batches, compare · 离线重算",
     "key": "Make and show Ed25519 keys · 密钥",
     "demo": "One real month, faults and attacks included · 演示",
 }

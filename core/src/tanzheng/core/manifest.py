@@ -30,6 +30,7 @@ MANIFEST_PATH = "data/manifest.json"
 PLANT_PATH = "data/plant.toml"
 HOURS_PATH = "data/hours.json"
 FINDINGS_PATH = "data/findings.json"
+BATCHES_FOLDER = "data/batches/"
 TAG_PATHS = (
     "bagit.txt",
     "bag-info.txt",
@@ -48,7 +49,7 @@ class PackageInvalid(CheckFailed):
 
 def batches_path(gw: str) -> str:
     """Where the signed batches of gateway `gw` lie in the package."""
-    return f"data/batches/{identifier(gw, 'gateway')}.cborseq"
+    return f"{BATCHES_FOLDER}{identifier(gw, 'gateway')}.cborseq"
 
 
 @dataclass(frozen=True, slots=True)
