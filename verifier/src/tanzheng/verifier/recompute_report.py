@@ -92,8 +92,8 @@ def _table(found: Recomputation, kind: str) -> Table:
     table.add_column("", width=1)
     table.add_column(f"{en} {zh}", overflow="fold")
     for heading in ("Reported 报告值", "Recomputed 重算值"):
-        justify = "right" if kind == FIGURE else "left"
-        table.add_column(heading, justify=justify, overflow="fold")
+        table.add_column(heading, overflow="fold")
+        table.columns[-1].justify = "right" if kind == FIGURE else "left"
     for row in _rows(found, kind):
         mark = Text("✓", style="green") if row.equal else Text("✗", style="bold red")
         again = "input 输入" if row.copied and row.equal else _shown(row, row.recomputed)
@@ -116,8 +116,7 @@ def _shown(row: Row, value: str | None) -> str:
     if value is None:
         return "–"
     if row.kind == FIGURE:
-        number, _, unit = value.partition(" ")
-        return f"{number} {unit}"
+        return value
     words = value.split()
     words[-1] = f"{words[-1][:DIGEST_CHARS]}…"
     return " ".join(words)
