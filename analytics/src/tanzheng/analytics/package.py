@@ -8,6 +8,7 @@ from itertools import pairwise
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.closing import Closing, close, closed_on, findings_json
 from tanzheng.analytics.errors import EvidenceMismatch
+from tanzheng.analytics.lineage.month import month_graph
 from tanzheng.analytics.month import MonthResult, compute
 from tanzheng.analytics.rules.ruleset import RuleSet
 from tanzheng.analytics.series import from_batches
@@ -86,19 +87,32 @@ def _assembled(
     chains: Mapping[str, Sequence[SignedBatch]],
     copied: Copied,
 ) -> dict[str, bytes]:
-    payload = {manifest.PLANT_PATH: plant_raw, **derived_files(result, closing)}
+    plant = Plant.parse(plant_raw)
+    payload = {
+        manifest.PLANT_PATH: plant_raw,
+        **derived_files(plant, result, closing, standard, chains),
+    }
     for gw, batches in chains.items():
         payload[manifest.batches_path(gw)] = b"".join(batch.raw for batch in batches)
-    described = _manifest(Plant.parse(plant_raw), result, standard, chains, copied, payload)
+    described = _manifest(plant, result, standard, chains, copied, payload)
     payload[manifest.MANIFEST_PATH] = described.encode()
     return bag_files(payload)
 
 
-def derived_files(result: MonthResult, closing: Closing) -> dict[str, bytes]:
-    """The payload files that follow from a computed and closed month, by path."""
+def derived_files(
+    plant: Plant,
+    result: MonthResult,
+    closing: Closing,
+    standard: Standard,
+    chains: Mapping[str, Sequence[SignedBatch]],
+) -> dict[str, bytes]:
+    """The payload files that follow from a month computed from `chains` and closed, by path."""
+    results, rules = closing.rule_results, standard.rules
+    graph = month_graph(plant, result, results, standard.pack, rules, chains)
     return {
         manifest.HOURS_PATH: result.hours_json(),
         manifest.FINDINGS_PATH: findings_json(result, closing),
+        manifest.LINEAGE_PATH: graph.encode(),
     }
 
 
@@ -221,8 +235,9 @@ def _recomputed(
 
 def check(files: Mapping[str, bytes], standard: Standard) -> None:
     """Return where every figure follows from the package's batches, else `EvidenceMismatch`."""
-    result, closing = recompute(files, standard)
     described = check_bag(files)
+    chains = chains_of(files, described)
+    result, closing = _recomputed(files, described, chains, standard)
     found = described.values()
     for name, value in result.values().items():
         if found.pop(name, None) != str(value):
@@ -232,6 +247,7 @@ def check(files: Mapping[str, bytes], standard: Standard) -> None:
             )
     if found:
         raise EvidenceMismatch(f"package: figures {sorted(found)} do not follow from the batches")
-    for path, expected in derived_files(result, closing).items():
+    plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
+    for path, expected in derived_files(plant, result, closing, standard, chains).items():
         if _file(files, path) != expected:
             raise EvidenceMismatch(f"package: {path} does not follow from the signed batches")

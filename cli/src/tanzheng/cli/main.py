@@ -31,6 +31,7 @@ SUMMARIES = {
     "parameters": "Monthly parameters: template, import, sources · 月度参数",
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
+    "lineage": "From what a figure is derived, down to documents · 数据溯源",
     "rules": "Validation rules: list, explain, run, test · 校验规则",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",

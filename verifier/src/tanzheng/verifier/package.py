@@ -208,7 +208,10 @@ class _Package:
         )  # fmt: skip
         self._compare_figures(result)
         closing = close(result, pack, rules, closed_on(self._file(shape.FINDINGS_PATH)))
-        for path, expected in packages.derived_files(result, closing).items():
+        again = packages.derived_files(
+            self._plant, result, closing, packages.Standard(pack, rules), self._chains
+        )
+        for path, expected in again.items():
             if self._file(path) != expected:
                 raise FigureDiffers(f"{path}: expected what follows from the signed batches")
         return f"{len(result.parameters)} figures and {len(result.hours)} hours, all equal"
