@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.lineages import STANDARD, broken_month, ids
+from analytics.lineages import STANDARD, TWO_GATEWAYS, broken_month, ids, two_gateways
 from analytics.plants import (
     MONTH,
     PLANT,
@@ -29,6 +29,7 @@ from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import Subject
+from tanzheng.core.plant import Plant
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +67,28 @@ def test_an_hour_comes_from_its_batches_and_no_others(number: int) -> None:
     assert trace.stretch.facts["method"] == recorded["method"]
 
 
-def hour_of(batches: Sequence[SignedBatch], start_ms: int) -> dict[str, object]:
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 671])
+def test_an_hour_of_two_gateways_with_grids_of_their_own(number: int) -> None:
+    chains, files = two_gateways()
+    plant, start_ms = Plant.parse(TWO_GATEWAYS), hours_from_start(number)
+    trace = hour_trace(files, f"{plant.zone.datetime(start_ms):%Y-%m-%dT%H}")
+    ends = [chain[end] for chain in chains.values() for end in (0, -1)]
+    held = [each for batches in trace.batches.values() for each in batches]
+    every = [each for chain in chains.values() for each in chain]
+    whole = hour_of(every, start_ms, plant)
+    assert hour_of([*held, *ends], start_ms, plant) == whole
+    at_an_end = number in (2, 3, 671)
+    sizes = {gw: len(batches) for gw, batches in trace.batches.items()}
+    assert sizes == ({"gw1": 2, "gw2": 2} if at_an_end else {"gw1": 1, "gw2": 1})
+
+
+def hour_of(
+    batches: Sequence[SignedBatch], start_ms: int, plant: Plant = PLANT
+) -> dict[str, object]:
     """The hour as computed from these batches, before anything is substituted."""
     once = {signed.raw: signed.batch for signed in batches}
-    recorded = from_batches(once.values(), PLANT)
-    inputs = MonthInputs.of(PLANT, "G1", MONTH, recorded.series, recorded.gaps)
+    recorded = from_batches(once.values(), plant)
+    inputs = MonthInputs.of(plant, "G1", MONTH, recorded.series, recorded.gaps)
     hours = month_hours(inputs, STANDARD.pack)
     return hours[(start_ms - START_MS) // HOUR_MS].unfilled().to_json()
 
