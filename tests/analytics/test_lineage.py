@@ -70,8 +70,8 @@ def test_devices_show_what_is_filed(broken: Lineage) -> None:
     )
     assert (first["covers_month"], second["covers_month"]) == ("yes", "no")
     document = broken.graph.nodes["document:verification/meter/JD-2017-9"]
-    assert document.facts == {"sha256": DIGEST}
-    assert broken.graph.nodes["device:cems"].en == "device cems, serial not filed"
+    assert document.facts == {"title": "JD-2017-9", "sha256": DIGEST}
+    assert broken.graph.nodes["device:cems"].en == "device, serial not filed"
 
 
 def test_stretches_hold_every_hour_once(broken: Lineage) -> None:

@@ -19,9 +19,10 @@ from analytics.plants import (
     hours_from_start,
 )
 from tanzheng.analytics.inputs import MonthInputs
-from tanzheng.analytics.lineage.graph import Graph
+from tanzheng.analytics.lineage.graph import Graph, Kind, Node
 from tanzheng.analytics.lineage.hour import hour_trace
 from tanzheng.analytics.lineage.package import Lineage, annual
+from tanzheng.analytics.lineage.render import KINDS, line
 from tanzheng.analytics.series import from_batches
 from tanzheng.analytics.unit_hours import month_hours
 from tanzheng.core import manifest
@@ -188,11 +189,19 @@ def test_the_tree_is_in_two_languages(bag: Path) -> None:
     assert code == 0, text
     assert "CO2 measured by CEMS 二氧化碳排放量（CEMS）" in text
     assert "前180个有效小时最大值替代" in text
-    assert "taken_from 2018-02-01T00" in text
-    assert "↑ see above 见上" in text
+    assert "taken from 取自 2018-02-01T00" in text
+    assert "↑ above 见上" in text
     code, text = run(bag, "device:meter")
     assert code == 0
     assert "检定证书 JD-2017-9" in text
+
+
+def test_a_node_with_other_facts_is_shown_as_well() -> None:
+    """A package of another version, or a hostile one, may leave facts out."""
+    for kind in Kind:
+        shown = line(Node("a", kind, "e", "z", "-0.5", "t", {"head": 7, "sha256": 7}))
+        assert shown.plain.startswith(KINDS[kind][1])
+        assert "-0.5 t" in shown.plain
 
 
 def test_json_and_mermaid_hold_the_graph(bag: Path, broken: Lineage) -> None:

@@ -14,6 +14,7 @@ from tanzheng.analytics import cems
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.accounting.tree import Node as Figure
 from tanzheng.analytics.counters import Boundary, CounterMonth
+from tanzheng.analytics.findings import STEP_LABELS
 from tanzheng.analytics.hours import Method
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.ledger import Correction
@@ -168,11 +169,11 @@ class _Builder:
         yield Node(
             own,
             Kind.READING,
-            f"{'opening' if opening else 'closing'} reading {at}",
-            f"{'期初' if opening else '期末'}读数 {at}",
+            f"{'opening' if opening else 'closing'} reading",
+            f"{'期初' if opening else '期末'}读数",
             f"{end.value:f}",
             entry.unit,
-            {"point": counter.point, "t_ms": end.t_ms, "wanted_ms": end.wanted_ms},
+            {"point": counter.point, "t_ms": end.t_ms, "wanted_ms": end.wanted_ms, "at": at},
         )
         yield parameter, own
         yield own, f"point:{counter.point}"
@@ -185,13 +186,14 @@ class _Builder:
         yield Node(
             own,
             Kind.STEP,
-            f"ledger: {step.kind} {at}",
-            f"台账：{step.kind} {at}",
+            STEP_LABELS[step.kind][0],
+            STEP_LABELS[step.kind][1],
             f"{correction.lift:f}",
             self._entry(point).unit,
             {
                 "point": point,
                 "t_ms": step.t_ms,
+                "at": at,
                 "from": f"{step.from_value:f}",
                 "to": f"{step.to_value:f}",
             },
@@ -226,7 +228,7 @@ class _Builder:
         yield _document("rules", rules, "rule set", "规则集", rule_set.sha256)
         for gw in sorted(chains):
             path, raw = batches_path(gw), b"".join(each.raw for each in chains[gw])
-            yield _document(f"batches/{gw}", path, "signed batches", "签名批次", sha256(raw))
+            yield _document(f"batches/{gw}", path, "file of batches", "批次文件", sha256(raw))
             points = [point.name for point in self.plant.points_of_gateway(gw)]
             for each in ranges(gw, chains[gw]):
                 for name in points:
@@ -235,11 +237,11 @@ class _Builder:
 
     def _batches(self, derived: str, held: BatchRange) -> Part:
         count = held.last_seq - held.first_seq + 1
-        yield Node(held.id, Kind.BATCHES,
-            f"{count} signed batches of {held.gw}, epoch {held.epoch} "
-            f"seq {held.first_seq}–{held.last_seq}",
-            f"{held.gw} 签名批次 {count} 个，纪元 {held.epoch} "
-            f"序号 {held.first_seq}–{held.last_seq}",
+        yield Node(
+            held.id,
+            Kind.BATCHES,
+            f"{count} signed {'batch' if count == 1 else 'batches'}",
+            f"签名批次 {count} 个",
             facts={
                 "gateway": held.gw,
                 "epoch": held.epoch,
@@ -268,9 +270,9 @@ def _constant(parameter: str, name: str, shown: tuple[str, str], figure: Figure)
 
 
 def _device(device: Device, result: MonthResult) -> Part:
-    own, serial = f"device:{device.id}", device.serial or "not filed"
-    yield Node(own, Kind.DEVICE, f"device {device.id}, serial {serial}",
-        f"设备 {device.id}，编号 {device.serial or '未备案'}",
+    own = f"device:{device.id}"
+    yield Node(own, Kind.DEVICE, f"device, serial {device.serial or 'not filed'}",
+        f"编号 {device.serial or '未备案'}",
         facts={
             "device": device.id,
             "profile": device.profile,
@@ -301,8 +303,8 @@ def _certificate(device: str, device_id: str, each: Certificate, result: MonthRe
 
 
 def _document(name: str, title: str, en: str, zh: str, digest: bytes) -> Node:
-    shown = f"{en} {title}", f"{zh} {title}"
-    return Node(f"document:{name}", Kind.DOCUMENT, *shown, facts={"sha256": digest.hex()})
+    facts: dict[str, str | int] = {"title": title, "sha256": digest.hex()}
+    return Node(f"document:{name}", Kind.DOCUMENT, en, zh, facts=facts)
 
 
 def _rules(results: Sequence[RuleResult], month: MonthResult) -> Part:
