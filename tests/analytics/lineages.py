@@ -48,8 +48,8 @@ def built(chain: list[SignedBatch], plant_raw: bytes = PLANT_TOML) -> dict[str, 
     plant = Plant.parse(plant_raw)
     recorded = from_batches((signed.batch for signed in chain), plant)
     result = compute(
-        plant, "G1", MONTH, recorded.series, recorded.gaps, STANDARD.pack, STANDARD.rules,
-        recorded.steps,
+        plant, plant.units[0].id, MONTH, recorded.series, recorded.gaps, STANDARD.pack,
+        STANDARD.rules, recorded.steps,
     )  # fmt: skip
     closing = close(result, STANDARD.pack, STANDARD.rules, date(2018, 3, 5))
     return package.build(plant_raw, result, closing, STANDARD, {"gw1": chain}, bytes(32))

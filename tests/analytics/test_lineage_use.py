@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.lineages import STANDARD, TWO_GATEWAYS, broken_month, ids, two_gateways
+from analytics.lineages import (
+    CERTIFIED,
+    STANDARD,
+    TWO_GATEWAYS,
+    broken_month,
+    built,
+    ids,
+    two_gateways,
+)
 from analytics.plants import (
     MONTH,
     PLANT,
@@ -169,8 +177,11 @@ def test_what_makes_no_year_is_refused(broken: Lineage) -> None:
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lineage") / "bag"
-    for path, data in broken_month()[1].items():
+    return written(broken_month()[1], tmp_path_factory.mktemp("lineage") / "bag")
+
+
+def written(files: Mapping[str, bytes], folder: Path) -> Path:
+    for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     return folder
@@ -213,6 +224,21 @@ def test_json_and_mermaid_hold_the_graph(bag: Path, broken: Lineage) -> None:
     assert text.startswith("flowchart LR\n")
     assert text.count(" --> ") == len(list(reached.edges()))
     assert text.count('["') == len(reached.nodes)
+
+
+def test_a_year_of_packages(bag: Path, tmp_path: Path) -> None:
+    chain = broken_month()[0]
+    other = written(built(chain, CERTIFIED.replace(b'"G1"', b'"G2"')), tmp_path / "other")
+    code, text = run(bag, other)
+    assert code == 0, text
+    assert "年度 CO2 by calculation, TEST-1, 2018 二氧化碳排放量（核算法） TEST-1 2018 年" in text
+    assert "126,263.06 t  units G1 G2, months 2, missing 22" in text
+    code, text = run(bag, other, "generation_mwh", "--json")
+    assert code == 0
+    assert json.loads(text)["nodes"][0]["value"] == "311040.000"
+    code, text = run(bag, bag)
+    assert code == 2
+    assert "expected each month once" in text
 
 
 def test_an_hour_in_words(bag: Path) -> None:
