@@ -159,6 +159,11 @@ ZOO: dict[str, dict[str, object]] = {
     "an edge to nowhere": {"version": 1, "nodes": [A], "edges": [["a", "b"]]},
     "a node of itself": {"version": 1, "nodes": [A], "edges": [["a", "a"]]},
     "a way round": {"version": 1, "nodes": [A, B], "edges": [["a", "b"], ["b", "a"]]},
+    "too long a way": {
+        "version": 1,
+        "nodes": [node(f"n{i:03}") for i in range(65)],
+        "edges": [[f"n{i:03}", f"n{i + 1:03}"] for i in range(64)],
+    },
     "an edge of three": {"version": 1, "nodes": [A, B], "edges": [["a", "b", "a"]]},
     "an edge twice": {"version": 1, "nodes": [A, B], "edges": [["a", "b"], ["a", "b"]]},
     "nodes out of order": {"version": 1, "nodes": [B, A], "edges": []},

@@ -34,10 +34,12 @@ from tanzheng.analytics.lineage.render import KINDS, line
 from tanzheng.analytics.series import from_batches
 from tanzheng.analytics.unit_hours import month_hours
 from tanzheng.core import manifest
+from tanzheng.core.bag import bag_files
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import Subject
+from tanzheng.core.manifest import Manifest, PackageFile, PackageInvalid
 from tanzheng.core.plant import Plant
 
 
@@ -127,6 +129,20 @@ def test_an_hour_shows_its_readings_one_by_one() -> None:
 def test_another_hour_is_refused(hour: str) -> None:
     with pytest.raises(BadInput, match="--hour: expected an hour of 2018-02"):
         hour_trace(broken_month()[1], hour)
+
+
+def test_an_hour_of_a_package_that_has_no_hours_is_named() -> None:
+    files = broken_month()[1]
+    payload = {path: data for path, data in files.items() if path not in manifest.TAG_PATHS}
+    described = Manifest.decode(payload.pop(manifest.MANIFEST_PATH))
+    for hours in (None, b"[]", b'{"hours":7}', b'{"hours":[7]}'):
+        payload[manifest.HOURS_PATH] = hours or b""
+        if hours is None:
+            del payload[manifest.HOURS_PATH]
+        listed = tuple(PackageFile.of(path, payload[path]) for path in sorted(payload))
+        raw = replace(described, files=listed).encode()
+        with pytest.raises(PackageInvalid, match=r"hours\.json"):
+            hour_trace(bag_files({**payload, manifest.MANIFEST_PATH: raw}), "2018-02-03T02")
 
 
 # ------------------------------------------------------------------ a year

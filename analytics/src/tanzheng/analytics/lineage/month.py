@@ -7,20 +7,27 @@ Hours stand as stretches of one method; within a stretch of substitutes every ho
 the same hour. Which batches and readings a single hour came from is computed on demand (`hour`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tanzheng.analytics import cems
 from tanzheng.analytics.accounting.pack import Pack
-from tanzheng.analytics.accounting.tree import Node as Figure
 from tanzheng.analytics.counters import Boundary, CounterMonth
 from tanzheng.analytics.findings import STEP_LABELS
 from tanzheng.analytics.hours import Method
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.ledger import Correction
 from tanzheng.analytics.lineage.graph import Graph, Kind, Node
+from tanzheng.analytics.lineage.parts import (
+    Parts,
+    constant_parts,
+    device_parts,
+    document,
+    finding_parts,
+    rule_parts,
+)
 from tanzheng.analytics.lineage.reach import BatchRange, Reach, ranges
-from tanzheng.analytics.lineage.stretches import Stretch, stretches
+from tanzheng.analytics.lineage.stretches import stretches
 from tanzheng.analytics.month import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.analytics.series import from_batches
@@ -28,7 +35,7 @@ from tanzheng.core.batch import SignedBatch
 from tanzheng.core.fields import Field, field
 from tanzheng.core.hashing import sha256
 from tanzheng.core.manifest import PLANT_PATH, batches_path
-from tanzheng.core.plant import Certificate, Device, Plant, Role
+from tanzheng.core.plant import Plant, Role
 
 FROM_HOURS = ("operating_hours_h", "co2_cems_t", "coverage_percent")
 FROM_COUNTERS = {"generation_mwh": Role.GENERATION, "fuel_gas_1e4nm3": Role.FUEL_GAS}
@@ -51,9 +58,6 @@ MOLAR_MASSES = {
 }
 STANDING = (Method.NOT_OPERATING, Method.ASSUMED_STANDING)
 COUNTERS = (Role.GENERATION, Role.FUEL_GAS)
-
-Edge = tuple[str, str]
-Part = Iterator[Node | Edge]
 
 
 def month_graph(
@@ -80,8 +84,8 @@ def month_graph(
         *builder.counters(),
         *builder.points(),
         *builder.documents(rule_set, chains),
-        *_rules(rules, result),
-        *_findings(result, builder.stretches),
+        *rule_parts(rules, result),
+        *finding_parts(result, builder.stretches),
     ]
     nodes = [part for part in parts if isinstance(part, Node)]
     return Graph.of(nodes, [part for part in parts if not isinstance(part, Node)])
@@ -100,7 +104,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self.stretches = stretches(self.result.hours, self.plant.zone)
 
-    def month(self) -> Part:
+    def month(self) -> Parts:
         result, root = self.result, f"month:{self.result.month}"
         yield Node(
             root,
@@ -117,7 +121,7 @@ class _Builder:
         for item in result.parameters:
             yield root, f"parameter:{item.name}"
 
-    def parameters(self) -> Part:
+    def parameters(self) -> Parts:
         for item in self.result.parameters:
             entry, own = field(item.name), f"parameter:{item.name}"
             yield Node(own, Kind.PARAMETER, entry.en, entry.zh, str(item.value), item.unit)
@@ -130,12 +134,12 @@ class _Builder:
             if item.name in FROM_PACK:
                 figure = self.result.calculation.find(FROM_PACK[item.name])
                 default = f"default: {entry.en}", f"缺省值：{entry.zh}"
-                yield from _constant(own, figure.of or figure.name, default, figure)
+                yield from constant_parts(own, figure.of or figure.name, default, figure)
             if item.name == "co2_calculated_t":
                 for name, shown in MOLAR_MASSES.items():
-                    yield from _constant(own, name, shown, self.pack.constant(name))
+                    yield from constant_parts(own, name, shown, self.pack.constant(name))
 
-    def hours(self) -> Part:
+    def hours(self) -> Parts:
         roles = (Role.RUN_STATE, *cems.INPUTS)
         for stretch in self.stretches:
             yield stretch.node()
@@ -151,7 +155,7 @@ class _Builder:
             for each in self.reach.ranges(stretch.start_ms, stretch.end_ms):
                 yield from self._batches(own, each)
 
-    def counters(self) -> Part:
+    def counters(self) -> Parts:
         for name, role in FROM_COUNTERS.items():
             if name not in self.result.values():
                 continue
@@ -162,7 +166,7 @@ class _Builder:
                 if each.applied and counter.opening.t_ms < each.t_ms <= counter.closing.t_ms:
                     yield from self._correction(f"parameter:{name}", counter.point, each)
 
-    def _boundary(self, parameter: str, counter: CounterMonth, end: Boundary) -> Part:
+    def _boundary(self, parameter: str, counter: CounterMonth, end: Boundary) -> Parts:
         opening = end is counter.opening
         entry, at = self._entry(counter.point), self._at(end.t_ms)
         own = f"reading:{counter.point}@{end.t_ms}"
@@ -180,7 +184,7 @@ class _Builder:
         for each in self.reach.telling(counter.point, end.t_ms):
             yield from self._batches(own, each)
 
-    def _correction(self, parameter: str, point: str, correction: Correction) -> Part:
+    def _correction(self, parameter: str, point: str, correction: Correction) -> Parts:
         step, at = correction.step, self._at(correction.t_ms)
         own = f"step:{point}@{correction.t_ms}"
         yield Node(
@@ -203,12 +207,12 @@ class _Builder:
         for each in self.reach.telling(point, step.t_ms):
             yield from self._batches(own, each)
 
-    def points(self) -> Part:
+    def points(self) -> Parts:
         roles = {point.name: role for role, point in self.inputs.points.items()}
         for device in self.plant.devices:
             if device.unit != self.result.unit:
                 continue
-            yield from _device(device, self.result)
+            yield from device_parts(device, self.result)
             for point in device.points:
                 own, entry = f"point:{point.name}", field(point.field)
                 yield Node(own, Kind.POINT, entry.en, entry.zh, None, entry.unit, {
@@ -220,22 +224,22 @@ class _Builder:
                 })  # fmt: skip
                 yield own, f"device:{device.id}"
 
-    def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Part:
-        yield _document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
+    def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Parts:
+        yield document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
         pack = f"{self.pack.name} {self.pack.version}"
-        yield _document("standard", pack, "standard pack", "标准包", self.pack.sha256)
+        yield document("standard", pack, "standard pack", "标准包", self.pack.sha256)
         rules = f"{rule_set.name} {rule_set.version}"
-        yield _document("rules", rules, "rule set", "规则集", rule_set.sha256)
+        yield document("rules", rules, "rule set", "规则集", rule_set.sha256)
         for gw in sorted(chains):
             path, raw = batches_path(gw), b"".join(each.raw for each in chains[gw])
-            yield _document(f"batches/{gw}", path, "file of batches", "批次文件", sha256(raw))
+            yield document(f"batches/{gw}", path, "file of batches", "批次文件", sha256(raw))
             points = [point.name for point in self.plant.points_of_gateway(gw)]
             for each in ranges(gw, chains[gw]):
                 for name in points:
                     if name in self.inputs.intervals_ms:
                         yield from self._batches(f"point:{name}", each)
 
-    def _batches(self, derived: str, held: BatchRange) -> Part:
+    def _batches(self, derived: str, held: BatchRange) -> Parts:
         count = held.last_seq - held.first_seq + 1
         yield Node(
             held.id,
@@ -257,74 +261,3 @@ class _Builder:
 
     def _at(self, t_ms: int) -> str:
         return self.plant.zone.datetime(t_ms).isoformat(timespec="minutes")
-
-
-def _constant(parameter: str, name: str, shown: tuple[str, str], figure: Figure) -> Part:
-    own, source = f"constant:{name}", figure.source
-    facts = {} if source is None else {
-        "document": source.document, "section": source.section, "confidence": source.confidence,
-    }  # fmt: skip
-    yield Node(own, Kind.CONSTANT, *shown, f"{figure.value:f}", figure.unit, facts)
-    yield parameter, own
-    yield own, "document:standard"
-
-
-def _device(device: Device, result: MonthResult) -> Part:
-    own = f"device:{device.id}"
-    yield Node(own, Kind.DEVICE, f"device, serial {device.serial or 'not filed'}",
-        f"编号 {device.serial or '未备案'}",
-        facts={
-            "device": device.id,
-            "profile": device.profile,
-            "serial": device.serial,
-            "gateway": device.gateway,
-            "certificates": len(device.certificates),
-        })  # fmt: skip
-    yield own, "document:plant"
-    for each in device.certificates:
-        yield from _certificate(own, device.id, each, result)
-
-
-def _certificate(device: str, device_id: str, each: Certificate, result: MonthResult) -> Part:
-    month = result.month
-    covers = each.valid_from <= month.first_day and month.last_day <= each.valid_to
-    own, digest = f"certificate:{device_id}/{each.id}", each.document_sha256
-    zh = {"verification": "检定证书", "calibration": "校准证书"}[each.kind]
-    yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",
-        facts={
-            "issuer": each.issuer,
-            "valid_from": each.valid_from.isoformat(),
-            "valid_to": each.valid_to.isoformat(),
-            "covers_month": "yes" if covers else "no",
-        })  # fmt: skip
-    yield device, own
-    yield _document(f"{each.kind}/{device_id}/{each.id}", each.id, "filed certificate", zh, digest)
-    yield own, f"document:{each.kind}/{device_id}/{each.id}"
-
-
-def _document(name: str, title: str, en: str, zh: str, digest: bytes) -> Node:
-    facts: dict[str, str | int] = {"title": title, "sha256": digest.hex()}
-    return Node(f"document:{name}", Kind.DOCUMENT, en, zh, facts=facts)
-
-
-def _rules(results: Sequence[RuleResult], month: MonthResult) -> Part:
-    """Each rule, from the reported figures that it compared."""
-    for each in results:
-        own, reported = f"rule:{each.id}", month.values()
-        yield Node(own, Kind.RULE, each.en, each.zh, facts={
-            "class": each.kind, "severity": each.severity, "outcome": each.outcome,
-        })  # fmt: skip
-        yield own, "document:rules"
-        for name in each.compared:
-            if name in reported:
-                yield own, f"parameter:{name}"
-
-
-def _findings(result: MonthResult, found: Sequence[Stretch]) -> Part:
-    """The findings about hours of one method, from these hours."""
-    for each in result.findings:
-        method = each.code.removeprefix("hours_")
-        if method != each.code:
-            own = f"finding:{each.code}"
-            yield Node(own, Kind.FINDING, each.en, each.zh, facts={"severity": each.severity})
-            yield from ((own, stretch.id) for stretch in found if stretch.method == method)

@@ -136,7 +136,7 @@ def hour(trace: HourTrace) -> RenderableType:
 
 def _record(trace: HourTrace) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("method 方法", f"{trace.stretch.facts['method']}", style="green")
+    table.add_row("method 方法", str(trace.record.get("method")), style="green")
     for key, value in trace.record.items():
         if key not in ("start_ms", "method", "substitution") and value is not None:
             table.add_row(key, str(value))
