@@ -215,6 +215,9 @@ def test_a_machine_with_the_wheels_and_the_package_only(stranger: Path, tmp_path
     assert code == 0
     assert "重算一致" in text
     assert "✗" not in text
+    code, text = run(stranger, "lineage", str(tmp_path / "bag"), "co2_calculated_t")
+    assert code == 0
+    assert "天然气消耗量" in text
 
 
 @pytest.mark.timeout(240)
