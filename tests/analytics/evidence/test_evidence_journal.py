@@ -116,6 +116,13 @@ def resealed(raw: bytes, line: int, **change: object) -> bytes:
     return b"".join(lines)
 
 
+def test_a_line_with_a_digest_made_anew_breaks_the_link_behind_it() -> None:
+    lines = sampled().splitlines(keepends=True)
+    forged = resealed(sampled(), 2, actor="somebody else").splitlines(keepends=True)
+    with pytest.raises(JournalBroken, match=r"journal:3: expected seq 3 with prev (\w{64}), got 3"):
+        read_journal(b"".join([lines[0], forged[1], *lines[2:]]), "journal")
+
+
 def test_a_forged_history_must_still_be_legal() -> None:
     raw = sampled()
     assert resealed(raw, 1) == raw

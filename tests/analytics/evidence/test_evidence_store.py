@@ -105,10 +105,11 @@ def test_a_quarantine_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
     path.write_bytes(b'{"torn')
     aside = store.quarantine(path)
     assert aside is not None
-    aside.write_bytes(b'{"t')
-    path.write_bytes(b'{"torn')
-    assert store.quarantine(path) == aside
-    assert aside.read_bytes() == b'{"torn'
+    for rest in (b'{"t', b'{"torn and something else'):
+        aside.write_bytes(rest)
+        path.write_bytes(b'{"torn')
+        assert store.quarantine(path) == aside
+        assert aside.read_bytes() == b'{"torn'
 
 
 def test_two_writers_do_not_fork_the_chain(tmp_path: Path) -> None:
