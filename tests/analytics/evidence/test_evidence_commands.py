@@ -13,6 +13,8 @@ from analytics.chains import sign_chain
 from analytics.plants import END_MS, MONTH, PLANT, PLANT_TOML, START_MS, Run, record
 from tanzheng.analytics import folder, package
 from tanzheng.analytics.accounting.pack import load_pack
+from tanzheng.analytics.annual.files import read_acceptances
+from tanzheng.analytics.annual.months import ACCEPTED, Acceptance
 from tanzheng.analytics.closing import close, findings_json
 from tanzheng.analytics.errors import EvidenceMismatch
 from tanzheng.analytics.evidence.commands import app
@@ -158,6 +160,19 @@ def test_a_month_goes_its_way(office: Office) -> None:
         {"role": "nation", "move": "sample"},
         {"role": "nation", "move": "reopen"},
     ]
+
+
+def test_accepted_months_are_what_the_annual_report_reads(office: Office) -> None:
+    office.accepted()
+    page = office.run("accepted", "TEST-1", "--year", 2018).stdout
+    for words in ("G1", "2018-03-07", "2018-03-20", "已审定月份: 1"):
+        assert words in page
+    written = office.journal.with_name("accepted.json")
+    written.write_text(office.run("accepted", "TEST-1", "--year", 2018, "--json").stdout)
+    (found,) = read_acceptances(written)
+    manifest = (office.packages / "ready" / MANIFEST_PATH).read_bytes()
+    assert found == Acceptance("G1", MONTH, 1, sha256(manifest), ACCEPTED, date(2018, 3, 7))
+    assert office.json("accepted", "TEST-2", "--year", 2018)["months"] == []
 
 
 def test_after_acceptance_only_the_nation_opens(office: Office) -> None:

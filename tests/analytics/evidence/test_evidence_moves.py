@@ -198,13 +198,16 @@ def test_accepted_months_are_those_that_the_province_accepted_and_nobody_reopene
     ):
         led_to(state, replace(MARCH, period=month), journal)
     led_to(State.PROVINCE_REVIEWED, replace(MARCH, unit="G2"), journal)
-    found = accepted(read_journal(written(journal), "copy"), "TEST-1", "G1", 2025)
-    assert [str(item.month) for item in found] == ["2025-01", "2025-05"]
+    led_to(State.PROVINCE_REVIEWED, replace(MARCH, enterprise="TEST-2"), journal)
+    found = accepted(read_journal(written(journal), "copy"), "TEST-1", 2025)
+    assert [(item.unit, str(item.month)) for item in found] == [
+        ("G1", "2025-01"), ("G1", "2025-05"), ("G2", "2025-03"),
+    ]  # fmt: skip
     january = replace(MARCH, period="2025-01")
     assert found[0].version == journal.month(january).version
     assert found[0].review.act.role is Role.PROVINCE
 
     walk(journal, [(Role.NATION, Move.REOPEN), (Role.ENTERPRISE, Move.CORRECT)], january)
-    assert [str(item.month) for item in accepted(journal, "TEST-1", "G1", 2025)] == ["2025-05"]
+    assert [str(item.month) for item in accepted(journal, "TEST-1", 2025)] == ["2025-05", "2025-03"]
     walk(journal, [(Role.CITY, Move.REVIEW), (Role.PROVINCE, Move.REVIEW)], january)
-    assert accepted(journal, "TEST-1", "G1", 2025)[0].version.number == 2
+    assert accepted(journal, "TEST-1", 2025)[0].version.number == 2

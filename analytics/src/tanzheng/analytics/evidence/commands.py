@@ -198,6 +198,21 @@ def due(
           pages.due_page(rows, day), as_json)  # fmt: skip
 
 
+@app.command("accepted")
+def list_accepted(
+    enterprise: Annotated[str, typer.Argument(help="Enterprise · 企业")],
+    journal: JournalPath,
+    year: Annotated[int, typer.Option(help="Year · 年份", min=2000, max=2200)],
+    as_json: Json = False,
+) -> None:
+    """The accepted months of a year; --json is the list for tanzheng annual --accepted · 已审定."""
+    from tanzheng.analytics.evidence import pages, store
+    from tanzheng.analytics.evidence.journal import accepted
+
+    found = accepted(store.read(journal), enterprise, year)
+    _show(pages.accepted_json(found), pages.accepted_page(found), as_json)
+
+
 @app.command("log")
 def log(
     journal: JournalPath,

@@ -132,25 +132,23 @@ def check_head(journal: Journal, head: bytes) -> int:
 class Accepted:
     """A month that the province has accepted: the version that counts, and when it was accepted."""
 
+    unit: str
     month: Month
     version: Version
     review: Entry
 
 
-def accepted(journal: Journal, enterprise: str, unit: str, year: int) -> list[Accepted]:
-    """The accepted months of a unit's year in order; a month that is missing is not accepted (now).
-
-    `version.manifest_sha256` and `version.number` say which package counts.
-    """
-    found = []
-    for month in journal.months():
-        subject = month.subject
-        period = Month.parse(subject.period)
-        if (subject.enterprise, subject.unit, period.year) != (enterprise, unit, year):
-            continue
-        if month.accepted and month.version is not None:
-            found.append(Accepted(period, month.version, _review(month.entries)))
-    return found
+def accepted(journal: Journal, enterprise: str, year: int) -> list[Accepted]:
+    """The accepted months of an enterprise's year, by unit and month; one that is missing is not
+    accepted (now). `version.manifest_sha256` and `version.number` say which package counts."""
+    return [
+        Accepted(month.subject.unit, period, month.version, _review(month.entries))
+        for month in journal.months()
+        if month.subject.enterprise == enterprise
+        and (period := Month.parse(month.subject.period)).year == year
+        and month.accepted
+        and month.version is not None
+    ]
 
 
 def _review(entries: Iterable[Entry]) -> Entry:

@@ -14,7 +14,7 @@ from rich.text import Text
 from tanzheng.analytics.closing import Deposit
 from tanzheng.analytics.evidence.due import Due, Reminder
 from tanzheng.analytics.evidence.entries import Entry
-from tanzheng.analytics.evidence.journal import Journal
+from tanzheng.analytics.evidence.journal import Accepted, Journal
 from tanzheng.analytics.evidence.months import MonthEvidence
 from tanzheng.analytics.evidence.reasons import reasons
 from tanzheng.analytics.evidence.sampling import pool_sha256
@@ -209,6 +209,25 @@ def log_page(entries: Sequence[Entry]) -> RenderableType:
     return _history(entries, months=True)
 
 
+def accepted_page(found: Sequence[Accepted]) -> RenderableType:
+    """Accepted months with the version that counts."""
+    table = _table(
+        "unit 机组",
+        "month 月份",
+        "version 版本",
+        "deposited 存证",
+        "accepted 审定",
+        "package 存证包",
+    )
+    for item in found:
+        deposited, digest = item.version.entry.act.day, item.version.manifest_sha256.hex()
+        table.add_row(
+            item.unit, str(item.month), str(item.version.number), str(deposited),
+            str(item.review.act.day), f"{digest[:16]}…",
+        )  # fmt: skip
+    return Group(table, Text(f"accepted months 已审定月份: {len(found)}"))
+
+
 def pool_page(pool: Sequence[Subject], period: str) -> RenderableType:
     """What is published before a draw: how many months, and the digest of their list."""
     return Text.assemble(
@@ -279,6 +298,24 @@ def month_json(month: MonthEvidence, deadline: date, today: date) -> dict[str, A
 def entries_json(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
     """Entries for machines, with the journal's head."""
     return {"head": journal.head.hex(), "entries": [entry.to_json() for entry in entries]}
+
+
+def accepted_json(found: Sequence[Accepted]) -> dict[str, Any]:
+    """The list that `tanzheng annual --accepted` reads; the state there is its own word."""
+    return {
+        "version": 1,
+        "months": [
+            {
+                "unit": item.unit,
+                "month": str(item.month),
+                "version": item.version.number,
+                "manifest_sha256": item.version.manifest_sha256.hex(),
+                "state": "accepted",
+                "deposited_on": item.version.entry.act.day.isoformat(),
+            }
+            for item in found
+        ],
+    }
 
 
 def pool_json(pool: Sequence[Subject], period: str) -> dict[str, Any]:
