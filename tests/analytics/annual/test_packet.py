@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -219,3 +221,22 @@ def test_what_the_commands_refuse(tmp_path: Path) -> None:
         run("report", one, "--accepted", journal)
     with pytest.raises(BadInput, match="expected a ZIP archive"):
         run("check", one)
+
+
+def test_without_the_library_of_pdf_it_says_what_to_install(tmp_path: Path) -> None:
+    """The library is an extra: a verifier who only recomputes does without."""
+    report = tmp_path / "report.json"
+    report.write_bytes(FINAL.encode())
+    program = (
+        "import sys; sys.modules['reportlab'] = None\n"
+        "from tanzheng.analytics.annual.report import decode\n"
+        "from tanzheng.analytics.annual.packet import packet\n"
+        "packet(decode(open(sys.argv[1], 'rb').read(), 'report'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(report)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "BadInput: expected the library that writes PDF: install tanzheng-analytics[report]" in (
+        done.stderr
+    )

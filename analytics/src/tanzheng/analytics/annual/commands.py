@@ -150,9 +150,10 @@ def _rendered(report: "Report", out: Path, language: str, font: Path | None) -> 
     chosen: dict[str, Language] = {known: known for known in LANGUAGES}
     if language not in chosen:
         raise BadInput(f"--language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
-    from tanzheng.analytics.annual.pdf import pdf
+    face = read_typeface(font)
+    from tanzheng.analytics.annual.pdf import pdf  # the typeface says what to install for it
 
-    return pdf(report, chosen[language], read_typeface(font))
+    return pdf(report, chosen[language], face)
 
 
 def _print(report: "Report", as_json: bool) -> None:

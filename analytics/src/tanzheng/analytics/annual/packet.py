@@ -18,7 +18,6 @@ from datetime import date
 from importlib.metadata import version
 
 from tanzheng.analytics.annual import record
-from tanzheng.analytics.annual.pdf import pdf
 from tanzheng.analytics.annual.report import Report, decode
 from tanzheng.analytics.annual.typeface import Typeface, shipped
 from tanzheng.analytics.annual.words import LANGUAGES
@@ -98,6 +97,8 @@ class PacketManifest:
 def packet(report: Report, face: Typeface | None = None) -> dict[str, bytes]:
     """The files of the packet by name."""
     face = face or shipped()
+    from tanzheng.analytics.annual.pdf import pdf  # the typeface says what to install for it
+
     files = {
         REPORT: report.encode(),
         MONTHS: months_json(report),

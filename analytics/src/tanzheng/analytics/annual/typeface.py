@@ -63,7 +63,13 @@ def given(data: bytes, where: str) -> Typeface:
 
 
 def _registered(regular: bytes, bold: bytes, where: str) -> Typeface:
-    from reportlab.pdfbase import pdfmetrics
+    try:
+        from reportlab.pdfbase import pdfmetrics
+    except ImportError:
+        raise BadInput(
+            "expected the library that writes PDF: install tanzheng-analytics[report] · "
+            "请安装 PDF 组件"
+        ) from None
 
     fonts = [_font(data, where) for data in (regular, bold)]
     for font in fonts:
