@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tanzheng.analytics.journal import Journal, JournalDamaged, JournalFault, JournalTorn
+from tanzheng.analytics import lines_file
+from tanzheng.analytics.journal import Journal, JournalDamaged, JournalTorn
+from tanzheng.analytics.lines_file import JournalUnwritable
 from tanzheng.core import closed
 from tanzheng.core.errors import BadInput, CheckFailed
 
@@ -121,10 +123,10 @@ def test_a_torn_line_is_set_aside_and_writing_goes_on(tmp_path: Path) -> None:
     made.path.write_bytes(whole[:-5])
     with pytest.raises(JournalTorn), made.writing():
         pass
-    aside = made.cut_torn()
+    aside = lines_file.quarantine(made.path)
     assert aside is not None
     assert aside.read_bytes() == whole.splitlines()[1][:-4]
-    assert made.cut_torn() is None
+    assert lines_file.quarantine(made.path) is None
     with made.writing() as writer:
         writer.append({"text": "two again"}, START + timedelta(days=3))
     assert [entry.body for entry in made.read()] == ["one", "two again"]
@@ -150,7 +152,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
     try:
-        with made.writing() as writer, pytest.raises(JournalFault, match="File too large"):
+        with made.writing() as writer, pytest.raises(JournalUnwritable, match="File too large"):
             writer.append({"text": "two"}, START + timedelta(days=3))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -197,6 +199,6 @@ def test_what_was_confirmed_survives_a_killed_writer(tmp_path: Path, entries: in
         process.wait()
     last = int(confirmed.read_bytes().splitlines()[-1])
     made = journal(path)
-    made.cut_torn()
+    lines_file.quarantine(made.path)
     assert len(made.read()) >= last >= entries
     assert made.fsck().faults == ()

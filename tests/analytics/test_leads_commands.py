@@ -129,8 +129,8 @@ def test_fsck_names_a_torn_line_and_sets_it_aside(tmp_path: Path) -> None:
     assert isinstance(result.exception, CheckFailed)
     assert "line 4: torn" in result.output.replace("\n", " ")
     assert "line 4" in refused(CheckFailed, "list", desk.path)
-    invoke("fsck", desk.path, "--cut-torn")
-    assert (tmp_path / "leads.journal.torn-4").exists()
+    invoke("fsck", desk.path, "--quarantine")
+    assert len(list(tmp_path.glob("leads.journal.torn-4-*"))) == 1
     # What was confirmed and is gone shows against the head that was noted.
     refused(CheckFailed, "fsck", desk.path, "--head", head)
     assert len(asked("list", desk.path)["leads"][0]["history"]) == 3

@@ -13,11 +13,13 @@ import pytest
 
 from analytics.evidence.evidence_months import MARCH, act, led_to, written
 from parts import REPOSITORY
+from tanzheng.analytics import lines_file
 from tanzheng.analytics.evidence import store
 from tanzheng.analytics.evidence.entries import Act
-from tanzheng.analytics.evidence.errors import JournalBusy, JournalTorn, MoveIllegal
+from tanzheng.analytics.evidence.errors import JournalTorn, MoveIllegal
 from tanzheng.analytics.evidence.journal import Journal
 from tanzheng.analytics.evidence.states import Move, Role, State
+from tanzheng.analytics.lines_file import JournalBusy
 from tanzheng.core.errors import BadInput
 
 WRITER = """
@@ -61,7 +63,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for use in (store.read, store.quarantine, lambda path: store.write(path, check)):
+    for use in (store.read, lines_file.quarantine, lambda path: store.write(path, check)):
         with pytest.raises(BadInput, match=r"expected a journal at .*/nowhere"):
             use(tmp_path / "nowhere")
     assert not list(tmp_path.iterdir())
@@ -91,24 +93,24 @@ def test_a_torn_line_stops_everything_until_it_is_put_aside(tmp_path: Path) -> N
                 use(path)
             assert "--quarantine" in found.value.diagnostics()
         assert path.read_bytes() == whole + last[:cut]
-        aside = store.quarantine(path)
+        aside = lines_file.quarantine(path)
         assert aside is not None
         assert aside.read_bytes() == last[:cut]
         assert path.read_bytes() == whole
         store.write(path, check)
-    assert store.quarantine(path) is None
+    assert lines_file.quarantine(path) is None
     assert len(list(tmp_path.glob("journal.torn-2-*"))) == 3
 
 
 def test_a_quarantine_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b'{"torn')
-    aside = store.quarantine(path)
+    aside = lines_file.quarantine(path)
     assert aside is not None
     for rest in (b'{"t', b'{"torn and something else'):
         aside.write_bytes(rest)
         path.write_bytes(b'{"torn')
-        assert store.quarantine(path) == aside
+        assert lines_file.quarantine(path) == aside
         assert aside.read_bytes() == b'{"torn'
 
 
@@ -143,7 +145,7 @@ def test_what_a_killed_writer_confirmed_is_there(tmp_path: Path) -> None:
     confirmed = [process.stdout.readline() for _ in range(26)][1:]
     process.send_signal(signal.SIGKILL)
     confirmed += process.communicate(timeout=60)[0].splitlines()
-    store.quarantine(path)
+    lines_file.quarantine(path)
     assert len(store.read(path).entries) - len(confirmed) in {0, 1}
 
 
@@ -163,7 +165,7 @@ def test_a_lock_that_is_held_is_waited_for_and_then_named(
 ) -> None:
     path = tmp_path / "journal"
     path.touch()
-    monkeypatch.setattr(store, "LOCK_WAIT_S_MAX", 0.1)
+    monkeypatch.setattr(lines_file, "LOCK_WAIT_S_MAX", 0.1)
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
         assert store.read(path).entries == []

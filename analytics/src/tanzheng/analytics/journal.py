@@ -11,24 +11,20 @@ The chain shows what was changed, inserted or taken out before the last line. Th
 at the end shows only against a head (`fsck`) that was noted elsewhere.
 """
 
-import fcntl
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from tanzheng.analytics import lines_file
 from tanzheng.core import canonical_json, closed
-from tanzheng.core.errors import BadInput, CheckFailed, EncodingError, TanzhengError
+from tanzheng.core.errors import BadInput, CheckFailed, EncodingError
 from tanzheng.core.hashing import sha256
 
 BODY = TypeVar("BODY")
 LINE_BYTES_MAX = 1 << 20
-LOCK_WAIT_S_MAX = 10.0
-LOCK_POLL_S = 0.05
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -41,17 +37,9 @@ class JournalTorn(CheckFailed):
 
     def diagnostics(self) -> str:
         return (
-            "The machine stopped while it wrote. `fsck --cut-torn` moves the unfinished line into "
-            "a file beside the journal. 写入中断：未完成的末行可用 fsck --cut-torn 移出。"
+            "The machine stopped while it wrote. `fsck --quarantine` moves the unfinished line "
+            "into a file beside the journal. 写入中断：未完成的末行可用 fsck --quarantine 移出。"
         )
-
-
-class JournalBusy(TanzhengError):
-    """Another process writes: try again."""
-
-
-class JournalFault(TanzhengError):
-    """The disk refused: its message says why; the journal is as it was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +107,27 @@ class Journal(Generic[BODY]):
 
     def read(self) -> list[Entry[BODY]]:
         """All lines. `JournalTorn` and `JournalDamaged` name the line; `BadInput`: no such file."""
-        with self._opened(os.O_RDONLY, fcntl.LOCK_SH) as descriptor:
-            return self._entries(_content(descriptor))
+        with lines_file.reading(self.path) as handle:
+            return self._entries(lines_file.content(handle))
 
     @contextmanager
     def writing(self) -> Iterator[Writer[BODY]]:
         """The lock, and what is on the disk; the file is made if there is none."""
-        with self._opened(os.O_RDWR | os.O_CREAT | os.O_APPEND, fcntl.LOCK_EX) as descriptor:
-            entries = self._entries(_content(descriptor))
+        with lines_file.writing(self.path, begin=True) as handle:
+            raw = lines_file.content(handle)
+            size = len(raw)
 
             def append(line: bytes) -> None:
-                _append(descriptor, line, self.path)
+                nonlocal size
+                lines_file.append(handle, size, line, self.path)
+                size += len(line)
 
-            yield Writer(entries, append, self.decode, self.genesis)
+            yield Writer(self._entries(raw), append, self.decode, self.genesis)
 
     def fsck(self, head: str | None = None) -> Check:
         """Every fault at once. `head`: a digest noted before, which must still be in the chain."""
-        with self._opened(os.O_RDONLY, fcntl.LOCK_SH) as descriptor:
-            lines, torn = _lines(_content(descriptor))
+        with lines_file.reading(self.path) as handle:
+            lines, torn = lines_file.split(lines_file.content(handle))
         faults, digests, prev = [], [], self.genesis
         for number, line in enumerate(lines, 1):
             try:
@@ -151,28 +142,8 @@ class Journal(Generic[BODY]):
             faults.append(f"{self.path}: expected a line with the digest {head}, got none")
         return Check(len(lines), prev, len(torn), tuple(faults))
 
-    def cut_torn(self) -> Path | None:
-        """Move an unfinished last line into a file beside the journal; None where there is none."""
-        with self._opened(os.O_RDWR, fcntl.LOCK_EX) as descriptor:
-            content = _content(descriptor)
-            lines, torn = _lines(content)
-            if not torn:
-                return None
-            aside = self.path.with_name(f"{self.path.name}.torn-{len(lines) + 1}")
-            try:
-                with aside.open("xb") as file:
-                    file.write(torn)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileExistsError:
-                raise BadInput(f"expected a free name {aside}, which exists") from None
-            _sync_folder(self.path.parent)
-            os.ftruncate(descriptor, len(content) - len(torn))
-            os.fsync(descriptor)
-            return aside
-
     def _entries(self, content: bytes) -> list[Entry[BODY]]:
-        lines, torn = _lines(content)
+        lines, torn = lines_file.split(content)
         if torn:
             where = self._where(len(lines) + 1)
             raise JournalTorn(f"{where}: expected a whole line, got {len(torn)} bytes of one")
@@ -187,27 +158,6 @@ class Journal(Generic[BODY]):
 
     def _where(self, number: int) -> str:
         return f"{self.path}, line {number}"
-
-    @contextmanager
-    def _opened(self, flags: int, lock: int) -> Iterator[int]:
-        there = self.path.exists()
-        try:
-            descriptor = os.open(self.path, flags, 0o644)
-        except OSError as error:
-            raise BadInput(f"{self.path}: expected a journal, got {error.strerror}") from None
-        try:
-            if not there:
-                _sync_folder(self.path.parent)
-            _lock(descriptor, lock, self.path)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _lines(content: bytes) -> tuple[Sequence[bytes], bytes]:
-    """Whole lines, and what follows the last line feed."""
-    *lines, rest = content.split(b"\n")
-    return lines, rest
 
 
 def _entry(
@@ -239,44 +189,3 @@ def _instant(value: object, where: str) -> datetime:
     if moment.strftime(TIME_FORMAT) != value:
         raise EncodingError(f"{where}.at: expected UTC like 2025-04-02T01:30:00Z, got {value!r}")
     return moment
-
-
-def _content(descriptor: int) -> bytes:
-    parts = []
-    at = 0
-    while part := os.pread(descriptor, 1 << 20, at):
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
-
-
-def _append(descriptor: int, line: bytes, path: Path) -> None:
-    """All of `line` durably, or the file as it was."""
-    before = os.fstat(descriptor).st_size
-    try:
-        left = memoryview(line)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-    except OSError as error:
-        os.ftruncate(descriptor, before)
-        raise JournalFault(f"{path}: expected to write, got {error.strerror}") from error
-
-
-def _lock(descriptor: int, kind: int, path: Path) -> None:
-    until = time.monotonic() + LOCK_WAIT_S_MAX
-    while True:
-        try:
-            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise JournalBusy(f"{path}: expected its turn within 10 s, got none") from None
-        time.sleep(LOCK_POLL_S)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

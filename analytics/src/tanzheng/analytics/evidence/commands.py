@@ -240,11 +240,12 @@ def fsck(
     as_json: Json = False,
 ) -> None:
     """Check every line, link and move of a journal; exit code 3 where one does not hold · 校验."""
+    from tanzheng.analytics import lines_file
     from tanzheng.analytics.evidence import pages, store
     from tanzheng.analytics.evidence.journal import check_head
     from tanzheng.core.closed import hexadecimal
 
-    aside = store.quarantine(journal) if quarantine else None
+    aside = lines_file.quarantine(journal) if quarantine else None
     found = store.read(journal)
     added = None if head is None else check_head(found, hexadecimal(head, 32, "--head"))
     _show(pages.fsck_json(found, added, aside), pages.fsck_page(found, added, aside), as_json)

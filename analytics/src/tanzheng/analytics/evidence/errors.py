@@ -1,6 +1,6 @@
 """Why a move is refused or a journal is not believed, named for what the caller must do."""
 
-from tanzheng.core.errors import BadInput, CheckFailed, TanzhengError
+from tanzheng.core.errors import BadInput, CheckFailed
 
 
 class MoveIllegal(BadInput):
@@ -40,11 +40,3 @@ class JournalTorn(JournalBroken):
             "the rest aside into a file; then do the move again. "
             "最后一行未写完，该操作未生效；隔离残行后请重新操作。"
         )
-
-
-class JournalBusy(TanzhengError):
-    """Somebody else holds the journal's lock: try again."""
-
-
-class JournalUnwritable(TanzhengError):
-    """The disk did not take the entry; the journal is as it was."""

@@ -8,6 +8,7 @@ from tanzheng.analytics.evidence.entries import GENESIS, Act, Draw, Entry, decod
 from tanzheng.analytics.evidence.errors import JournalBroken, JournalTorn
 from tanzheng.analytics.evidence.months import MonthEvidence, Version, follow
 from tanzheng.analytics.evidence.states import Move
+from tanzheng.analytics.lines_file import split
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.ids import Subject
@@ -107,12 +108,6 @@ def read_journal(raw: bytes, name: str) -> Journal:
             f" at byte {len(raw) - len(rest)}"
         )
     return journal
-
-
-def split(raw: bytes) -> tuple[list[bytes], bytes]:
-    """The whole lines, and what stands behind the last line's end."""
-    *whole, rest = raw.split(b"\n")
-    return whole, rest
 
 
 def check_head(journal: Journal, head: bytes) -> int:

@@ -177,16 +177,17 @@ def fsck(
     head: Annotated[
         str | None, typer.Option(help="Digest noted before: its line must be there · 末行摘要")
     ] = None,
-    cut_torn: Annotated[
-        bool, typer.Option("--cut-torn", help="Move an unfinished last line aside · 移出残行")
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Put a torn last line aside · 隔离未写完的行")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check every line, the chain, and that each move was legal; exit code 3 if not · 校验台账."""
+    from tanzheng.analytics import lines_file
     from tanzheng.analytics.leads import register
     from tanzheng.analytics.leads.pages import check_page
 
-    if cut_torn and (aside := register.journal(journal).cut_torn()):
+    if quarantine and (aside := lines_file.quarantine(journal)):
         typer.echo(f"{aside}: the unfinished line · 残行已移出", err=True)
     found = register.fsck(journal, head)
     if as_json:
