@@ -125,6 +125,21 @@ async def test_what_sends_by_itself_owes_no_slot(tmp_path: Path) -> None:
     assert entry.misses == (Miss((0,), "driver_error"),)
 
 
+async def test_what_a_round_had_read_when_the_agent_ended_is_kept(tmp_path: Path) -> None:
+    class Slow(ScriptedLine):
+        def close(self) -> None:
+            self.finish(Round([take(60_400, [1], [2.0])]))
+
+    slow = Slow([1], lambda _: None)
+    clock = ScriptedClock([60_000], waits=False)
+    async with bench(tmp_path, GRID, clock, [reads(0), slow], POINTS) as made:
+        made.acquisition.rounds.begin(60_000)
+        await made.acquisition.close()
+        assert made.entries() == (
+            ArrivalEntry((take(60_000, [0], [1.5]), take(60_400, [1], [2.0])), ()),
+        )
+
+
 async def test_slots_granted_ahead_share_an_fsync_and_are_told_when_durable(tmp_path: Path) -> None:
     slots = range(60_000, 60_000 * 41, 60_000)
     clock = ScriptedClock(slots, ahead=16)

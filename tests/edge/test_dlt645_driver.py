@@ -28,6 +28,7 @@ from edge.dlt645_world import (
 )
 from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
+from tanzheng.edge.abc import Round
 from tanzheng.edge.drivers.dlt645.driver import make_lines
 
 GOOD = Quality.GOOD
@@ -54,6 +55,22 @@ async def test_a_meter_is_read(site: Site, how: str) -> None:
     }  # fmt: skip
     assert bus.heard == 5  # the voltages in one block
     assert bus.functions == {0x11}
+
+
+async def test_a_line_closed_in_a_round_hands_over_what_it_has_read(site: Site) -> None:
+    """A reload comes while the second meter is silent: the first one's value is not lost."""
+    bus, at = await site.serve("tcp", meter())
+    silent = placed(at, (ENERGY,), first=1, address="000000000999", timeout_ms=5000)
+    line, rounds = line_of([placed(at, (ENERGY,)), silent]), list[Round]()
+    line.start(T0_MS, rounds.append)
+    await asyncio.sleep(0.4)
+    assert bus.heard == 2  # the first is answered, the second waits
+    assert not rounds
+    line.close()
+    (found,) = rounds
+    assert outcomes(found) == {0: (211345.67, GOOD)}
+    await asyncio.sleep(0.05)
+    assert len(rounds) == 1
 
 
 async def test_secondary_values_become_primary_and_ratios_have_dates(site: Site) -> None:

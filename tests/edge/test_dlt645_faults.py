@@ -187,15 +187,15 @@ async def test_a_flood_ends_with_its_time(site: Site) -> None:
     assert time.monotonic() - begun_s < 2
 
 
-async def test_a_closed_line_says_nothing_more(site: Site) -> None:
+async def test_a_closed_line_ends_its_round_and_says_nothing_more(site: Site) -> None:
     _, at = await site.serve("tcp", meter(delay_s=0.05))
     line = line_of(placed(at))
-    told: list[object] = []
+    told: list[Round] = []
     line.start(T0_MS, told.append)
     await asyncio.sleep(0.02)
     line.close()
     await asyncio.sleep(0.1)
-    assert told == []
+    assert told == [Round([])]
 
 
 @pytest.mark.parametrize("how", ["pty", "tcp"])

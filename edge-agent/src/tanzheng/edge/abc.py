@@ -88,7 +88,8 @@ class Line(Protocol):
         ...
 
     def close(self) -> None:
-        """Let the endpoint go. The line is not used afterwards."""
+        """Let the endpoint go. A round under way is finished here and now, with what it has read
+        so far. The line is not used afterwards."""
         ...
 
 

@@ -161,6 +161,16 @@ class Acquisition:
         for gap in owed:  # nothing was read at all: true of the new points, too
             self._owe(gap.from_ms, gap.to_ms, gap.reason)
 
+    async def close(self) -> None:
+        """Close the lines; what their unfinished rounds had read is durable when this returns."""
+        self.rounds.close()
+        takes = self.rounds.leave(self._clock.synced_at)
+        if takes:
+            try:
+                await self._writer.put([ArrivalEntry(takes, ())], urgent=True)
+            except SpoolRefused as error:
+                log.error("disk_refuses", reason=error.reason, detail=str(error))
+
     async def run(self, last_ms: int) -> bool:
         """Take the slots after `last_ms`, where the clock was started.
 

@@ -288,8 +288,8 @@ class Agent:
             self._metrics.close()
         if self._listeners is not None:
             await self._listeners.close()
+        await self.acquisition.close()
         self.clock.close()
-        self.acquisition.rounds.close()
         await self.writer.flush()
         self.writer.close()
         self._show()

@@ -144,7 +144,7 @@ class Rounds:
         return {line.name: line.status() for line in self.lines}
 
     def close(self) -> None:
-        """Let go of every endpoint."""
+        """Let go of every endpoint; `leave` has what rounds under way had read."""
         for line in self.lines:
             line.close()
 

@@ -71,6 +71,7 @@ class Dlt645Line:
                 return
             finished(task.result())
 
+        self._results, self._finished = Results(), finished
         self._task = asyncio.get_running_loop().create_task(self._round(slot_ms))
         self._task.add_done_callback(done)
 
@@ -94,13 +95,14 @@ class Dlt645Line:
         }
 
     def close(self) -> None:
-        """Let the port go; a round under way ends without a word."""
+        """Let the port go; a round under way ends with what was read so far."""
+        self._wire.close()
         if self._task is not None:
             self._task.cancel()
-        self._wire.close()
+            self._finished(Round(self._results.takes))
 
     async def _round(self, slot_ms: int) -> Round:
-        results = Results()
+        results = self._results
         again: list[tuple[MeterReader, list[DataRead]]] = []
         for meter in self._meters:
             if reads := meter.due_reads(slot_ms):

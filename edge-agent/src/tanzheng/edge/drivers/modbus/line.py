@@ -83,13 +83,15 @@ class ModbusLine:
         }
 
     def close(self) -> None:
-        """Let the endpoint go."""
-        self._finished = self._request = None
+        """Let the endpoint go; a round under way ends with what was read so far."""
+        finished, self._finished, self._request = self._finished, None, None
         for handle in (self._timer, self._pause, self._opening):
             if handle is not None:
                 handle.cancel()
         self._timer = self._pause = self._opening = None
         self._drop()
+        if finished is not None:
+            finished(Round(self._found.takes))
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
         """Begin a round; `finished` is called once, with everything that was due."""
