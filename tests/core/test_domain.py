@@ -186,6 +186,54 @@ def test_plant_errors_name_the_place(old: str, new: str, message: str) -> None:
         Plant.parse(PLANT.replace(old, new, 1).encode())
 
 
+CERTIFIED = (
+    PLANT
+    + '''
+[[device.certificate]]
+id = "JD-1"
+kind = "verification"
+issuer = "Metrology institute"
+valid_from = "2024-03-01"
+valid_to = "2025-02-28"
+document_sha256 = "'''
+    + 64 * "a"
+    + '"\n'
+)
+
+
+def test_a_device_may_have_a_serial_and_certificates() -> None:
+    (plain,) = Plant.parse(PLANT.encode()).devices
+    assert (plain.serial, plain.certificates) == ("", ())
+    named = CERTIFIED.replace('profile = "s', 'serial = "S-7"\nprofile = "s')
+    (device,) = Plant.parse(named.encode()).devices
+    (certificate,) = device.certificates
+    assert device.serial == "S-7"
+    assert (certificate.id, certificate.kind) == ("JD-1", "verification")
+    assert certificate.valid_to.isoformat() == "2025-02-28"
+    assert certificate.document_sha256 == 32 * b"\xaa"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"verification"', '"opinion"', r"certificate\[0\]: kind: expected one of"),
+        (64 * "a", 63 * "a", "document_sha256: expected 64 hexadecimal digits"),
+        ('"2024-03-01"', '"March"', "valid_from: expected YYYY-MM-DD, got 'March'"),
+        ('"2024-03-01"', '"2026-03-01"', "expected valid_from ≤ valid_to"),
+        ("issuer", "maker", "issuer: expected str"),
+    ],
+)
+def test_certificate_errors_name_the_place(old: str, new: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        Plant.parse(CERTIFIED.replace(old, new, 1).encode())
+
+
+def test_each_certificate_of_a_device_once() -> None:
+    twice = CERTIFIED + CERTIFIED.removeprefix(PLANT)
+    with pytest.raises(BadInput, match="expected each certificate once"):
+        Plant.parse(twice.encode())
+
+
 def test_a_role_belongs_to_one_point() -> None:
     twice = PLANT.replace('field = "active_power_kw"', 'field = "run_state"\nrole = "generation"')
     with pytest.raises(BadInput, match="expected each role once"):

@@ -122,12 +122,13 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
 def rebuilt(files: Mapping[str, bytes], **changed: bytes | None) -> dict[str, bytes]:
     """The bag with payload files replaced (None: left out) and every list made anew.
 
-    Names: `plant`, `hours`, `findings`, `batches`, or a path with `/` written as `__`.
+    Names: `plant`, `hours`, `findings`, `lineage`, `batches`, or a path with `/` written as `__`.
     """
     known = {
         "plant": shape.PLANT_PATH,
         "hours": shape.HOURS_PATH,
         "findings": shape.FINDINGS_PATH,
+        "lineage": shape.LINEAGE_PATH,
         "batches": shape.batches_path("gw1"),
     }
     payload = {path: data for path, data in files.items() if path not in shape.TAG_PATHS}

@@ -133,11 +133,13 @@ def test_batches_of_a_gateway_nobody_trusts() -> None:
 
 
 def test_batches_out_of_order_and_twice() -> None:
-    """Of a batch that comes twice the readings count once; the chain names it."""
+    """Of a batch that comes twice the readings count once; chain and lineage name it."""
     swapped = [CHAIN[1], CHAIN[0], *CHAIN[2:]]
     assert "batches" in seal(rebuilt(FILES, batches=raw(swapped))).failed()
     twice = [*CHAIN[:5], CHAIN[4], *CHAIN[5:]]
-    assert seal(rebuilt(FILES, batches=raw(twice))).failed() == {"batches"}
+    doubled = seal(rebuilt(FILES, batches=raw(twice)))
+    assert doubled.failed() == {"batches", "figures"}
+    assert shape.LINEAGE_PATH in doubled.points()["figures"].detail
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x00", cbor.dumps([1, 2, 3])])
@@ -176,9 +178,9 @@ def test_a_figure_left_out_and_one_with_another_unit() -> None:
         assert seal(edited(FILES, edit)).failed() == {"figures"}
 
 
-@pytest.mark.parametrize("name", ["hours", "findings"])
-def test_hours_and_findings_are_recomputed_too(name: str) -> None:
-    path = {"hours": shape.HOURS_PATH, "findings": shape.FINDINGS_PATH}[name]
+@pytest.mark.parametrize("name", ["hours", "findings", "lineage"])
+def test_hours_findings_and_lineage_are_recomputed_too(name: str) -> None:
+    path = f"data/{name}.json"
     content = json.loads(FILES[path])
     content["version"] = 2
     data = json.dumps(content, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()

@@ -21,10 +21,10 @@ def secret_path(folder: Path) -> Path:
 def write(
     folder: Path,
     files: Mapping[str, bytes],
-    secret: bytes,
+    secret: bytes | None,
     check: Callable[[Mapping[str, bytes]], None],
 ) -> None:
-    """Write `files` to `folder` and `secret` beside it (mode 0600); all of it or nothing.
+    """Write `files` to `folder` and `secret`, if any, beside it (mode 0600); all of it or nothing.
 
     `check` sees the files as read back from the disk before the package gets its name; what it
     raises leaves nothing behind. `PackageExists` where the name is taken.
@@ -36,7 +36,8 @@ def write(
         for path, data in files.items():
             _write(partial / path, data, 0o644)
         check(read(partial))
-        _write_secret(secret_path(folder), secret)
+        if secret is not None:
+            _write_secret(secret_path(folder), secret)
         partial.rename(folder)
     _sync_folder(folder.parent)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.closing import Closing, close, closed_on, findings_json
 from tanzheng.analytics.errors import EvidenceMismatch
+from tanzheng.analytics.lineage.month import month_graph
 from tanzheng.analytics.month import MonthResult, compute
 from tanzheng.analytics.rules.ruleset import RuleSet
 from tanzheng.analytics.series import from_batches
@@ -15,6 +16,7 @@ from tanzheng.core import cbor, manifest, parameter_tree
 from tanzheng.core.bag import bag_files, check_bag
 from tanzheng.core.batch import SignedBatch, check_successor, open_signed
 from tanzheng.core.calendar import Month
+from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import Subject
 from tanzheng.core.plant import Plant
 
@@ -27,6 +29,29 @@ class Standard:
 
     pack: Pack
     rules: RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What of a package does not follow from plant file and batches: whoever closes a month makes
+    it, whoever recomputes it copies it. `salts`: one a leaf of the parameter tree, in order."""
+
+    salts: Sequence[bytes]
+    software: str
+
+    @classmethod
+    def fresh(cls, secret: bytes, count: int) -> "Copied":
+        """For a month of `count` figures closed here and now."""
+        return cls(
+            parameter_tree.salts(secret, count),
+            f"tanzheng-analytics {version('tanzheng-analytics')}",
+        )
+
+    @classmethod
+    def of(cls, described: manifest.Manifest) -> "Copied":
+        """As a package's manifest has it."""
+        salts = [*(item.salt for item in described.parameters), *described.padding]
+        return cls(salts, described.software)
 
 
 def build(
@@ -42,18 +67,53 @@ def build(
     `chains`: the signed batches of each gateway in chain order, without a hole (`SequenceError`).
     `secret`: 32 random bytes from which the salts of the figures come; it stays outside.
     """
-    payload = {
-        manifest.PLANT_PATH: plant_raw,
-        manifest.HOURS_PATH: result.hours_json(),
-        manifest.FINDINGS_PATH: findings_json(result, closing),
-    }
-    for gw, batches in chains.items():
+    check_chains(chains)
+    copied = Copied.fresh(secret, len(result.parameters))
+    return _assembled(plant_raw, result, closing, standard, chains, copied)
+
+
+def check_chains(chains: Mapping[str, Sequence[SignedBatch]]) -> None:
+    """Return where each batch comes right after the one before it, else a `SequenceError`."""
+    for batches in chains.values():
         for before, after in pairwise(batches):
             check_successor(before.head, after.batch)
+
+
+def _assembled(
+    plant_raw: bytes,
+    result: MonthResult,
+    closing: Closing,
+    standard: Standard,
+    chains: Mapping[str, Sequence[SignedBatch]],
+    copied: Copied,
+) -> dict[str, bytes]:
+    plant = Plant.parse(plant_raw)
+    payload = {
+        manifest.PLANT_PATH: plant_raw,
+        **derived_files(plant, result, closing, standard, chains),
+    }
+    for gw, batches in chains.items():
         payload[manifest.batches_path(gw)] = b"".join(batch.raw for batch in batches)
-    described = _manifest(Plant.parse(plant_raw), result, standard, chains, secret, payload)
+    described = _manifest(plant, result, standard, chains, copied, payload)
     payload[manifest.MANIFEST_PATH] = described.encode()
     return bag_files(payload)
+
+
+def derived_files(
+    plant: Plant,
+    result: MonthResult,
+    closing: Closing,
+    standard: Standard,
+    chains: Mapping[str, Sequence[SignedBatch]],
+) -> dict[str, bytes]:
+    """The payload files that follow from a month computed from `chains` and closed, by path."""
+    results, rules = closing.rule_results, standard.rules
+    graph = month_graph(plant, result, results, standard.pack, rules, chains)
+    return {
+        manifest.HOURS_PATH: result.hours_json(),
+        manifest.FINDINGS_PATH: findings_json(result, closing),
+        manifest.LINEAGE_PATH: graph.encode(),
+    }
 
 
 def _manifest(
@@ -61,12 +121,13 @@ def _manifest(
     result: MonthResult,
     standard: Standard,
     chains: Mapping[str, Sequence[SignedBatch]],
-    secret: bytes,
+    copied: Copied,
     payload: Mapping[str, bytes],
 ) -> manifest.Manifest:
-    pack, rules = standard.pack, standard.rules
+    pack, rules, salts = standard.pack, standard.rules, copied.salts
     count = len(result.parameters)
-    salts = parameter_tree.salts(secret, count)
+    if count > len(salts):
+        raise EvidenceMismatch(f"package: expected salts for {count} figures, got {len(salts)}")
     return manifest.Manifest(
         subject=Subject(plant.enterprise, result.unit, str(result.month), KIND),
         start_ms=result.start_ms,
@@ -74,7 +135,7 @@ def _manifest(
         plant_sha256=plant.sha256,
         standard=manifest.DataPack(pack.name, pack.version, pack.sha256),
         rules=manifest.DataPack(rules.name, rules.version, rules.sha256),
-        software=f"tanzheng-analytics {version('tanzheng-analytics')}",
+        software=copied.software,
         parameters=tuple(
             manifest.Parameter(item.name, str(item.value), item.unit, salt)
             for item, salt in zip(result.parameters, salts[:count], strict=True)
@@ -97,16 +158,66 @@ def batches_of(files: Mapping[str, bytes], gw: str) -> list[SignedBatch]:
     return [open_signed(raw) for raw in cbor.split(files[manifest.batches_path(gw)])]
 
 
+def chains_of(
+    files: Mapping[str, bytes], described: manifest.Manifest
+) -> dict[str, list[SignedBatch]]:
+    """The signed batches of each gateway that the manifest names.
+
+    `PackageInvalid` names the file that is missing or holds anything else.
+    """
+    found = {}
+    for chain in described.gateways:
+        path = manifest.batches_path(chain.gw)
+        _file(files, path)
+        try:
+            found[chain.gw] = batches_of(files, chain.gw)
+        except BadInput as error:
+            raise manifest.PackageInvalid(f"{path}: {error}") from error
+        if not found[chain.gw]:
+            raise manifest.PackageInvalid(f"{path}: expected signed batches, got none")
+    return found
+
+
+def _file(files: Mapping[str, bytes], path: str) -> bytes:
+    if path not in files:
+        raise manifest.PackageInvalid(f"package: expected {path}, got no such file")
+    return files[path]
+
+
 def recompute(files: Mapping[str, bytes], standard: Standard) -> tuple[MonthResult, Closing]:
     """The month as it follows from the package's plant file and signed batches alone.
 
     The bag's own digests are checked; signatures, chain and trust are the verifier's business.
     """
     described = check_bag(files)
-    gateways = [chain.gw for chain in described.gateways]
-    plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
+    return _recomputed(files, described, chains_of(files, described), standard)
+
+
+def rebuild(
+    files: Mapping[str, bytes],
+    described: manifest.Manifest,
+    chains: Mapping[str, Sequence[SignedBatch]],
+    standard: Standard,
+) -> dict[str, bytes]:
+    """The whole package again, as it follows from its plant file and the batches in `chains`.
+
+    Taken over from it are these two, subject, salts, software and day of closing; every other byte
+    is made anew, so an honest package comes out as it was. No digest of the old one is looked at.
+    """
+    result, closing = _recomputed(files, described, chains, standard)
+    copied = Copied.of(described)
+    return _assembled(files[manifest.PLANT_PATH], result, closing, standard, chains, copied)
+
+
+def _recomputed(
+    files: Mapping[str, bytes],
+    described: manifest.Manifest,
+    chains: Mapping[str, Sequence[SignedBatch]],
+    standard: Standard,
+) -> tuple[MonthResult, Closing]:
+    plant = Plant.parse(_file(files, manifest.PLANT_PATH), manifest.PLANT_PATH)
     recorded = from_batches(
-        (signed.batch for gw in gateways for signed in batches_of(files, gw)), plant
+        (signed.batch for batches in chains.values() for signed in batches), plant
     )
     result = compute(
         plant,
@@ -118,14 +229,15 @@ def recompute(files: Mapping[str, bytes], standard: Standard) -> tuple[MonthResu
         standard.rules,
         recorded.steps,
     )
-    day = closed_on(files[manifest.FINDINGS_PATH])
+    day = closed_on(_file(files, manifest.FINDINGS_PATH))
     return result, close(result, standard.pack, standard.rules, day)
 
 
 def check(files: Mapping[str, bytes], standard: Standard) -> None:
     """Return where every figure follows from the package's batches, else `EvidenceMismatch`."""
-    result, closing = recompute(files, standard)
     described = check_bag(files)
+    chains = chains_of(files, described)
+    result, closing = _recomputed(files, described, chains, standard)
     found = described.values()
     for name, value in result.values().items():
         if found.pop(name, None) != str(value):
@@ -135,9 +247,7 @@ def check(files: Mapping[str, bytes], standard: Standard) -> None:
             )
     if found:
         raise EvidenceMismatch(f"package: figures {sorted(found)} do not follow from the batches")
-    for path, expected in (
-        (manifest.HOURS_PATH, result.hours_json()),
-        (manifest.FINDINGS_PATH, findings_json(result, closing)),
-    ):
-        if files[path] != expected:
+    plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
+    for path, expected in derived_files(plant, result, closing, standard, chains).items():
+        if _file(files, path) != expected:
             raise EvidenceMismatch(f"package: {path} does not follow from the signed batches")

@@ -31,10 +31,12 @@ SUMMARIES = {
     "parameters": "Monthly parameters: template, import, sources · 月度参数",
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",
+    "lineage": "From what a figure is derived, down to documents · 数据溯源",
     "rules": "Validation rules: list, explain, run, test · 校验规则",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
+    "recompute": "Make a package again from its signed batches, compare · 离线重算",
     "key": "Make and show Ed25519 keys · 密钥",
     "demo": "One real month, faults and attacks included · 演示",
 }

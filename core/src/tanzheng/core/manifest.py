@@ -7,6 +7,7 @@ The package is a mapping of path → bytes; reading and writing folders is someo
     data/plant.toml             the plant file, raw
     data/hours.json             the month's hours
     data/findings.json          what the rules found
+    data/lineage.json           from what each figure is derived
     data/batches/<gw>.cborseq   the signed batches in chain order, a CBOR sequence (RFC 8742)
 
 `data/manifest.json` names every other payload file with its digests, and the tag files follow from
@@ -30,6 +31,8 @@ MANIFEST_PATH = "data/manifest.json"
 PLANT_PATH = "data/plant.toml"
 HOURS_PATH = "data/hours.json"
 FINDINGS_PATH = "data/findings.json"
+LINEAGE_PATH = "data/lineage.json"
+BATCHES_FOLDER = "data/batches/"
 TAG_PATHS = (
     "bagit.txt",
     "bag-info.txt",
@@ -48,7 +51,7 @@ class PackageInvalid(CheckFailed):
 
 def batches_path(gw: str) -> str:
     """Where the signed batches of gateway `gw` lie in the package."""
-    return f"data/batches/{identifier(gw, 'gateway')}.cborseq"
+    return f"{BATCHES_FOLDER}{identifier(gw, 'gateway')}.cborseq"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ over the raw bytes goes into every evidence package and is pinned by the verifie
 changed meter assignment or capacity cannot pass for the filed one. It holds no network address.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from hashlib import sha256
@@ -81,15 +83,42 @@ class Point:
         return f"{self.device}/{self.field}"
 
 
+class CertificateKind(StrEnum):
+    """What a certificate says of a device: verified by law, or calibrated."""
+
+    VERIFICATION = "verification"
+    CALIBRATION = "calibration"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A filed certificate of a device (检定、校准证书), valid on both days and between them.
+
+    `document_sha256`: 32 bytes, over the raw bytes of the document that was filed.
+    """
+
+    id: str
+    kind: CertificateKind
+    issuer: str
+    valid_from: date
+    valid_to: date
+    document_sha256: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device of `profile` read by `gateway`, measuring `unit`."""
+    """A device of `profile` read by `gateway`, measuring `unit`.
+
+    `serial` is the number on its plate, empty where none is filed.
+    """
 
     id: str
     gateway: str
     unit: str
     profile: str
     points: tuple[Point, ...]
+    serial: str = ""
+    certificates: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +195,13 @@ class _Table:
     def id(self, key: str) -> str:
         return identifier(self.get(key, str), f"{self.path}: {key}")
 
+    def day(self, key: str) -> date:
+        text = self.get(key, str)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise BadInput(f"{self.path}: {key}: expected YYYY-MM-DD, got {text!r}") from None
+
     def tables(self, key: str) -> Iterator["_Table"]:
         for index, item in enumerate(self.get(key, list, [])):
             yield _Table(item, f"{self.path}: {key}[{index}]")
@@ -219,10 +255,17 @@ def _gateway(table: _Table) -> GatewayPlan:
 
 def _device(table: _Table) -> Device:
     device_id = table.id("id")
-    points = tuple(_point(item, device_id) for item in table.tables("point"))
-    device = Device(device_id, table.id("gateway"), table.id("unit"), table.id("profile"), points)
+    device = Device(
+        device_id,
+        table.id("gateway"),
+        table.id("unit"),
+        table.id("profile"),
+        points=tuple(_point(item, device_id) for item in table.tables("point")),
+        serial=table.get("serial", str, ""),
+        certificates=tuple(map(_certificate, table.tables("certificate"))),
+    )
     table.close()
-    if not points:
+    if not device.points:
         raise BadInput(f"{table.path}: expected at least one [[device.point]], got none")
     return device
 
@@ -235,6 +278,27 @@ def _point(table: _Table, device_id: str) -> Point:
         raise BadInput(f"{table.path}: role: expected one of {[*map(str, Role)]}, got {role!r}")
     table.close()
     return Point(device_id, name, Role(role) if role else None)
+
+
+def _certificate(table: _Table) -> Certificate:
+    kind, digest = table.get("kind", str), table.get("document_sha256", str)
+    if kind not in set(CertificateKind):
+        raise BadInput(
+            f"{table.path}: kind: expected one of {[*map(str, CertificateKind)]}, got {kind!r}"
+        )
+    if re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise BadInput(
+            f"{table.path}: document_sha256: expected 64 hexadecimal digits, got {digest!r}"
+        )
+    first, last = table.day("valid_from"), table.day("valid_to")
+    if first > last:
+        raise BadInput(f"{table.path}: expected valid_from ≤ valid_to, got {first} > {last}")
+    found = Certificate(
+        table.id("id"), CertificateKind(kind), table.get("issuer", str), first, last,
+        bytes.fromhex(digest),
+    )  # fmt: skip
+    table.close()
+    return found
 
 
 def _check_references(plant: Plant, where: str) -> None:
@@ -250,6 +314,11 @@ def _check_references(plant: Plant, where: str) -> None:
     for device in plant.devices:
         plant.gateway(device.gateway)
         plant.unit(device.unit)
+        ids = [certificate.id for certificate in device.certificates]
+        if len(set(ids)) != len(ids):
+            raise BadInput(
+                f"{where}: device {device.id}: expected each certificate once, got {ids}"
+            )
     for unit in plant.units:
         roles = [p.role for d in plant.devices if d.unit == unit.id for p in d.points if p.role]
         if len(set(roles)) != len(roles):

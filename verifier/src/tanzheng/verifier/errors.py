@@ -27,6 +27,17 @@ class PackDiffers(CheckFailed):
     """The month was closed by a standard or rules that are not the verifier's own."""
 
 
+class StandardNotInstalled(BadInput):
+    """A month can only be computed by the very standard and rules that it was closed by."""
+
+    def diagnostics(self) -> str:
+        """Where to get them."""
+        return (
+            "Install the tanzheng-analytics that brings this standard and these rules; the package "
+            "names the one it was made with.\n请安装与证据包一致的标准包与规则集版本后重试。"
+        )
+
+
 class NodeFault(TanzhengError):
     """The chain's node cannot be asked: try again, or ask another one."""
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tanzheng.analytics import package as packages
 from tanzheng.analytics.accounting.pack import Pack, load_pack
-from tanzheng.analytics.closing import close, closed_on, findings_json
+from tanzheng.analytics.closing import close, closed_on
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.month import MonthResult, compute
 from tanzheng.analytics.rules.ruleset import RuleSet, load_rules
@@ -208,10 +208,9 @@ class _Package:
         )  # fmt: skip
         self._compare_figures(result)
         closing = close(result, pack, rules, closed_on(self._file(shape.FINDINGS_PATH)))
-        again = {
-            shape.HOURS_PATH: result.hours_json(),
-            shape.FINDINGS_PATH: findings_json(result, closing),
-        }
+        again = packages.derived_files(
+            self._plant, result, closing, packages.Standard(pack, rules), self._chains
+        )
         for path, expected in again.items():
             if self._file(path) != expected:
                 raise FigureDiffers(f"{path}: expected what follows from the signed batches")

@@ -1,0 +1,148 @@
+"""One clock hour of a package: the batches and the readings that it came from, each of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tanzheng.analytics.accounting.rounding import exact
+from tanzheng.analytics.inputs import MonthInputs
+from tanzheng.analytics.lineage.graph import Kind, Node
+from tanzheng.analytics.lineage.package import Lineage
+from tanzheng.analytics.lineage.reach import HOURLY_ROLES, Reach
+from tanzheng.analytics.lineage.stretches import hour_name
+from tanzheng.analytics.package import chains_of
+from tanzheng.analytics.series import PointGap, Series, from_batches
+from tanzheng.core import canonical_json
+from tanzheng.core.batch import SignedBatch
+from tanzheng.core.calendar import HOUR_MS, Month, PlantZone
+from tanzheng.core.errors import BadInput
+from tanzheng.core.manifest import HOURS_PATH, PLANT_PATH
+from tanzheng.core.plant import Plant, Role
+
+
+@dataclass(frozen=True)
+class PointReadings:
+    """What one point told: its role, its unit, its readings at the instants of their slots."""
+
+    point: str
+    role: Role
+    series: Series
+
+    def to_json(self) -> dict[str, object]:
+        """The readings one by one: instant, value, quality code."""
+        columns = (self.series.t_ms.tolist(), self.series.value.tolist())
+        rows = zip(*columns, self.series.quality.tolist(), strict=True)
+        return {
+            "point": self.point,
+            "role": str(self.role),
+            "readings": [[t_ms, f"{exact(value):f}", code] for t_ms, value, code in rows],
+        }
+
+
+@dataclass(frozen=True)
+class HourTrace:
+    """A clock hour: its record in `hours.json`, its stretch in the graph, what it came from.
+
+    Slots from `first_ms` to `last_ms` reach it: those of the run-state samples that enclose it.
+    """
+
+    name: str
+    zone: PlantZone
+    record: Mapping[str, Any]
+    stretch: Node
+    first_ms: int
+    last_ms: int
+    points: tuple[PointReadings, ...]
+    gaps: tuple[PointGap, ...]
+    batches: Mapping[str, list[SignedBatch]]
+
+    def to_json(self) -> dict[str, object]:
+        """Everything of it; values are decimal strings."""
+        return {
+            "hour": self.name,
+            "record": dict(self.record),
+            "stretch": self.stretch.to_json(),
+            "first_ms": self.first_ms,
+            "last_ms": self.last_ms,
+            "points": [each.to_json() for each in self.points],
+            "gaps": [
+                {"point": g.point, "from_ms": g.from_ms, "to_ms": g.to_ms, "reason": g.reason}
+                for g in self.gaps
+            ],
+            "batches": [
+                {
+                    "gateway": gw,
+                    "epoch": each.batch.epoch,
+                    "seq": each.batch.seq,
+                    "sha256": each.digest.hex(),
+                }
+                for gw, held in self.batches.items()
+                for each in held
+            ],
+        }
+
+
+def hour_trace(files: Mapping[str, bytes], hour: str) -> HourTrace:
+    """Where the clock hour `hour` (YYYY-MM-DDTHH, plant time) of a package came from.
+
+    `BadInput` where it is no hour of the package's month.
+    """
+    lineage = Lineage.of(files)
+    subject = lineage.described.subject
+    plant = Plant.parse(files[PLANT_PATH], PLANT_PATH)
+    start_ms = _start_ms(hour, Month.parse(subject.period), plant.zone)
+    chains = chains_of(files, lineage.described)
+    recorded = from_batches((each.batch for chain in chains.values() for each in chain), plant)
+    inputs = MonthInputs.of(
+        plant, subject.unit, Month.parse(subject.period), recorded.series, recorded.gaps,
+        recorded.steps,
+    )  # fmt: skip
+    reach = Reach(plant, inputs, chains)
+    first_ms, last_ms = reach.slots(start_ms, start_ms + HOUR_MS)
+    points = [(inputs.points[role], role) for role in HOURLY_ROLES]
+    named = {point.name for point, _ in points}
+    return HourTrace(
+        hour_name(start_ms, plant.zone),
+        plant.zone,
+        _record(files[HOURS_PATH], start_ms),
+        _stretch(lineage, start_ms),
+        first_ms,
+        last_ms,
+        tuple(
+            PointReadings(point.name, role, inputs.series[point.name].between(first_ms, last_ms))
+            for point, role in points
+        ),
+        tuple(gap for gap in inputs.gaps if gap.point in named and gap.touches(first_ms, last_ms)),
+        reach.batches(start_ms, start_ms + HOUR_MS),
+    )
+
+
+def _start_ms(hour: str, month: Month, zone: PlantZone) -> int:
+    expected = f"--hour: expected an hour of {month} in plant time, {month}-DDTHH, got {hour!r}"
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}", hour) is None:
+        raise BadInput(expected)
+    try:
+        at = datetime.fromisoformat(hour)
+    except ValueError:
+        raise BadInput(expected) from None
+    if (at.year, at.month) != (month.year, month.month):
+        raise BadInput(expected)
+    return zone.midnight_ms(at.date()) + at.hour * HOUR_MS
+
+
+def _record(hours: bytes, start_ms: int) -> Mapping[str, Any]:
+    listed = canonical_json.loads(hours, HOURS_PATH)["hours"]
+    record: Mapping[str, Any] = next(each for each in listed if each["start_ms"] == start_ms)
+    return record
+
+
+def _stretch(lineage: Lineage, start_ms: int) -> Node:
+    """The stretch of the graph that holds the hour."""
+    for node in lineage.graph.nodes.values():
+        if node.kind is Kind.HOURS:
+            begin, end = (int(node.facts[key]) for key in ("start_ms", "end_ms"))
+            if begin <= start_ms < end:
+                return node
+    raise BadInput(f"lineage: expected a stretch of hours that holds {start_ms} ms, got none")

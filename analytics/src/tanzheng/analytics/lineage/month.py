@@ -1,0 +1,328 @@
+"""The graph of one month of a gas unit: annual tonnes and rules rest on it, documents end it.
+
+    month → parameter → hours · counter readings · constants → point → batches → documents
+                                                                └→ device → certificate → document
+
+Hours stand as stretches of one method; within a stretch of substitutes every hour was filled from
+the same hour. Which batches and readings a single hour came from is computed on demand (`hour`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tanzheng.analytics import cems
+from tanzheng.analytics.accounting.pack import Pack
+from tanzheng.analytics.accounting.tree import Node as Figure
+from tanzheng.analytics.counters import Boundary, CounterMonth
+from tanzheng.analytics.hours import Method
+from tanzheng.analytics.inputs import MonthInputs
+from tanzheng.analytics.ledger import Correction
+from tanzheng.analytics.lineage.graph import Graph, Kind, Node
+from tanzheng.analytics.lineage.reach import BatchRange, Reach, ranges
+from tanzheng.analytics.lineage.stretches import Stretch, stretches
+from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
+from tanzheng.analytics.series import from_batches
+from tanzheng.core.batch import SignedBatch
+from tanzheng.core.fields import Field, field
+from tanzheng.core.hashing import sha256
+from tanzheng.core.manifest import PLANT_PATH, batches_path
+from tanzheng.core.plant import Certificate, Device, Plant, Role
+
+FROM_HOURS = ("operating_hours_h", "co2_cems_t", "coverage_percent")
+FROM_COUNTERS = {"generation_mwh": Role.GENERATION, "fuel_gas_1e4nm3": Role.FUEL_GAS}
+FROM_PLANT = ("rated_capacity_mw", "heat_supplied_gj")
+FROM_PACK = {
+    "gas_ncv_gj_per_1e4nm3": "fuel_ncv_gj_per_1e4nm3",
+    "gas_carbon_tc_per_gj": "fuel_carbon_tc_per_gj",
+    "oxidation_percent": "oxidation_percent",
+}
+"""Reported default → its name in the calculation."""
+FROM_PARAMETERS = {
+    "load_factor_percent": ("generation_mwh", "rated_capacity_mw", "operating_hours_h"),
+    "gas_carbon_tc_per_1e4nm3": ("gas_ncv_gj_per_1e4nm3", "gas_carbon_tc_per_gj"),
+    "co2_calculated_t": ("fuel_gas_1e4nm3", "gas_carbon_tc_per_1e4nm3", "oxidation_percent"),
+    "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh"),
+}
+MOLAR_MASSES = {
+    "carbon.co2_mass": ("relative mass of CO2", "二氧化碳相对分子质量"),
+    "carbon.carbon_mass": ("relative mass of carbon", "碳相对原子质量"),
+}
+STANDING = (Method.NOT_OPERATING, Method.ASSUMED_STANDING)
+COUNTERS = (Role.GENERATION, Role.FUEL_GAS)
+
+Edge = tuple[str, str]
+Part = Iterator[Node | Edge]
+
+
+def month_graph(
+    plant: Plant,
+    result: MonthResult,
+    rules: Sequence[RuleResult],
+    pack: Pack,
+    rule_set: RuleSet,
+    chains: Mapping[str, Sequence[SignedBatch]],
+) -> Graph:
+    """The lineage of a computed month whose readings are those of `chains`.
+
+    `rules`: the results of all rules, those of the deposit included. Raises as `month.compute`.
+    """
+    recorded = from_batches((each.batch for chain in chains.values() for each in chain), plant)
+    inputs = MonthInputs.of(
+        plant, result.unit, result.month, recorded.series, recorded.gaps, recorded.steps
+    )
+    builder = _Builder(plant, result, inputs, Reach(plant, inputs, chains), pack)
+    parts = [
+        *builder.month(),
+        *builder.parameters(),
+        *builder.hours(),
+        *builder.counters(),
+        *builder.points(),
+        *builder.documents(rule_set, chains),
+        *_rules(rules, result),
+        *_findings(result, builder.stretches),
+    ]
+    nodes = [part for part in parts if isinstance(part, Node)]
+    return Graph.of(nodes, [part for part in parts if not isinstance(part, Node)])
+
+
+@dataclass
+class _Builder:
+    """The parts of the graph, each as nodes and edges."""
+
+    plant: Plant
+    result: MonthResult
+    inputs: MonthInputs
+    reach: Reach
+    pack: Pack
+
+    def __post_init__(self) -> None:
+        self.stretches = stretches(self.result.hours, self.plant.zone)
+
+    def month(self) -> Part:
+        result, root = self.result, f"month:{self.result.month}"
+        yield Node(
+            root,
+            Kind.MONTH,
+            f"{self.plant.name}, unit {result.unit}, {result.month}",
+            f"{self.plant.name_zh} {result.unit} 机组 {result.month}",
+            facts={
+                "enterprise": self.plant.enterprise,
+                "unit": result.unit,
+                "month": str(result.month),
+                "utc_offset": str(self.plant.zone),
+            },
+        )
+        for item in result.parameters:
+            yield root, f"parameter:{item.name}"
+
+    def parameters(self) -> Part:
+        for item in self.result.parameters:
+            entry, own = field(item.name), f"parameter:{item.name}"
+            yield Node(own, Kind.PARAMETER, entry.en, entry.zh, str(item.value), item.unit)
+            for source in FROM_PARAMETERS.get(item.name, ()):
+                yield own, f"parameter:{source}"
+            if item.name in FROM_HOURS:
+                yield from ((own, stretch.id) for stretch in self.stretches)
+            if item.name in FROM_PLANT:
+                yield own, "document:plant"
+            if item.name in FROM_PACK:
+                figure = self.result.calculation.find(FROM_PACK[item.name])
+                default = f"default: {entry.en}", f"缺省值：{entry.zh}"
+                yield from _constant(own, figure.of or figure.name, default, figure)
+            if item.name == "co2_calculated_t":
+                for name, shown in MOLAR_MASSES.items():
+                    yield from _constant(own, name, shown, self.pack.constant(name))
+
+    def hours(self) -> Part:
+        roles = (Role.RUN_STATE, *cems.INPUTS)
+        for stretch in self.stretches:
+            yield stretch.node()
+            own = stretch.id
+            read = roles if stretch.method is Method.MEASURED else roles[:1]
+            for role in (*read, *COUNTERS):
+                yield own, f"point:{self.inputs.points[role].name}"
+            if stretch.method not in STANDING:
+                yield own, "document:standard"
+            for donor in self.stretches:
+                if stretch.looked_at(donor):
+                    yield own, donor.id
+            for each in self.reach.ranges(stretch.start_ms, stretch.end_ms):
+                yield from self._batches(own, each)
+
+    def counters(self) -> Part:
+        for name, role in FROM_COUNTERS.items():
+            if name not in self.result.values():
+                continue
+            counter = self.inputs.counter(role)
+            for end in (counter.opening, counter.closing):
+                yield from self._boundary(f"parameter:{name}", counter, end)
+            for each in counter.corrections:
+                if each.applied and counter.opening.t_ms < each.t_ms <= counter.closing.t_ms:
+                    yield from self._correction(f"parameter:{name}", counter.point, each)
+
+    def _boundary(self, parameter: str, counter: CounterMonth, end: Boundary) -> Part:
+        opening = end is counter.opening
+        entry, at = self._entry(counter.point), self._at(end.t_ms)
+        own = f"reading:{counter.point}@{end.t_ms}"
+        yield Node(
+            own,
+            Kind.READING,
+            f"{'opening' if opening else 'closing'} reading {at}",
+            f"{'期初' if opening else '期末'}读数 {at}",
+            f"{end.value:f}",
+            entry.unit,
+            {"point": counter.point, "t_ms": end.t_ms, "wanted_ms": end.wanted_ms},
+        )
+        yield parameter, own
+        yield own, f"point:{counter.point}"
+        for each in self.reach.telling(counter.point, end.t_ms):
+            yield from self._batches(own, each)
+
+    def _correction(self, parameter: str, point: str, correction: Correction) -> Part:
+        step, at = correction.step, self._at(correction.t_ms)
+        own = f"step:{point}@{correction.t_ms}"
+        yield Node(
+            own,
+            Kind.STEP,
+            f"ledger: {step.kind} {at}",
+            f"台账：{step.kind} {at}",
+            f"{correction.lift:f}",
+            self._entry(point).unit,
+            {
+                "point": point,
+                "t_ms": step.t_ms,
+                "from": f"{step.from_value:f}",
+                "to": f"{step.to_value:f}",
+            },
+        )
+        yield parameter, own
+        yield own, f"point:{point}"
+        for each in self.reach.telling(point, step.t_ms):
+            yield from self._batches(own, each)
+
+    def points(self) -> Part:
+        roles = {point.name: role for role, point in self.inputs.points.items()}
+        for device in self.plant.devices:
+            if device.unit != self.result.unit:
+                continue
+            yield from _device(device, self.result)
+            for point in device.points:
+                own, entry = f"point:{point.name}", field(point.field)
+                yield Node(own, Kind.POINT, entry.en, entry.zh, None, entry.unit, {
+                    "point": point.name,
+                    "role": str(roles.get(point.name, "")),
+                    "gateway": device.gateway,
+                    "interval_s": self.plant.gateway(device.gateway).interval_s,
+                    "register": f"{point.field} of profile {device.profile}",
+                })  # fmt: skip
+                yield own, f"device:{device.id}"
+
+    def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Part:
+        yield _document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
+        pack = f"{self.pack.name} {self.pack.version}"
+        yield _document("standard", pack, "standard pack", "标准包", self.pack.sha256)
+        rules = f"{rule_set.name} {rule_set.version}"
+        yield _document("rules", rules, "rule set", "规则集", rule_set.sha256)
+        for gw in sorted(chains):
+            path, raw = batches_path(gw), b"".join(each.raw for each in chains[gw])
+            yield _document(f"batches/{gw}", path, "signed batches", "签名批次", sha256(raw))
+            points = [point.name for point in self.plant.points_of_gateway(gw)]
+            for each in ranges(gw, chains[gw]):
+                for name in points:
+                    if name in self.inputs.intervals_ms:
+                        yield from self._batches(f"point:{name}", each)
+
+    def _batches(self, derived: str, held: BatchRange) -> Part:
+        count = held.last_seq - held.first_seq + 1
+        yield Node(held.id, Kind.BATCHES,
+            f"{count} signed batches of {held.gw}, epoch {held.epoch} "
+            f"seq {held.first_seq}–{held.last_seq}",
+            f"{held.gw} 签名批次 {count} 个，纪元 {held.epoch} "
+            f"序号 {held.first_seq}–{held.last_seq}",
+            facts={
+                "gateway": held.gw,
+                "epoch": held.epoch,
+                "first_seq": held.first_seq,
+                "last_seq": held.last_seq,
+                "head": held.head.hex(),
+            })  # fmt: skip
+        yield derived, held.id
+        yield held.id, f"document:batches/{held.gw}"
+
+    def _entry(self, point: str) -> Field:
+        return field(point.partition("/")[2])
+
+    def _at(self, t_ms: int) -> str:
+        return self.plant.zone.datetime(t_ms).isoformat(timespec="minutes")
+
+
+def _constant(parameter: str, name: str, shown: tuple[str, str], figure: Figure) -> Part:
+    own, source = f"constant:{name}", figure.source
+    facts = {} if source is None else {
+        "document": source.document, "section": source.section, "confidence": source.confidence,
+    }  # fmt: skip
+    yield Node(own, Kind.CONSTANT, *shown, f"{figure.value:f}", figure.unit, facts)
+    yield parameter, own
+    yield own, "document:standard"
+
+
+def _device(device: Device, result: MonthResult) -> Part:
+    own, serial = f"device:{device.id}", device.serial or "not filed"
+    yield Node(own, Kind.DEVICE, f"device {device.id}, serial {serial}",
+        f"设备 {device.id}，编号 {device.serial or '未备案'}",
+        facts={
+            "device": device.id,
+            "profile": device.profile,
+            "serial": device.serial,
+            "gateway": device.gateway,
+            "certificates": len(device.certificates),
+        })  # fmt: skip
+    yield own, "document:plant"
+    for each in device.certificates:
+        yield from _certificate(own, device.id, each, result)
+
+
+def _certificate(device: str, device_id: str, each: Certificate, result: MonthResult) -> Part:
+    month = result.month
+    covers = each.valid_from <= month.first_day and month.last_day <= each.valid_to
+    own, digest = f"certificate:{device_id}/{each.id}", each.document_sha256
+    zh = {"verification": "检定证书", "calibration": "校准证书"}[each.kind]
+    yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",
+        facts={
+            "issuer": each.issuer,
+            "valid_from": each.valid_from.isoformat(),
+            "valid_to": each.valid_to.isoformat(),
+            "covers_month": "yes" if covers else "no",
+        })  # fmt: skip
+    yield device, own
+    yield _document(f"{each.kind}/{device_id}/{each.id}", each.id, "filed certificate", zh, digest)
+    yield own, f"document:{each.kind}/{device_id}/{each.id}"
+
+
+def _document(name: str, title: str, en: str, zh: str, digest: bytes) -> Node:
+    shown = f"{en} {title}", f"{zh} {title}"
+    return Node(f"document:{name}", Kind.DOCUMENT, *shown, facts={"sha256": digest.hex()})
+
+
+def _rules(results: Sequence[RuleResult], month: MonthResult) -> Part:
+    """Each rule, from the reported figures that it compared."""
+    for each in results:
+        own, reported = f"rule:{each.id}", month.values()
+        yield Node(own, Kind.RULE, each.en, each.zh, facts={
+            "class": each.kind, "severity": each.severity, "outcome": each.outcome,
+        })  # fmt: skip
+        yield own, "document:rules"
+        for name in each.compared:
+            if name in reported:
+                yield own, f"parameter:{name}"
+
+
+def _findings(result: MonthResult, found: Sequence[Stretch]) -> Part:
+    """The findings about hours of one method, from these hours."""
+    for each in result.findings:
+        method = each.code.removeprefix("hours_")
+        if method != each.code:
+            own = f"finding:{each.code}"
+            yield Node(own, Kind.FINDING, each.en, each.zh, facts={"severity": each.severity})
+            yield from ((own, stretch.id) for stretch in found if stretch.method == method)
