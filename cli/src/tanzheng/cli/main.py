@@ -37,6 +37,7 @@ SUMMARIES = {
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
     "recompute": "Make a package again from its signed batches, compare · 离线重算",
+    "redact": "Disclose some figures of a package, hide the rest · 选择性披露",
     "key": "Make and show Ed25519 keys · 密钥",
     "demo": "One real month, faults and attacks included · 演示",
 }

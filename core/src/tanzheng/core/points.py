@@ -31,6 +31,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "batches": ("batches signed, chain gapless", "批次签名有效且链无缺口"),
     "coverage": ("every slot read or explained", "每一时点有读数或缺口记录"),
     "figures": ("figures recomputed", "数据重算一致"),
+    "disclosed": ("figures lead to the root", "披露数据可验证至参数根"),
+    "named": ("root named by the statement", "参数根与存证声明一致"),
 }
 
 

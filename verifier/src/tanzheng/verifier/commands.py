@@ -40,11 +40,14 @@ def verify(
     if as_json:
         import json
 
-        typer.echo(json.dumps(report.as_json(statement, points), ensure_ascii=False, indent=2))
+        typer.echo(
+            json.dumps(report.as_json(statement.subject, points), ensure_ascii=False, indent=2)
+        )
     else:
         from rich.console import Console
 
-        report.show(statement, points, Console())
+        origin = f"seq {statement.seq}, {statement.issuer}"
+        report.show(statement.subject, points, Console(), origin)
     if not report.holds(points):
         raise typer.Exit(3)
 

@@ -1,4 +1,4 @@
-"""Reading what a verifier is handed: bounded, plain files only, nothing followed."""
+"""Reading what a verifier is handed: bounded, plain files only, nothing followed. One writer."""
 
 import os
 from pathlib import Path
@@ -21,6 +21,15 @@ def read_file(path: Path, bytes_max: int, what: str) -> bytes:
     if len(data) > bytes_max:
         raise Unreadable(f"{what}: expected at most {bytes_max} bytes, got more in {path}")
     return data
+
+
+def write_new(path: Path, data: bytes, what: str) -> None:
+    """Write a file that is not there yet; `Unreadable` where it is, or cannot be written."""
+    try:
+        with path.open("xb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise Unreadable(f"{what}: expected a free place, got {path}: {error.strerror}") from error
 
 
 def read_package(folder: Path) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tanzheng.core.ids import Subject
 from tanzheng.core.points import Point, Verdict
-from tanzheng.core.statement import Statement
 
 MARKS = {
     Verdict.OK: ("✓", "bold green"),
@@ -23,11 +23,11 @@ def holds(points: Sequence[Point]) -> bool:
     return all(point.verdict != Verdict.FAILED for point in points)
 
 
-def as_json(statement: Statement, points: Sequence[Point]) -> dict[str, Any]:
+def as_json(subject: Subject, points: Sequence[Point]) -> dict[str, Any]:
     """The machine form: `ok`, `subject`, and a list of points with name, verdict and detail."""
     return {
         "ok": holds(points),
-        "subject": str(statement.subject),
+        "subject": str(subject),
         "points": [
             {
                 "name": point.key,
@@ -41,8 +41,8 @@ def as_json(statement: Statement, points: Sequence[Point]) -> dict[str, Any]:
     }
 
 
-def show(statement: Statement, points: Sequence[Point], console: Console) -> None:
-    """Print the list of points, and the answer below it."""
+def show(subject: Subject, points: Sequence[Point], console: Console, origin: str) -> None:
+    """Print the list of points, and the answer below it; `origin` says where they come from."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(width=1)
     table.add_column(no_wrap=True)
@@ -62,8 +62,8 @@ def show(statement: Statement, points: Sequence[Point], console: Console) -> Non
     console.print(
         Panel(
             Group(table, Text(), answer),
-            title=f"[bold]{statement.subject}[/bold]",
-            subtitle=f"seq {statement.seq}, {statement.issuer}",
+            title=f"[bold]{subject}[/bold]",
+            subtitle=origin,
             border_style="green" if good else "red",
             padding=(1, 2),
         )
