@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tanzheng.analytics.accounting.pack import Pack
-from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import Month

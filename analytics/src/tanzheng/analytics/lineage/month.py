@@ -1,4 +1,4 @@
-"""The graph of one month of a gas unit: annual tonnes and rules rest on it, documents end it.
+"""The graph of one month of a unit: annual tonnes and rules rest on it, documents end it.
 
     month → parameter → hours · counter readings · constants → point → batches → documents
                                                                 └→ device → certificate → document
@@ -7,20 +7,21 @@ Hours stand as stretches of one method; within a stretch of substitutes every ho
 the same hour. Which batches and readings a single hour came from is computed on demand (`hour`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tanzheng.analytics import cems
 from tanzheng.analytics.accounting.pack import Pack
-from tanzheng.analytics.accounting.tree import Node as Figure
 from tanzheng.analytics.counters import Boundary, CounterMonth
 from tanzheng.analytics.hours import Method
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.ledger import Correction
+from tanzheng.analytics.lineage.filed import filed_parts
 from tanzheng.analytics.lineage.graph import Graph, Kind, Node
+from tanzheng.analytics.lineage.parts import Part, constant, default, document
 from tanzheng.analytics.lineage.reach import BatchRange, Reach, ranges
 from tanzheng.analytics.lineage.stretches import Stretch, stretches
-from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.analytics.series import from_batches
 from tanzheng.core.batch import SignedBatch
@@ -41,18 +42,27 @@ FROM_PACK = {
 FROM_PARAMETERS = {
     "load_factor_percent": ("generation_mwh", "rated_capacity_mw", "operating_hours_h"),
     "gas_carbon_tc_per_1e4nm3": ("gas_ncv_gj_per_1e4nm3", "gas_carbon_tc_per_gj"),
-    "co2_calculated_t": ("fuel_gas_1e4nm3", "gas_carbon_tc_per_1e4nm3", "oxidation_percent"),
-    "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh"),
-}
+    "co2_calculated_t": (
+        "fuel_gas_1e4nm3", "gas_carbon_tc_per_1e4nm3", "coal_t", "coal_carbon_tc_per_t",
+        "oxidation_percent",
+    ),
+    "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh", "heat_share_percent"),
+    "co2_intensity_t_per_gj": ("co2_calculated_t", "heat_supplied_gj", "heat_share_percent"),
+    "heat_share_percent": ("heat_supplied_gj",),
+    "coal_equivalent_tce": ("coal_t", "coal_ncv_gj_per_t"),
+    "gross_coal_rate_tce_per_mwh": (
+        "coal_equivalent_tce", "generation_mwh", "heat_share_percent"
+    ),
+    "heat_coal_rate_tce_per_gj": (
+        "coal_equivalent_tce", "heat_supplied_gj", "heat_share_percent"
+    ),
+}  # fmt: skip
+"""Reported figure → those that it is formed of, where the month has them."""
 MOLAR_MASSES = {
     "carbon.co2_mass": ("relative mass of CO2", "二氧化碳相对分子质量"),
     "carbon.carbon_mass": ("relative mass of carbon", "碳相对原子质量"),
 }
 STANDING = (Method.NOT_OPERATING, Method.ASSUMED_STANDING)
-COUNTERS = (Role.GENERATION, Role.FUEL_GAS)
-
-Edge = tuple[str, str]
-Part = Iterator[Node | Edge]
 
 
 def month_graph(
@@ -79,6 +89,7 @@ def month_graph(
         *builder.counters(),
         *builder.points(),
         *builder.documents(rule_set, chains),
+        *(() if result.filed is None else filed_parts(result, result.filed, pack)),
         *_rules(rules, result),
         *_findings(result, builder.stretches),
     ]
@@ -117,22 +128,28 @@ class _Builder:
             yield root, f"parameter:{item.name}"
 
     def parameters(self) -> Part:
+        values = self.result.values()
         for item in self.result.parameters:
             entry, own = field(item.name), f"parameter:{item.name}"
             yield Node(own, Kind.PARAMETER, entry.en, entry.zh, str(item.value), item.unit)
             for source in FROM_PARAMETERS.get(item.name, ()):
-                yield own, f"parameter:{source}"
-            if item.name in FROM_HOURS:
+                if source in values:
+                    yield own, f"parameter:{source}"
+            if item.name in FROM_HOURS and self._metered(item.name):
                 yield from ((own, stretch.id) for stretch in self.stretches)
-            if item.name in FROM_PLANT:
+            if item.name in FROM_PLANT and self._metered(item.name):
                 yield own, "document:plant"
             if item.name in FROM_PACK:
                 figure = self.result.calculation.find(FROM_PACK[item.name])
-                default = f"default: {entry.en}", f"缺省值：{entry.zh}"
-                yield from _constant(own, figure.of or figure.name, default, figure)
+                yield from default(own, item.name, figure)
             if item.name == "co2_calculated_t":
                 for name, shown in MOLAR_MASSES.items():
-                    yield from _constant(own, name, shown, self.pack.constant(name))
+                    yield from constant(own, name, shown, self.pack.constant(name))
+
+    def _metered(self, name: str) -> bool:
+        """Whether a figure is that of readings or plant file, and not one of the books."""
+        filed = self.result.filed
+        return filed is None or name not in filed.names or filed.by_meter(name)
 
     def hours(self) -> Part:
         roles = (Role.RUN_STATE, *cems.INPUTS)
@@ -140,7 +157,7 @@ class _Builder:
             yield stretch.node()
             own = stretch.id
             read = roles if stretch.method is Method.MEASURED else roles[:1]
-            for role in (*read, *COUNTERS):
+            for role in (*read, *self.inputs.counters):
                 yield own, f"point:{self.inputs.points[role].name}"
             if stretch.method not in STANDING:
                 yield own, "document:standard"
@@ -152,7 +169,7 @@ class _Builder:
 
     def counters(self) -> Part:
         for name, role in FROM_COUNTERS.items():
-            if name not in self.result.values():
+            if name not in self.result.values() or not self._metered(name):
                 continue
             counter = self.inputs.counter(role)
             for end in (counter.opening, counter.closing):
@@ -219,14 +236,14 @@ class _Builder:
                 yield own, f"device:{device.id}"
 
     def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Part:
-        yield _document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
+        yield document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
         pack = f"{self.pack.name} {self.pack.version}"
-        yield _document("standard", pack, "standard pack", "标准包", self.pack.sha256)
+        yield document("standard", pack, "standard pack", "标准包", self.pack.sha256)
         rules = f"{rule_set.name} {rule_set.version}"
-        yield _document("rules", rules, "rule set", "规则集", rule_set.sha256)
+        yield document("rules", rules, "rule set", "规则集", rule_set.sha256)
         for gw in sorted(chains):
             path, raw = batches_path(gw), b"".join(each.raw for each in chains[gw])
-            yield _document(f"batches/{gw}", path, "signed batches", "签名批次", sha256(raw))
+            yield document(f"batches/{gw}", path, "signed batches", "签名批次", sha256(raw))
             points = [point.name for point in self.plant.points_of_gateway(gw)]
             for each in ranges(gw, chains[gw]):
                 for name in points:
@@ -255,16 +272,6 @@ class _Builder:
 
     def _at(self, t_ms: int) -> str:
         return self.plant.zone.datetime(t_ms).isoformat(timespec="minutes")
-
-
-def _constant(parameter: str, name: str, shown: tuple[str, str], figure: Figure) -> Part:
-    own, source = f"constant:{name}", figure.source
-    facts = {} if source is None else {
-        "document": source.document, "section": source.section, "confidence": source.confidence,
-    }  # fmt: skip
-    yield Node(own, Kind.CONSTANT, *shown, f"{figure.value:f}", figure.unit, facts)
-    yield parameter, own
-    yield own, "document:standard"
 
 
 def _device(device: Device, result: MonthResult) -> Part:
@@ -296,13 +303,8 @@ def _certificate(device: str, device_id: str, each: Certificate, result: MonthRe
             "covers_month": "yes" if covers else "no",
         })  # fmt: skip
     yield device, own
-    yield _document(f"{each.kind}/{device_id}/{each.id}", each.id, "filed certificate", zh, digest)
+    yield document(f"{each.kind}/{device_id}/{each.id}", each.id, "filed certificate", zh, digest)
     yield own, f"document:{each.kind}/{device_id}/{each.id}"
-
-
-def _document(name: str, title: str, en: str, zh: str, digest: bytes) -> Node:
-    shown = f"{en} {title}", f"{zh} {title}"
-    return Node(f"document:{name}", Kind.DOCUMENT, *shown, facts={"sha256": digest.hex()})
 
 
 def _rules(results: Sequence[RuleResult], month: MonthResult) -> Part:

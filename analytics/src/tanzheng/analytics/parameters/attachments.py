@@ -69,12 +69,17 @@ def _quoted(file: str) -> str:
 
 
 def check_attachments(
-    listed: Mapping[str, Attachment], found: Mapping[str, bytes], named: Iterable[str]
+    listed: Mapping[str, Attachment],
+    found: Mapping[str, bytes],
+    named: Iterable[str],
+    held: Iterable[str] | None = None,
 ) -> None:
     """`AttachmentWrong` naming every file that is missing, changed, or not listed.
 
-    `found`: the files of the folder; `named`: those that records rest on.
+    `found`: the files at hand; `named`: those that records rest on; `held`: those that must be at
+    hand, all listed ones where None.
     """
+    wanted = listed.keys() if held is None else set(held)
     wrong = [
         f"{file}: expected it among {ATTACHMENTS}, got no entry; "
         f"`tanzheng parameters attach` lists new files · 附件未登记"
@@ -82,6 +87,8 @@ def check_attachments(
         if file not in listed
     ]
     for file, item in sorted(listed.items()):
+        if file not in wanted:
+            continue
         if file not in found:
             wrong.append(f"{file}: expected the file that is listed, got none · 附件缺失")
         elif Attachment.of(file, found[file]) != item:
