@@ -8,6 +8,7 @@ from tanzheng.analytics.series import PointGap, Series
 from tanzheng.analytics.steps import CounterStep
 from tanzheng.core.batch import GENESIS, Batch, ClockState, Column, Event, Gap, SignedBatch, sign
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.plant import Plant
 
 KEY = SigningKey.generate()
 CLOCK = ClockState("test", True)
@@ -20,9 +21,10 @@ def sign_chain(
     gw: str = "gw1",
     key: SigningKey = KEY,
     events: Sequence[Event] = (),
+    plant: Plant = PLANT,
 ) -> list[SignedBatch]:
     """The readings in batches of `span_ms` each, each gap record and event where it begins."""
-    points = tuple(point.name for point in PLANT.points_of_gateway("gw1"))
+    points = tuple(point.name for point in plant.points_of_gateway("gw1"))
     first = min(int(series[point].t_ms[0]) for point in points)
     last = max(int(series[point].t_ms[-1]) for point in points)
     chain: list[SignedBatch] = []

@@ -58,6 +58,10 @@ class Filed:
         """The files as they lie in an evidence package."""
         return payload(self.files)
 
+    def to_json(self) -> list[dict[str, object]]:
+        """The figures of the filed plan with source, status and records, in its order."""
+        return [item.to_json() for item in self.month.parameters]
+
     @property
     def names(self) -> frozenset[str]:
         """The figures that the filed plan speaks of."""

@@ -32,9 +32,7 @@ def close_month(
     out: Annotated[Path, typer.Option(help="Folder of the new evidence package · 证据包目录")],
     books: Annotated[
         Path | None,
-        typer.Option(
-            help="Coal unit: the month's folder · 燃煤机组当月填报目录"
-        ),
+        typer.Option(help="Coal unit: the month's folder · 燃煤机组当月填报目录"),
     ] = None,
     known_reports: Annotated[
         Path | None,

@@ -247,7 +247,7 @@ def _recomputed(
 
 
 def check(files: Mapping[str, bytes], standard: Standard) -> None:
-    """Return where every figure follows from the package's batches, else `EvidenceMismatch`."""
+    """Return where every figure follows from batches and books, else `EvidenceMismatch`."""
     described = check_bag(files)
     chains = chains_of(files, described)
     result, closing = _recomputed(files, described, chains, standard)
@@ -255,12 +255,14 @@ def check(files: Mapping[str, bytes], standard: Standard) -> None:
     for name, value in result.values().items():
         if found.pop(name, None) != str(value):
             raise EvidenceMismatch(
-                f"package: expected {name} = {value} from the signed batches, "
+                f"package: expected {name} = {value} from batches and books, "
                 f"got {described.values().get(name)}"
             )
     if found:
-        raise EvidenceMismatch(f"package: figures {sorted(found)} do not follow from the batches")
+        raise EvidenceMismatch(
+            f"package: figures {sorted(found)} do not follow from batches and books"
+        )
     plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
     for path, expected in derived_files(plant, result, closing, standard, chains).items():
         if _file(files, path) != expected:
-            raise EvidenceMismatch(f"package: {path} does not follow from the signed batches")
+            raise EvidenceMismatch(f"package: {path} does not follow from batches and books")

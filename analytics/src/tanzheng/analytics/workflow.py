@@ -43,6 +43,7 @@ class ClosedMonth:
                 item.name: {"value": str(item.value), "unit": item.unit}
                 for item in self.result.parameters
             },
+            **({"sources": self.result.filed.to_json()} if self.result.filed else {}),
             "hours": dict(Counter(str(hour.method) for hour in self.result.hours)),
             "slots": {
                 "readings": self.result.slots.readings,

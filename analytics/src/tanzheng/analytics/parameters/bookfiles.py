@@ -57,7 +57,5 @@ def _places(records: bytes) -> dict[str, str]:
 
 def _held(files: Mapping[str, bytes], path: str) -> bytes:
     if path not in files:
-        raise BooksMissing(
-            f"{path}: expected a file of the month's books, got none · 缺少该文件"
-        )
+        raise BooksMissing(f"{path}: expected a file of the month's books, got none · 缺少该文件")
     return files[path]
