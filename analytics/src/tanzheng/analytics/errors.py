@@ -47,7 +47,7 @@ class DatabaseFault(TanzhengError):
 
 
 class EvidenceMismatch(CheckFailed):
-    """What was computed from the database does not follow from the signed batches."""
+    """What was computed from the database does not follow from the package."""
 
 
 class BooksMissing(BadInput):

@@ -214,7 +214,7 @@ class _Package:
         )
         for path, expected in again.items():
             if self._file(path) != expected:
-                raise FigureDiffers(f"{path}: expected what follows from the signed batches")
+                raise FigureDiffers(f"{path}: expected what follows from batches and books")
         return f"{len(result.parameters)} figures and {len(result.hours)} hours, all equal"
 
     def _compare_figures(self, result: MonthResult) -> None:
@@ -224,7 +224,7 @@ class _Package:
             expected, got = computed.get(name), reported.get(name)
             if expected != got:
                 raise FigureDiffers(
-                    f"{name}: expected {_shown(expected)} from the signed batches, "
+                    f"{name}: expected {_shown(expected)} from batches and books, "
                     f"got {_shown(got)} reported"
                 )
 
