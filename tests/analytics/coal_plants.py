@@ -22,6 +22,7 @@ from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.series import Series, from_batches
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import DAY_MS, Month
+from tanzheng.core.hashing import sha256
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.plant import Plant
 
@@ -33,16 +34,12 @@ _GAS = plants.PLANT_TOML[
         b'[[device]]\nid = "cems"'
     )
 ]
-PLANT_TOML = (
+_PLANT_TOML = (
     plants.PLANT_TOML.replace(_GAS, b"")
     .replace(b'kind = "gas"', b'kind = "coal"')
     .replace(b'"300"', b'"600"')
     .replace(b"interval_s = 60\n", b"interval_s = 600\n")
 )
-PLANT = Plant.parse(PLANT_TOML)
-START_MS, END_MS = MONTH.bounds_ms(PLANT.zone)
-STANDARD = Standard(*standard_of(PLANT.unit("G1"), MONTH))
-
 DAILY, STOCK, LAB = "books/二月日报.csv", "books/stock.csv", "books/lab.csv"
 OUTPUTS, SCAN, SCALE, CALORIMETER = (
     "books/outputs.csv", "scans/化验报告.pdf", "scans/scale.pdf", "scans/calorimeter.pdf"
@@ -83,6 +80,19 @@ coal_t = "scale"
 coal_ncv_gj_per_t = "calorimeter"
 generation_mwh = "meter"
 """
+
+
+def plant_toml(plan: bytes) -> bytes:
+    """The plant file that names this filed plan."""
+    source = b'rated_capacity_source = "assumed for tests"\n'
+    named = f'filed_plan_sha256 = "{sha256(plan).hex()}"\n'.encode()
+    return _PLANT_TOML.replace(source, source + named)
+
+
+PLANT_TOML = plant_toml(PLAN_TOML.encode())
+PLANT = Plant.parse(PLANT_TOML)
+START_MS, END_MS = MONTH.bounds_ms(PLANT.zone)
+STANDARD = Standard(*standard_of(PLANT.unit("G1"), MONTH))
 _CERTIFICATE = """
 [[certificate]]
 id = "{0}-1"
@@ -190,9 +200,10 @@ def full_chain(key: SigningKey = KEY) -> tuple[SignedBatch, ...]:
 def computed(
     books: Mapping[str, bytes] | None,
     chain: Sequence[SignedBatch] | None = None,
-    plant: Plant = PLANT,
+    plant_raw: bytes | None = None,
 ) -> MonthResult:
-    """The month from batches and books; None of them: none are handed in."""
+    """The month from batches and books, by the plant file that names their plan."""
+    plant = Plant.parse(plant_raw or plant_toml((books or {}).get(PLAN, b"")))
     recorded = from_batches((s.batch for s in chain or full_chain()), plant)
     return compute(
         plant, "G1", MONTH, recorded.series, recorded.gaps, STANDARD.pack, STANDARD.rules,
@@ -207,4 +218,4 @@ def built(
     result = computed(books, chain)
     closing = close(result, STANDARD.pack, STANDARD.rules, CLOSED)
     chains = {"gw1": list(chain or full_chain())}
-    return package.build(PLANT_TOML, result, closing, STANDARD, chains, bytes(32))
+    return package.build(plant_toml(books[PLAN]), result, closing, STANDARD, chains, bytes(32))

@@ -15,6 +15,7 @@ from analytics.coal_plants import (
     OUTPUTS,
     PLAN_TOML,
     PLANT,
+    PLANT_TOML,
     ROWS,
     SLOT_MS,
     STANDARD,
@@ -35,7 +36,6 @@ from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.core.calendar import DAY_MS, Month
 from tanzheng.core.errors import BadInput
-from tanzheng.core.plant import Plant
 
 DRAFT = "cets_power/2025-2026"
 METER_TOTAL = """
@@ -204,6 +204,17 @@ def test_books_of_another_unit_are_refused(old: str, new: str, message: str) -> 
         computed(folder(plan=(old, new)))
 
 
+def test_a_plan_that_the_plant_file_does_not_name_is_refused() -> None:
+    """The plant file is pinned by the verifier, and so is the plan: no source is chosen later."""
+    books = folder(plan=('coal_t = "as_fired"', 'coal_t = "stock_ledger"'))
+    assert texts(computed(books))["coal_t"] == "140000.00"
+    with pytest.raises(BooksForeign, match="expected the plan that the plant file names"):
+        computed(books, plant_raw=PLANT_TOML)
+    unnamed = PLANT_TOML.replace(b"filed_plan_sha256", b"# ")
+    with pytest.raises(BooksForeign, match="of unit G1: none"):
+        computed(folder(), plant_raw=unnamed)
+
+
 def test_a_plan_without_the_unit_is_refused() -> None:
     table = PLAN_TOML[PLAN_TOML.index("[facility]") : PLAN_TOML.index("[[meter]]")]
     with pytest.raises(PlanInvalid, match=r"expected a table \[facility\]"):
@@ -244,7 +255,7 @@ def test_a_coal_unit_needs_books_and_a_gas_unit_has_none() -> None:
 def test_a_coal_unit_with_a_gas_meter_is_refused() -> None:
     both = plants.PLANT_TOML.replace(b'kind = "gas"', b'kind = "coal"')
     with pytest.raises(BadInput, match="both fuels together are not computed"):
-        computed(folder(), plant=Plant.parse(both))
+        computed(folder(), plant_raw=both)
 
 
 def test_each_kind_is_judged_by_its_own_rules() -> None:

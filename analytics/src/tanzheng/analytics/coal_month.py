@@ -110,6 +110,13 @@ def _by_meter(plant: Plant, metered: MeteredMonth) -> dict[str, MeteredFigure]:
 
 def _check_plan(plan: FiledPlan, plant: Plant, unit: Unit) -> None:
     """The books are those of the unit that was metered."""
+    if plan.sha256 != unit.filed_plan_sha256:
+        held = unit.filed_plan_sha256
+        raise BooksForeign(
+            f"{PLAN}: expected the plan that the plant file names (filed_plan_sha256 of unit "
+            f"{unit.id}: {held.hex() if held else 'none'}), got {plan.sha256.hex()} · "
+            "填报方案不是电厂描述文件所列的备案方案"
+        )
     facility = plan.facility
     pairs: list[tuple[str, object, object]] = [
         ("enterprise", plant.enterprise, plan.enterprise),

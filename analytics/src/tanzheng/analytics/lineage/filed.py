@@ -59,7 +59,7 @@ def _default(name: str, result: MonthResult, pack: Pack) -> Part:
 def _record(parameter: str, reference: Reference, filed: Filed) -> Part:
     """Rows of a book, or an entry of the records with its scan."""
     own = f"record:{reference.file}#{reference.place}"
-    yield Node(own, Kind.RECORD, *2 * (f"{reference.file}, {reference.place}",))
+    yield Node(own, Kind.RECORD, reference.file, reference.place)
     yield parameter, own
     yield from _attached(own, reference.file, filed)
     if reference.file not in filed.files:
