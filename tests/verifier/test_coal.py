@@ -1,6 +1,7 @@
 """A stranger recomputes a coal month: the fuel from the books in the package, all else as ever."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +23,19 @@ from tanzheng.cli.main import app
 from tanzheng.core import manifest as shape
 from tanzheng.core.trust import TrustedPlant
 from tanzheng.verifier.recompute import recompute
-from verifier.month import rebuilt, seal, write_files
+from verifier.month import Sealed, rebuilt, seal, write_files
 
 FILES = built(needed(folder()), full_chain(GATEWAY))
 BOOKS = sorted(path for path in FILES if path.startswith(shape.BOOKS_FOLDER))
-TRUST = {"plants": (TrustedPlant(PLANT.enterprise, PLANT.sha256),)}
+
+
+def sealed(files: Mapping[str, bytes]) -> Sealed:
+    """A receipt for the package, and the trust file of somebody who trusts the coal plant."""
+    return seal(files, plants=(TrustedPlant(PLANT.enterprise, PLANT.sha256),))
 
 
 def test_a_sealed_coal_month_holds_in_every_point() -> None:
-    points = seal(FILES, **TRUST).points()
+    points = sealed(FILES).points()
     assert points.pop("consistent").verdict == "not asked"
     assert {point.verdict.value for point in points.values()} == {"ok"}
     assert points["figures"].detail == "16 figures and 672 hours, all equal"
@@ -53,8 +58,8 @@ def test_a_changed_byte_of_a_book_is_found(path: str, place: float) -> None:
     data[int(place * (len(data) - 1))] ^= 1
     changed = {**FILES, path: bytes(data)}
     assert not recompute(changed).equal
-    assert seal(FILES, **TRUST).failed() == set()
-    points = replace(seal(FILES, **TRUST), files=changed).points()
+    assert sealed(FILES).failed() == set()
+    points = replace(sealed(FILES), files=changed).points()
     assert points["body"].verdict == "failed"
     assert Path(path).name in points["body"].detail
 
@@ -71,7 +76,7 @@ def test_less_coal_in_books_and_list_with_the_old_figures_is_found() -> None:
     less = [{**row, "coal_t": "4999.00"} for row in ROWS[DAILY]]
     other = built(needed(folder(rows={DAILY: less})), full_chain(GATEWAY))
     forged = rebuilt(FILES, **{path.replace("/", "__"): other[path] for path in BOOKS})
-    points = seal(forged, **TRUST).points()
+    points = sealed(forged).points()
     assert {key for key, point in points.items() if point.verdict == "failed"} == {"figures"}
     assert points["figures"].detail.startswith("co2_calculated_t: expected 284535.08 t")
     rows = {row.name: row for row in recompute(forged).rows}
@@ -80,7 +85,7 @@ def test_less_coal_in_books_and_list_with_the_old_figures_is_found() -> None:
 
 def test_a_coal_unit_called_a_gas_unit_is_not_the_plant_that_is_trusted() -> None:
     gas = PLANT_TOML.replace(b'kind = "coal"', b'kind = "gas"')
-    points = seal(rebuilt(FILES, plant=gas), **TRUST).points()
+    points = sealed(rebuilt(FILES, plant=gas)).points()
     assert {"plant", "figures"} <= {k for k, p in points.items() if p.verdict == "failed"}
 
 
