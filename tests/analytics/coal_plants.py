@@ -165,12 +165,15 @@ def folder(
     }
     for scan in (SCAN, SCALE, CALORIMETER, METER):
         files[scan] = f"In place of the scan {scan}".encode()
-    listed = encode_attachments(Attachment.of(name, data) for name, data in files.items())
-    return files | {
-        ATTACHMENTS: listed,
-        PLAN: _replaced(PLAN_TOML, plan),
-        RECORDS: _replaced(RECORDS_TOML, records),
-    }
+    texts = {PLAN: _replaced(PLAN_TOML, plan), RECORDS: _replaced(RECORDS_TOML, records)}
+    return listed(files | texts)
+
+
+def listed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The folder with a list of its attachments made anew."""
+    own = (PLAN, RECORDS, ATTACHMENTS)
+    entries = [Attachment.of(name, data) for name, data in files.items() if name not in own]
+    return {**files, ATTACHMENTS: encode_attachments(entries)}
 
 
 def _replaced(text: str, pair: tuple[str, str]) -> bytes:

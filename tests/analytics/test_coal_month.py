@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -19,9 +20,12 @@ from analytics.coal_plants import (
     ROWS,
     SLOT_MS,
     STANDARD,
+    START_MS,
     STOCK,
     computed,
     folder,
+    listed,
+    plant_toml,
     readings,
 )
 from tanzheng.analytics.accounting.pack import load_pack
@@ -34,8 +38,10 @@ from tanzheng.analytics.parameters.records import RECORDS
 from tanzheng.analytics.parameters.selection import MonthlyParameter, Status
 from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
+from tanzheng.analytics.series import Series
 from tanzheng.core.calendar import DAY_MS, Month
 from tanzheng.core.errors import BadInput
+from tanzheng.core.plant import Plant
 
 DRAFT = "cets_power/2025-2026"
 METER_TOTAL = """
@@ -215,6 +221,13 @@ def test_a_plan_that_the_plant_file_does_not_name_is_refused() -> None:
         computed(folder(), plant_raw=unnamed)
 
 
+@pytest.mark.parametrize("line", ['operating_hours_h = "metered"', 'heat_supplied_gj = "document"'])
+def test_a_plan_that_leaves_a_figure_out_is_refused(line: str) -> None:
+    name = line.partition(" ")[0]
+    with pytest.raises(PlanInvalid, match=f"got none for {name}"):
+        computed(folder(plan=(f"{line}\n", f"# {line}\n")))
+
+
 def test_a_plan_without_the_unit_is_refused() -> None:
     table = PLAN_TOML[PLAN_TOML.index("[facility]") : PLAN_TOML.index("[[meter]]")]
     with pytest.raises(PlanInvalid, match=r"expected a table \[facility\]"):
@@ -278,6 +291,20 @@ def test_the_pack_in_force_or_a_draft_by_its_name() -> None:
         standard_of(gas, plants.MONTH, DRAFT)
     with pytest.raises(BadInput, match="expected kind gas or coal, got 'wind'"):
         standard_of(replace(unit, kind="wind"), MONTH)
+
+
+def test_a_month_under_a_draft_needs_an_explanation() -> None:
+    """The same plant and books two years later."""
+    month = Month(2025, 2)
+    books = listed({name: data.replace(b"2023", b"2025") for name, data in folder().items()})
+    plant = Plant.parse(plant_toml(books["plan.toml"]))
+    pack, rules = standard_of(plant.unit("G1"), month, DRAFT)
+    later = month.bounds_ms(plant.zone)[0] - START_MS
+    series = {name: Series(s.t_ms + later, s.value, s.quality) for name, s in readings().items()}
+    result = compute(plant, "G1", month, series, (), pack, rules, books=books)
+    assert texts(result)["co2_calculated_t"] == "284592.00"
+    assert failed(result) == ["COAL-S04"]
+    assert close(result, pack, rules, date(2025, 3, 20)).deposit is Deposit.EXPLAIN
 
 
 def test_a_month_that_stands_still_burns_nothing() -> None:

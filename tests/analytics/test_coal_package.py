@@ -1,8 +1,11 @@
 """The package of a coal month: batches and books together give it again, to the last byte."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics import test_package
 from analytics.coal_plants import (
@@ -18,7 +21,10 @@ from analytics.coal_plants import (
     computed,
     folder,
     full_chain,
+    listed,
 )
+from analytics.spreadsheets import DAILY as DAILY_HEADING
+from analytics.spreadsheets import book_bytes, day
 from tanzheng.analytics import package
 from tanzheng.analytics.errors import BooksMissing, BooksUnneeded, EvidenceMismatch
 from tanzheng.analytics.lineage.graph import Kind
@@ -28,7 +34,7 @@ from tanzheng.analytics.parameters.bookfiles import KNOWN_REPORTS, books_in, nee
 from tanzheng.analytics.parameters.flaws import AttachmentWrong
 from tanzheng.core import canonical_json, manifest
 from tanzheng.core.bag import bag_files, check_bag
-from tanzheng.core.errors import BadInput
+from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.manifest import Manifest, PackageFile, PackageInvalid
 
 BOOKS = folder()
@@ -91,6 +97,20 @@ def test_known_reports_are_part_of_the_evidence() -> None:
         package.check(repacked(files, {"data/books/known-reports.txt": None}), STANDARD)
 
 
+def test_a_workbook_is_read_by_the_verifier_as_well() -> None:
+    """The daily sheet as XLSX: the same figures."""
+    days = [day(number).replace(year=2023, month=2) for number in range(1, 29)]
+    book = book_bytes([DAILY_HEADING, *((each, 5000, 21, None) for each in days)])
+    named = DAILY.replace(".csv", ".xlsx")
+    entry = f'file = "{DAILY}"\nkind = "daily"'
+    files = folder(records=(entry, f'file = "{named}"'))
+    del files[DAILY]
+    other = built(needed(listed({**files, named: book})))
+    assert other["data/books/book-1.xlsx"] == book
+    package.check(other, STANDARD)
+    assert check_bag(other).values() == check_bag(FILES).values()
+
+
 # ------------------------------------------------------------------ changed by its maker
 
 
@@ -104,6 +124,22 @@ def test_one_byte_of_a_book_is_found(path: str) -> None:
         package.check({**FILES, path: data}, STANDARD)
     with pytest.raises((BadInput, EvidenceMismatch)):
         package.check(repacked(FILES, {path: data}), STANDARD)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(p for p in FILES if p.startswith("data/books/"))),
+    st.floats(0, 1, exclude_max=True),
+    st.binary(max_size=3),
+)
+def test_hostile_books_are_computed_or_refused_by_name(
+    path: str, place: float, piece: bytes
+) -> None:
+    """Whatever stands in a book, a verifier answers: with figures, or an error of the house."""
+    data = FILES[path]
+    at = int(place * len(data))
+    with contextlib.suppress(TanzhengError):
+        package.check(repacked(FILES, {path: data[:at] + piece + data[at + 1 :]}), STANDARD)
 
 
 def test_a_book_that_does_not_match_its_listed_digest_is_refused() -> None:
@@ -152,7 +188,7 @@ def test_fuel_leads_to_books_and_output_to_readings() -> None:
     coal = {node.id for node in graph.reached(["parameter:coal_t"]).nodes.values()}
     assert {
         f"record:{DAILY}#rows 2–29", f"document:books/{DAILY}", "document:books/plan.toml",
-        "certificate:scale/scale-1", "document:books/scans/scale.pdf",
+        "certificate:books/scale/scale-1", "document:books/scans/scale.pdf",
     } <= coal  # fmt: skip
     assert not [name for name in coal if name.startswith("batches")]
     metered = graph.reached(["parameter:generation_mwh"]).nodes

@@ -19,6 +19,7 @@ from tanzheng.analytics.parameters.accountable import input_document
 from tanzheng.analytics.parameters.attachments import parse_known_reports
 from tanzheng.analytics.parameters.bookfiles import KNOWN_REPORTS, payload
 from tanzheng.analytics.parameters.coal import burned_by_stock
+from tanzheng.analytics.parameters.flaws import PlanInvalid
 from tanzheng.analytics.parameters.monthfiles import month_data
 from tanzheng.analytics.parameters.monthly import (
     MeteredFigure,
@@ -26,13 +27,14 @@ from tanzheng.analytics.parameters.monthly import (
     MonthParameters,
     month_parameters,
 )
-from tanzheng.analytics.parameters.plan import PLAN, FiledPlan
+from tanzheng.analytics.parameters.plan import PLAN, FiledPlan, PlanVersion
 from tanzheng.analytics.parameters.selection import Reference, Status
-from tanzheng.analytics.parameters.sources import source_data
+from tanzheng.analytics.parameters.sources import SourceData, source_data
 from tanzheng.analytics.result import Accounted
 from tanzheng.core.manifest import batches_path
 from tanzheng.core.plant import Plant, Role, Unit
 
+SECTOR = "power"
 METERED = {"generation_mwh": Role.GENERATION, "operating_hours_h": Role.RUN_STATE}
 """Parameters that signed readings give, and by which point."""
 REPORTED = (
@@ -85,6 +87,7 @@ def coal_account(
     inputs, sources = metered.inputs, source_data()
     data, _ = month_data(books, inputs.month, known, sources, _by_meter(plant, metered))
     _check_plan(data.plan, plant, inputs.unit)
+    _check_whole(data.plan.at(inputs.month), sources)
     filed = Filed(books, data, month_parameters(data, sources))
     document = json.dumps(input_document(filed.month, pack.name)).encode()
     (accounted,) = account_document(document, "the month's account").months
@@ -132,6 +135,15 @@ def _check_plan(plan: FiledPlan, plant: Plant, unit: Unit) -> None:
                 f"{PLAN}, {name}: expected {expected} as in the plant file, got {got} · "
                 "填报方案与电厂描述文件不一致"
             )
+
+
+def _check_whole(version: PlanVersion, sources: SourceData) -> None:
+    """No figure is left out: of a unit that supplies no heat a document says 0."""
+    if absent := sorted(sources.of_sector(SECTOR).keys() - version.sources.keys()):
+        raise PlanInvalid(
+            f"{PLAN}, version {version.id}, sources: expected every figure of a power unit, got "
+            f"none for {', '.join(absent)} · 方案缺少参数"
+        )
 
 
 def _figures(unit: Unit, filed: Filed, account: Sequence[Node]) -> dict[str, Decimal]:

@@ -8,6 +8,17 @@ import typer
 
 from tanzheng.core.errors import BadInput
 
+Books = Annotated[
+    Path | None, typer.Option(help="Coal unit: the month's folder · 燃煤机组当月填报目录")
+]
+KnownReports = Annotated[
+    Path | None, typer.Option(help="Reports used before: SHA-256 a line · 已使用的检测报告")
+]
+StandardName = Annotated[
+    str | None,
+    typer.Option("--standard", help="Coal unit: pack, e.g. a draft · 燃煤机组核算标准包"),
+]
+
 app = typer.Typer(
     help="Close a month: figures, rules, evidence package · 月度结账", no_args_is_help=True
 )
@@ -30,18 +41,9 @@ def close_month(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new evidence package · 证据包目录")],
-    books: Annotated[
-        Path | None,
-        typer.Option(help="Coal unit: the month's folder · 燃煤机组当月填报目录"),
-    ] = None,
-    known_reports: Annotated[
-        Path | None,
-        typer.Option(help="Reports used before: SHA-256 a line · 已使用的检测报告"),
-    ] = None,
-    standard: Annotated[
-        str | None,
-        typer.Option(help="Coal unit: standard pack, e.g. a draft · 燃煤机组核算标准包"),
-    ] = None,
+    books: Books = None,
+    known_reports: KnownReports = None,
+    standard: StandardName = None,
     today: Annotated[
         str | None, typer.Option(help="Day of closing in plant time, YYYY-MM-DD · 结账日期")
     ] = None,

@@ -72,7 +72,7 @@ def _certificates(item: MonthlyParameter, filed: Filed) -> list[Certificate]:
 
 
 def _certificate(parameter: str, each: Certificate, result: MonthResult, filed: Filed) -> Part:
-    month, own = result.month, f"certificate:{each.meter}/{each.id}"
+    month, own = result.month, f"certificate:books/{each.meter}/{each.id}"
     covers = each.valid_from <= month.first_day and month.last_day <= each.valid_to
     zh = {"verification": "检定证书", "calibration": "校准证书"}[each.kind]
     yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",

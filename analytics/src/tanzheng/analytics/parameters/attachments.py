@@ -1,5 +1,6 @@
 """Attachments of a month: listed once with their digests, and still the same files each time."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def parse_attachments(raw: bytes) -> dict[str, Attachment]:
         listed = [
             Attachment(
                 relative(row["file"], ATTACHMENTS), int(row["bytes"]),
-                str(row["sha256"]), str(row["sm3"]),
+                _digest(row["sha256"]), _digest(row["sm3"]),
             )
             for row in rows
         ]  # fmt: skip
@@ -52,6 +53,12 @@ def parse_attachments(raw: bytes) -> dict[str, Attachment]:
     if len(by_file) != len(listed):
         raise AttachmentWrong(f"{ATTACHMENTS}: expected each file once, got one again")
     return by_file
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
+        raise ValueError(f"{value!r} where 64 hexadecimal digits are due")
+    return value
 
 
 def encode_attachments(listed: Iterable[Attachment]) -> bytes:
