@@ -171,6 +171,29 @@ def test_carbon_that_was_not_measured_takes_the_default_of_the_pack() -> None:
     assert failed(result) == ["COAL-S02", "COAL-L02"]
 
 
+def test_a_unit_with_heat_shares_coal_and_carbon_by_hand() -> None:
+    """a = 294,000 ÷ 2,646,000 = 11.11 %; 88.89 % of both for electricity, the rest for heat."""
+    line = 'heat_supplied_gj = "document"'
+    rows = {
+        OUTPUTS: [
+            {
+                **ROWS[OUTPUTS][0],
+                "heat_supplied_gj": "294000.00",
+                "boiler_heat_gj": "2646000.00",
+            }
+        ]
+    }
+    plan = (line, f'{line}\nboiler_heat_gj = "document"')
+    result = computed(folder(plan=plan, rows=rows))
+    values = texts(result)
+    assert values["heat_share_percent"] == "11.11"
+    assert values["gross_coal_rate_tce_per_mwh"] == "0.2654"  # 0.8889 × 100,315.28 ÷ 336,000
+    assert values["heat_coal_rate_tce_per_gj"] == "0.0379"  # 0.1111 × 100,315.28 ÷ 294,000
+    assert values["co2_intensity_t_per_mwh"] == "0.7529"
+    assert values["co2_intensity_t_per_gj"] == "0.1075"
+    assert codes(result) == failed(result) == []
+
+
 def test_heat_without_its_share_leaves_out_what_needs_it() -> None:
     rows = {OUTPUTS: [{**ROWS[OUTPUTS][0], "heat_supplied_gj": "85210.50"}]}
     result = computed(folder(rows=rows))

@@ -35,12 +35,20 @@ from tanzheng.core.manifest import batches_path
 from tanzheng.core.plant import Plant, Role, Unit
 
 SECTOR = "power"
-METERED = {"generation_mwh": Role.GENERATION, "operating_hours_h": Role.RUN_STATE}
-"""Parameters that signed readings give, and by which point."""
+WITH_HEAT = "boiler_heat_gj"
+"""Filed where heat is supplied: the one figure that a plan may leave out."""
+STANDARD_VALUES = {
+    "standard_oxidation_percent": "coal_default.oxidation_percent",
+    "standard_carbon_tc_per_gj": "coal_default.carbon_tc_per_gj",
+    "standard_coal_gj_per_tce": "standard_coal.gj_per_tce",
+    "relative_mass_co2": "carbon.co2_mass",
+    "relative_mass_carbon": "carbon.carbon_mass",
+}
+"""What the rules compare with → its name in the standard pack."""
 REPORTED = (
-    "rated_capacity_mw", "generation_mwh", "heat_supplied_gj", "operating_hours_h",
-    "load_factor_percent", "coal_t", "coal_ncv_gj_per_t", "coal_carbon_tc_per_t",
-    "oxidation_percent", "heat_share_percent", "coal_equivalent_tce",
+    "rated_capacity_mw", "generation_mwh", "heat_supplied_gj", "boiler_heat_gj",
+    "operating_hours_h", "load_factor_percent", "coal_t", "coal_ncv_gj_per_t",
+    "coal_carbon_tc_per_t", "oxidation_percent", "heat_share_percent", "coal_equivalent_tce",
     "gross_coal_rate_tce_per_mwh", "heat_coal_rate_tce_per_gj", "co2_calculated_t",
     "co2_intensity_t_per_mwh", "co2_intensity_t_per_gj",
 )  # fmt: skip
@@ -98,16 +106,16 @@ def coal_account(
 
 
 def _by_meter(plant: Plant, metered: MeteredMonth) -> dict[str, MeteredFigure]:
-    values = {
-        "generation_mwh": metered.generation_mwh,
-        "operating_hours_h": metered.operating_hours_h,
-    }
+    """What signed readings give, by which point."""
     found = {}
-    for name, role in METERED.items():
+    for name, role, value in (
+        ("generation_mwh", Role.GENERATION, metered.generation_mwh),
+        ("operating_hours_h", Role.RUN_STATE, metered.operating_hours_h),
+    ):
         point = metered.inputs.points[role]
         (gateway,) = (device.gateway for device in plant.devices if device.id == point.device)
         reference = Reference(batches_path(gateway), point.name)
-        found[name] = MeteredFigure(values[name], reference)
+        found[name] = MeteredFigure(value, reference)
     return found
 
 
@@ -139,7 +147,8 @@ def _check_plan(plan: FiledPlan, plant: Plant, unit: Unit) -> None:
 
 def _check_whole(version: PlanVersion, sources: SourceData) -> None:
     """No figure is left out: of a unit that supplies no heat a document says 0."""
-    if absent := sorted(sources.of_sector(SECTOR).keys() - version.sources.keys()):
+    asked = sources.of_sector(SECTOR).keys() - {WITH_HEAT}
+    if absent := sorted(asked - version.sources.keys()):
         raise PlanInvalid(
             f"{PLAN}, version {version.id}, sources: expected every figure of a power unit, got "
             f"none for {', '.join(absent)} · 方案缺少参数"
@@ -163,7 +172,6 @@ def _checked(
     month = metered.inputs.month
     yield "generation_metered_mwh", metered.generation_mwh
     yield "operating_hours_metered_h", metered.operating_hours_h
-    yield "heat_out_gj", figures.get("heat_supplied_gj", Decimal(0))
     if ncv := figures.get("coal_ncv_gj_per_t"):
         carbon, decimals = figures["coal_carbon_tc_per_t"], pack.decimals("carbon_per_heat")
         yield "coal_carbon_tc_per_gj", quotient(carbon, ncv, decimals)
@@ -173,13 +181,7 @@ def _checked(
     yield "defaults_used", Decimal(statuses.count(Status.DEFAULT))
     yield "sources_lowered", Decimal(statuses.count(Status.CONSERVATIVE))
     yield "standard_draft", Decimal(pack.status == "draft")
-    for name, constant in {
-        "standard_oxidation_percent": "coal_default.oxidation_percent",
-        "standard_carbon_tc_per_gj": "coal_default.carbon_tc_per_gj",
-        "standard_coal_gj_per_tce": "standard_coal.gj_per_tce",
-        "relative_mass_co2": "carbon.co2_mass",
-        "relative_mass_carbon": "carbon.carbon_mass",
-    }.items():
+    for name, constant in STANDARD_VALUES.items():
         yield name, pack.constant(constant, month).value
 
 

@@ -48,7 +48,7 @@ FROM_PARAMETERS = {
     ),
     "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh", "heat_share_percent"),
     "co2_intensity_t_per_gj": ("co2_calculated_t", "heat_supplied_gj", "heat_share_percent"),
-    "heat_share_percent": ("heat_supplied_gj",),
+    "heat_share_percent": ("heat_supplied_gj", "boiler_heat_gj"),
     "coal_equivalent_tce": ("coal_t", "coal_ncv_gj_per_t"),
     "gross_coal_rate_tce_per_mwh": (
         "coal_equivalent_tce", "generation_mwh", "heat_share_percent"
