@@ -20,7 +20,8 @@ SERVER_LIBRARIES = {"amqtt", "fastapi", "matplotlib", "numpy", "polars", "psycop
 # Run, not imported.
 TOOLS = {
     "import-linter", "mypy", "pyright", "pytest-asyncio", "pytest-randomly", "pytest-timeout",
-    "ruff", "types-jsonschema", "types-openpyxl", "types-pyyaml", "uv", "uv-build",
+    "ruff", "types-jsonschema", "types-openpyxl", "types-pyyaml",
+    "types-reportlab", "uv", "uv-build",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from tanzheng.analytics.anomalies.detect import detect
 
 TUNING = (1, 2, 3, 4, 5)
 HELD_OUT = (20261128, 101, 102, 103, 104)
+NATION = 3_500
 Method = Callable[[LabelledSet], list[Flag]]
 
 
@@ -71,6 +72,19 @@ def by_kind(score: Score, title: str) -> Table:
     return table
 
 
+def honest(seed: int) -> str:
+    """Alerts in a fleet of the nation's size that has no fault at all, and what it costs."""
+    fleet = generate(seed, NATION, share=0)
+    started = time.monotonic()
+    alerts = len(product(fleet))
+    took = time.monotonic() - started
+    years = len(fleet.unit_month) / 12
+    return (
+        f"no fault at all 无异常, {NATION:,} units 台, seed {seed}: {alerts} alerts 告警, "
+        f"{alerts / years:.4f} a plant-year, {took:.0f} s"
+    )
+
+
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -99,6 +113,7 @@ def main() -> None:
     score = total(product, real)
     console.print(summary({"real EPA hours": score}, "faults in real hours 真实小时"))
     console.print(by_kind(score, "real EPA hours"))
+    console.print(honest(seeds[0]))
     console.print(f"{time.monotonic() - started:.0f} s")
 
 

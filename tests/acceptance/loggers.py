@@ -149,6 +149,9 @@ class LoggerSide(Endpoint):
                 await asyncio.sleep(0.05)
                 continue
             link: socket.socket = writer.get_extra_info("socket")
+            if link.getsockname() == link.getpeername():  # the kernel joined it to itself
+                writer.transport.abort()
+                continue
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 while True:

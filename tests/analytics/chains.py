@@ -24,7 +24,7 @@ def sign_chain(
     plant: Plant = PLANT,
 ) -> list[SignedBatch]:
     """The readings in batches of `span_ms` each, each gap record and event where it begins."""
-    points = tuple(point.name for point in plant.points_of_gateway("gw1"))
+    points = tuple(point.name for point in plant.points_of_gateway(gw))
     first = min(int(series[point].t_ms[0]) for point in points)
     last = max(int(series[point].t_ms[-1]) for point in points)
     chain: list[SignedBatch] = []

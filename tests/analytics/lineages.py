@@ -10,6 +10,7 @@ from analytics.plants import (
     END_MS,
     MONTH,
     PLANT_TOML,
+    RUN,
     START_MS,
     Run,
     hours_from_start,
@@ -47,8 +48,8 @@ def built(chain: list[SignedBatch], plant_raw: bytes = PLANT_TOML) -> dict[str, 
     plant = Plant.parse(plant_raw)
     recorded = from_batches((signed.batch for signed in chain), plant)
     result = compute(
-        plant, "G1", MONTH, recorded.series, recorded.gaps, STANDARD.pack, STANDARD.rules,
-        recorded.steps,
+        plant, plant.units[0].id, MONTH, recorded.series, recorded.gaps, STANDARD.pack,
+        STANDARD.rules, recorded.steps,
     )  # fmt: skip
     closing = close(result, STANDARD.pack, STANDARD.rules, date(2018, 3, 5))
     return package.build(plant_raw, result, closing, STANDARD, {"gw1": chain}, bytes(32))
@@ -78,3 +79,37 @@ def broken_month() -> tuple[list[SignedBatch], Mapping[str, bytes]]:
 
 def ids(nodes: Sequence[Node]) -> set[str]:
     return {node.id for node in nodes}
+
+
+TWO_GATEWAYS = (
+    PLANT_TOML.replace(
+        b'id = "gw1"\ninterval_s = 60\n',
+        b'id = "gw1"\ninterval_s = 60\n[[gateway]]\nid = "gw2"\ninterval_s = 300\n',
+    )
+    .replace(b'id = "cems"\ngateway = "gw1"', b'id = "cems"\ngateway = "gw2"')
+    .replace(
+        b'[[device.point]]\nfield = "run_state"',
+        b'[[device]]\nid = "state"\ngateway = "gw1"\nunit = "G1"\nprofile = "relay"\n'
+        b'[[device.point]]\nfield = "run_state"',
+    )
+)
+
+
+@cache
+def two_gateways() -> tuple[dict[str, list[SignedBatch]], Mapping[str, bytes]]:
+    """The CEMS every five minutes by a gateway of its own; the run state, read each minute, is
+    silent for six minutes around the end of hour 2, where both chains begin a batch."""
+    plant, readings = Plant.parse(TWO_GATEWAYS), record([Run(START_MS, END_MS)])
+    readings["state/run_state"] = without(
+        readings.pop(RUN), hours_from_start(2.95), hours_from_start(3.05)
+    )
+    for point in CEMS_POINTS:
+        every = readings[point]
+        readings[point] = every.where((every.t_ms - START_MS) % 300_000 == 0)
+    chains = {gw: sign_chain(readings, gw=gw, plant=plant) for gw in ("gw1", "gw2")}
+    recorded = from_batches((s.batch for chain in chains.values() for s in chain), plant)
+    result = compute(
+        plant, "G1", MONTH, recorded.series, recorded.gaps, STANDARD.pack, STANDARD.rules
+    )
+    closing = close(result, STANDARD.pack, STANDARD.rules, date(2018, 3, 5))
+    return chains, package.build(TWO_GATEWAYS, result, closing, STANDARD, chains, bytes(32))

@@ -70,8 +70,8 @@ def test_devices_show_what_is_filed(broken: Lineage) -> None:
     )
     assert (first["covers_month"], second["covers_month"]) == ("yes", "no")
     document = broken.graph.nodes["document:verification/meter/JD-2017-9"]
-    assert document.facts == {"sha256": DIGEST}
-    assert broken.graph.nodes["device:cems"].en == "device cems, serial not filed"
+    assert document.facts == {"title": "JD-2017-9", "sha256": DIGEST}
+    assert broken.graph.nodes["device:cems"].en == "device, serial not filed"
 
 
 def test_stretches_hold_every_hour_once(broken: Lineage) -> None:
@@ -159,6 +159,11 @@ ZOO: dict[str, dict[str, object]] = {
     "an edge to nowhere": {"version": 1, "nodes": [A], "edges": [["a", "b"]]},
     "a node of itself": {"version": 1, "nodes": [A], "edges": [["a", "a"]]},
     "a way round": {"version": 1, "nodes": [A, B], "edges": [["a", "b"], ["b", "a"]]},
+    "too long a way": {
+        "version": 1,
+        "nodes": [node(f"n{i:03}") for i in range(65)],
+        "edges": [[f"n{i:03}", f"n{i + 1:03}"] for i in range(64)],
+    },
     "an edge of three": {"version": 1, "nodes": [A, B], "edges": [["a", "b", "a"]]},
     "an edge twice": {"version": 1, "nodes": [A, B], "edges": [["a", "b"], ["a", "b"]]},
     "nodes out of order": {"version": 1, "nodes": [B, A], "edges": []},

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.lineages import STANDARD, broken_month, ids
+from analytics.lineages import (
+    CERTIFIED,
+    STANDARD,
+    TWO_GATEWAYS,
+    broken_month,
+    built,
+    ids,
+    two_gateways,
+)
 from analytics.plants import (
     MONTH,
     PLANT,
@@ -19,16 +27,20 @@ from analytics.plants import (
     hours_from_start,
 )
 from tanzheng.analytics.inputs import MonthInputs
-from tanzheng.analytics.lineage.graph import Graph
+from tanzheng.analytics.lineage.graph import Graph, Kind, Node
 from tanzheng.analytics.lineage.hour import hour_trace
 from tanzheng.analytics.lineage.package import Lineage, annual
+from tanzheng.analytics.lineage.render import KINDS, line
 from tanzheng.analytics.series import from_batches
 from tanzheng.analytics.unit_hours import month_hours
 from tanzheng.core import manifest
+from tanzheng.core.bag import bag_files
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import Subject
+from tanzheng.core.manifest import Manifest, PackageFile, PackageInvalid
+from tanzheng.core.plant import Plant
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +78,28 @@ def test_an_hour_comes_from_its_batches_and_no_others(number: int) -> None:
     assert trace.stretch.facts["method"] == recorded["method"]
 
 
-def hour_of(batches: Sequence[SignedBatch], start_ms: int) -> dict[str, object]:
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 671])
+def test_an_hour_of_two_gateways_with_grids_of_their_own(number: int) -> None:
+    chains, files = two_gateways()
+    plant, start_ms = Plant.parse(TWO_GATEWAYS), hours_from_start(number)
+    trace = hour_trace(files, f"{plant.zone.datetime(start_ms):%Y-%m-%dT%H}")
+    ends = [chain[end] for chain in chains.values() for end in (0, -1)]
+    held = [each for batches in trace.batches.values() for each in batches]
+    every = [each for chain in chains.values() for each in chain]
+    whole = hour_of(every, start_ms, plant)
+    assert hour_of([*held, *ends], start_ms, plant) == whole
+    at_an_end = number in (2, 3, 671)
+    sizes = {gw: len(batches) for gw, batches in trace.batches.items()}
+    assert sizes == ({"gw1": 2, "gw2": 2} if at_an_end else {"gw1": 1, "gw2": 1})
+
+
+def hour_of(
+    batches: Sequence[SignedBatch], start_ms: int, plant: Plant = PLANT
+) -> dict[str, object]:
     """The hour as computed from these batches, before anything is substituted."""
     once = {signed.raw: signed.batch for signed in batches}
-    recorded = from_batches(once.values(), PLANT)
-    inputs = MonthInputs.of(PLANT, "G1", MONTH, recorded.series, recorded.gaps)
+    recorded = from_batches(once.values(), plant)
+    inputs = MonthInputs.of(plant, "G1", MONTH, recorded.series, recorded.gaps)
     hours = month_hours(inputs, STANDARD.pack)
     return hours[(start_ms - START_MS) // HOUR_MS].unfilled().to_json()
 
@@ -100,6 +129,20 @@ def test_an_hour_shows_its_readings_one_by_one() -> None:
 def test_another_hour_is_refused(hour: str) -> None:
     with pytest.raises(BadInput, match="--hour: expected an hour of 2018-02"):
         hour_trace(broken_month()[1], hour)
+
+
+def test_an_hour_of_a_package_that_has_no_hours_is_named() -> None:
+    files = broken_month()[1]
+    payload = {path: data for path, data in files.items() if path not in manifest.TAG_PATHS}
+    described = Manifest.decode(payload.pop(manifest.MANIFEST_PATH))
+    for hours in (None, b"[]", b'{"hours":7}', b'{"hours":[7]}'):
+        payload[manifest.HOURS_PATH] = hours or b""
+        if hours is None:
+            del payload[manifest.HOURS_PATH]
+        listed = tuple(PackageFile.of(path, payload[path]) for path in sorted(payload))
+        raw = replace(described, files=listed).encode()
+        with pytest.raises(PackageInvalid, match=r"hours\.json"):
+            hour_trace(bag_files({**payload, manifest.MANIFEST_PATH: raw}), "2018-02-03T02")
 
 
 # ------------------------------------------------------------------ a year
@@ -150,8 +193,11 @@ def test_what_makes_no_year_is_refused(broken: Lineage) -> None:
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lineage") / "bag"
-    for path, data in broken_month()[1].items():
+    return written(broken_month()[1], tmp_path_factory.mktemp("lineage") / "bag")
+
+
+def written(files: Mapping[str, bytes], folder: Path) -> Path:
+    for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     return folder
@@ -170,11 +216,19 @@ def test_the_tree_is_in_two_languages(bag: Path) -> None:
     assert code == 0, text
     assert "CO2 measured by CEMS 二氧化碳排放量（CEMS）" in text
     assert "前180个有效小时最大值替代" in text
-    assert "taken_from 2018-02-01T00" in text
-    assert "↑ see above 见上" in text
+    assert "taken from 取自 2018-02-01T00" in text
+    assert "↑ above 见上" in text
     code, text = run(bag, "device:meter")
     assert code == 0
     assert "检定证书 JD-2017-9" in text
+
+
+def test_a_node_with_other_facts_is_shown_as_well() -> None:
+    """A package of another version, or a hostile one, may leave facts out."""
+    for kind in Kind:
+        shown = line(Node("a", kind, "e", "z", "-0.5", "t", {"head": 7, "sha256": 7}))
+        assert shown.plain.startswith(KINDS[kind][1])
+        assert "-0.5 t" in shown.plain
 
 
 def test_json_and_mermaid_hold_the_graph(bag: Path, broken: Lineage) -> None:
@@ -186,6 +240,21 @@ def test_json_and_mermaid_hold_the_graph(bag: Path, broken: Lineage) -> None:
     assert text.startswith("flowchart LR\n")
     assert text.count(" --> ") == len(list(reached.edges()))
     assert text.count('["') == len(reached.nodes)
+
+
+def test_a_year_of_packages(bag: Path, tmp_path: Path) -> None:
+    chain = broken_month()[0]
+    other = written(built(chain, CERTIFIED.replace(b'"G1"', b'"G2"')), tmp_path / "other")
+    code, text = run(bag, other)
+    assert code == 0, text
+    assert "年度 CO2 by calculation, TEST-1, 2018 二氧化碳排放量（核算法） TEST-1 2018 年" in text
+    assert "126,263.06 t  units G1 G2, months 2, missing 22" in text
+    code, text = run(bag, other, "generation_mwh", "--json")
+    assert code == 0
+    assert json.loads(text)["nodes"][0]["value"] == "311040.000"
+    code, text = run(bag, bag)
+    assert code == 2
+    assert "expected each month once" in text
 
 
 def test_an_hour_in_words(bag: Path) -> None:

@@ -2,7 +2,7 @@
 
     $ tanzheng verify receipt.cbor …      # exit code 3
     $ tanzheng sim run --dir trial &      a program that stays; `$ kill %1` ends it
-    $ export RPC='http://127.0.0.1:…'     a value that an earlier command printed
+    $ export RPC='http://127.0.0.1:…'     a value that an earlier command printed (`PRINTED_AS`)
 
 Shown output is a selection: its lines occur in this order in the real output, `…` stands for
 anything, any number for any other, for ports, times and digests differ from run to run.
@@ -170,6 +170,9 @@ class Reader:
             self._run(step)
 
     def _set(self, name: str, shown: str) -> None:
+        if name not in PRINTED_AS:
+            self.variables[name] = shown
+            return
         value = self.printed.get(PRINTED_AS[name], "(nothing)")
         if not re.fullmatch(_pattern(shown), _plain(value)):
             raise DocumentWrong(f"expected a value like {shown}, got {value}")

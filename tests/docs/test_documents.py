@@ -11,6 +11,9 @@ import pytest
 from docs.console import DocumentWrong, Reader, Sample, Shown, blocks, compare, steps
 from fix_month import Rehearsal
 from parts import REPOSITORY, server_folder
+from tanzheng.analytics.evidence import reasons as evidence_reasons
+from tanzheng.analytics.evidence.due import reminders
+from tanzheng.analytics.evidence.states import Move, State
 from tanzheng.analytics.hours import Method
 from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.points import LABELS
@@ -20,7 +23,10 @@ from tanzheng.ingest.decide import Reason
 PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])
 # The coal month needs a plant that no demo replays: `test_coal_month` brings it.
 DOCUMENTS = [path for path in PAGES if path.stem != "coal-month"]
-ROLES = ("plant-engineer", "first-meter", "troubleshooting", "platform", "month", "verifier")
+ROLES = (
+    "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
+    "verifier",
+)  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""
 
@@ -84,12 +90,14 @@ def test_every_name_a_reader_may_meet_is_explained() -> None:
         (REPOSITORY / "analytics/src/tanzheng/analytics/rules/gas_unit.toml").read_text()
     )
     reasons = [reason.value for reason in Reason]
+    codes = evidence_reasons.reasons()
     gaps = ["agent_down", "overrun", "spool_full", "comms_timeout", "not_available"]
     points = [en.partition(",")[0] for key, (en, _) in LABELS.items() if key != "attestation"]
     expected = {
         "plant-engineer": [*DEFAULTS, *gaps],
         "platform": reasons,
         "month": [*(method.value for method in Method), *(rule["id"] for rule in rules["rule"])],
+        "evidence-month": [*State, *Move, *codes, *(item.id for item in reminders())],
         "verifier": points,
     }
     for name, words in expected.items():

@@ -104,6 +104,27 @@ async def test_points_that_a_driver_forgets_are_told(tmp_path: Path) -> None:
     assert entry.misses == (Miss((0,), "driver_error"),)
 
 
+async def test_what_sends_by_itself_owes_no_slot(tmp_path: Path) -> None:
+    """A logger that is heard once a minute is no driver's fault in the seconds between; a polled
+    point that is forgotten beside it is."""
+
+    class Quiet(ScriptedLine):
+        async def run(self, _sink: SpoolSink) -> None:
+            await asyncio.Event().wait()
+
+    quiet = Quiet([2], lambda _t: Round())
+    forgetful = ScriptedLine([0, 1], lambda t: Round([take(t, [1], [2.0])]))
+    async with bench(tmp_path, GRID, ScriptedClock([60_000]), [quiet, reads(0)], POINTS) as made:
+        (entry,) = await made.run()
+    assert isinstance(entry, SlotEntry)
+    assert entry.misses == ()
+    points, lines = (*POINTS, "l/so2_mg_per_m3"), [quiet, forgetful]
+    async with bench(tmp_path / "b", GRID, ScriptedClock([60_000]), lines, points) as made:
+        (entry,) = await made.run()
+    assert isinstance(entry, SlotEntry)
+    assert entry.misses == (Miss((0,), "driver_error"),)
+
+
 async def test_slots_granted_ahead_share_an_fsync_and_are_told_when_durable(tmp_path: Path) -> None:
     slots = range(60_000, 60_000 * 41, 60_000)
     clock = ScriptedClock(slots, ahead=16)

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tanzheng.core import manifest as shape
 from tanzheng.core.errors import BadInput
@@ -15,6 +17,7 @@ from tanzheng.core.manifest import Manifest, PackageInvalid
 from tanzheng.verifier.difference import first_difference
 from tanzheng.verifier.errors import StandardNotInstalled
 from tanzheng.verifier.recompute import Recomputation, recompute
+from tanzheng.verifier.recompute_report import show
 from verifier.month import chain, edited, package, rebuilt, write_files
 from wheels import closure, environment
 
@@ -212,6 +215,9 @@ def test_a_machine_with_the_wheels_and_the_package_only(stranger: Path, tmp_path
     assert code == 0
     assert "重算一致" in text
     assert "✗" not in text
+    code, text = run(stranger, "lineage", str(tmp_path / "bag"), "co2_calculated_t")
+    assert code == 0
+    assert "天然气消耗量" in text
 
 
 @pytest.mark.timeout(240)
@@ -236,6 +242,15 @@ def test_one_changed_byte_on_that_machine(
     assert code == 3
     assert expected in " ".join(text.replace("│", " ").split())
     assert "重算不一致" in text
+
+
+def test_a_package_of_another_version_says_so() -> None:
+    newer = edited(FILES, lambda described: replace(described, software="tanzheng-analytics 9.9"))
+    assert recompute(newer).equal
+    for files, expected in ((newer, True), (FILES, False)):
+        out = StringIO()
+        show(recompute(files), Console(file=out, width=160))
+        assert ("Made by 制作版本: tanzheng-analytics 9.9" in out.getvalue()) is expected
 
 
 def test_a_taken_place_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ class Standard:
     rules: RuleSet
 
 
+def software() -> str:
+    """What makes packages here: name and version."""
+    return f"tanzheng-analytics {version('tanzheng-analytics')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """What of a package does not follow from plant file and batches: whoever closes a month makes
@@ -43,10 +48,7 @@ class Copied:
     @classmethod
     def fresh(cls, secret: bytes, count: int) -> "Copied":
         """For a month of `count` figures closed here and now."""
-        return cls(
-            parameter_tree.salts(secret, count),
-            f"tanzheng-analytics {version('tanzheng-analytics')}",
-        )
+        return cls(parameter_tree.salts(secret, count), software())
 
     @classmethod
     def of(cls, described: manifest.Manifest) -> "Copied":

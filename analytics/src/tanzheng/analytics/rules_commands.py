@@ -84,7 +84,9 @@ def run_rules(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
 ) -> None:
     """Hold every rule against every row; exit code 3 where something blocks deposit · 执行校验."""
-    report = _run(files, suppressions, _day(today), quiet=as_json)
+    from tanzheng.analytics.today import day
+
+    report = _run(files, suppressions, day(today), quiet=as_json)
     if as_json:
         import json
 
@@ -159,14 +161,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"expected a file, got {path}: {error.strerror}") from None
-
-
-def _day(text: str | None) -> date:
-    if text is None:
-        from datetime import datetime
-
-        return datetime.now().astimezone().date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"--today: expected YYYY-MM-DD, got {text!r}") from None

@@ -8,7 +8,7 @@ Points are indices into `Plan.points`, which are the columns of every batch.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from tanzheng.core.batch import ClockState, Event
 
@@ -109,6 +109,11 @@ class Source(Line, Protocol):
     async def run(self, sink: Sink) -> None:
         """Receive until cancelled; a peer that fails is tried again, never raised."""
         ...
+
+
+def is_source(line: Line) -> TypeGuard[Source]:
+    """Whether `line` receives by itself."""
+    return hasattr(line, "run")
 
 
 @dataclass(frozen=True, slots=True)

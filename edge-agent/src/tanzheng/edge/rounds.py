@@ -12,7 +12,7 @@ from typing import Any
 
 from tanzheng.core.quality import Quality
 from tanzheng.edge import log
-from tanzheng.edge.abc import Line, Miss, Round, Take
+from tanzheng.edge.abc import Line, Miss, Round, Take, is_source
 from tanzheng.edge.spool.records import Cadence
 
 LINE_BUSY = "line_busy"
@@ -45,6 +45,7 @@ class Rounds:
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self._seats = [_Seat(self, line) for line in lines]
+        self._polled = [line for line in lines if not is_source(line)]
         self._points = 0
         self._late: list[_Seat] = []
         self._takes: list[Take] = []
@@ -148,20 +149,21 @@ class Rounds:
             line.close()
 
     def _untold(self, slot_ms: int, misses: Sequence[Miss]) -> list[Miss]:
-        """Points that were due and that no line gave an account of: a driver's fault, told."""
-        told = sum([len(take.points) for take in self._takes])
-        told += sum([len(miss.points) for miss in misses])
-        if told >= self._points or told >= sum(len(line.due(slot_ms)) for line in self.lines):
-            return []
+        """Points that were due and that no line gave an account of: a driver's fault, told. What
+        sends by itself owes no slot."""
+        polled = self._polled
+        if len(polled) == len(self.lines):
+            told = sum([len(take.points) for take in self._takes])
+            told += sum([len(miss.points) for miss in misses])
+            if told >= self._points or told >= sum(len(line.due(slot_ms)) for line in polled):
+                return []
         known = {point for take in self._takes for point in take.points}
         known |= {point for miss in misses for point in miss.points}
-        lacking = [
-            Miss(tuple(p for p in line.due(slot_ms) if p not in known), DRIVER_ERROR)
-            for line in self.lines
-        ]
-        names = [line.name for line, miss in zip(self.lines, lacking, strict=True) if miss.points]
-        log.error("points_untold", slot_ms=slot_ms, lines=names)
-        return lacking
+        due = [(line.name, [p for p in line.due(slot_ms) if p not in known]) for line in polled]
+        names = [name for name, points in due if points]
+        if names:
+            log.error("points_untold", slot_ms=slot_ms, lines=names)
+        return [Miss(tuple(points), DRIVER_ERROR) for _, points in due]
 
     def _overrun(self, slot_ms: int) -> list[Miss]:
         """The points that were due in this slot and belong to a line that had no time for them."""

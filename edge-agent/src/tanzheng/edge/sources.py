@@ -3,11 +3,10 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypeGuard
 
 from tanzheng.core.batch import Event
 from tanzheng.edge import log
-from tanzheng.edge.abc import Line, Source, Take
+from tanzheng.edge.abc import Line, Source, Take, is_source
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.counters import Counters
 from tanzheng.edge.room import Room
@@ -84,8 +83,3 @@ class Listeners:
                 backoff.succeeded()
             backoff.failed(time.monotonic())
             await asyncio.sleep(max(0.0, backoff.next_try_s - time.monotonic()))
-
-
-def is_source(line: Line) -> TypeGuard[Source]:
-    """Whether `line` receives by itself."""
-    return hasattr(line, "run")

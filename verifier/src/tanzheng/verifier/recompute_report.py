@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tanzheng.analytics.package import software
 from tanzheng.core.errors import BadInput
 from tanzheng.core.fields import field
 from tanzheng.verifier.recompute import DIGEST, FIGURE, FILE, Recomputation, Row
@@ -42,6 +43,7 @@ def as_json(found: Recomputation) -> dict[str, Any]:
         "standard": f"{described.standard.name} {described.standard.version}",
         "rules": f"{described.rules.name} {described.rules.version}",
         "software": described.software,
+        "software_here": software(),
         "problems": list(found.problems),
         "rows": [_row_json(row) for row in found.rows],
         "copied": list(COPIED),
@@ -69,7 +71,7 @@ def show(found: Recomputation, console: Console) -> None:
     ]
     parts += [_table(found, kind) for kind in TITLES if _rows(found, kind)]
     parts += [Text(f"✗ {_difference(row)}", style="red") for row in found.rows if not row.equal]
-    parts += [_left_out(), Text(), _answer(found)]
+    parts += [_left_out(), *_other_software(found), Text(), _answer(found)]
     console.print(
         Panel(
             Group(*parts),
@@ -125,7 +127,8 @@ def _shown(row: Row, value: str | None) -> str:
 def _difference(row: Row) -> str:
     if row.difference:
         return f"{row.name}: {row.difference}"
-    return f"{row.name}: expected {row.recomputed or 'nothing'}, got {row.reported or 'nothing'}"
+    expected, got = (_shown(row, value) for value in (row.recomputed, row.reported))
+    return f"{row.name}: expected {expected}, got {got}"
 
 
 def _left_out() -> Text:
@@ -136,6 +139,13 @@ def _left_out() -> Text:
         f"Not asked here, see `tanzheng verify` 此处未核: {asked[0]} · {asked[1]}",
         style="dim",
     )
+
+
+def _other_software(found: Recomputation) -> list[Text]:
+    """A later version may write other bytes for the same figures: said before it is wondered at."""
+    made_by, here = found.described.software, software()
+    said = f"Made by 制作版本: {made_by}; recomputed with 重算版本: {here}"
+    return [] if made_by == here else [Text(said, style="yellow")]
 
 
 def _answer(found: Recomputation) -> Text:

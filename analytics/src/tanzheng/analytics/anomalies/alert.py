@@ -1,7 +1,7 @@
 """An alert: where, when, which input, how much, why, and what to look at on site."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +11,22 @@ from tanzheng.core.hashing import sha256
 
 if TYPE_CHECKING:
     from tanzheng.analytics.anomalies.blame import Field
-    from tanzheng.analytics.anomalies.detect import Tried
+    from tanzheng.analytics.anomalies.detect import Found
     from tanzheng.analytics.anomalies.marks import Mark
 
+Known = tuple[str, str, str, str]
+"""Enterprise, unit, what is blamed, month (YYYY-MM)."""
 EVIDENCE_MIN = 2.0
 """Residuals within two standard deviations are not shown as evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Whose month a copy was made of; `label` is how the words of the evidence name it."""
+
+    enterprise: str
+    division: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,59 +38,71 @@ class Evidence:
     zh: str
     off_percent: float | None = None
     spread_percent: float | None = None
+    twin: Twin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another input that might explain the same months, and how well it does."""
+
+    input: str
+    en: str
+    zh: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
     """`effect_percent` is the change of the blamed input, `effect_t` in tonnes of CO2 where the
     input moves calculated tonnes, else None. `score` is a squared normal score; `limit` was to
-    be passed."""
+    be passed. `rivals` are the next best explanations."""
 
     id: str
     enterprise: str
     unit: str
+    division: str
     months: tuple[str, ...]
     blames: str
     input: str
     course: str
     score: float
     limit: float
-    effect_percent: float | None
+    effect_percent: float
     effect_t: float | None
     marks: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    rivals: tuple[Rival, ...]
     en: str
     zh: str
     check_en: str
     check_zh: str
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def known_as(self) -> frozenset[Known]:
+        """How later runs recognise it, though its months or course may have grown."""
+        return frozenset((self.enterprise, self.unit, self.blames, month) for month in self.months)
 
 
 MOVES_TONNES = {"fuel", "carbon", "ncv"}
 
 
-def describe(
-    fleet: Panel, field: "Field", best: "Tried", row: int, start: int, borne: "list[Mark]",
-    limit: float,
-) -> Alert:  # fmt: skip
+def describe(fleet: Panel, field: "Field", found: "Found") -> Alert:
     """The alert that an explanation makes."""
+    best, row, start = found.best, found.row, found.start
     item, weights = best.item, best.shape.weights
     columns = range(start, start + len(weights))
     months = tuple(f"{fleet.months[column]:%Y-%m}" for column in columns)
-    known = [mark.effect for mark in borne if mark.effect is not None]
+    known = [mark.effect for mark in found.borne if mark.effect is not None]
     size = known[0] if known else float(np.expm1(np.nan_to_num(best.size[row, start])))
     effect = np.array([size * weight for weight in weights])
     enterprise, unit = fleet.units[row]
     return Alert(
         sha256("\n".join([enterprise, unit, *months, item.id]).encode()).hex()[:12],
-        enterprise, unit, months, item.blames, item.id, best.shape.name,
-        round(float(best.score[row, start]), 1), round(limit, 1), round(100 * size, 2),
+        enterprise, unit, fleet.divisions[row], months, item.blames, item.id, best.shape.name,
+        round(float(best.score[row, start]), 1), round(found.limit, 1), round(100 * size, 2),
         _tonnes(fleet, item.blames, row, columns, effect),
-        tuple(dict.fromkeys(mark.kind for mark in borne)),
-        (*_marks(fleet, borne), *_residuals(fleet, field, row, columns)),
-        item.en, item.zh, item.check_en, item.check_zh,
+        tuple(dict.fromkeys(mark.kind for mark in found.borne)),
+        (*_marks(fleet, found.borne), *_residuals(fleet, field, row, columns)),
+        found.rivals, item.en, item.zh, item.check_en, item.check_zh,
     )  # fmt: skip
 
 
@@ -95,8 +118,19 @@ def _tonnes(
     return round(moved, 2)
 
 
-def _marks(fleet: Panel, borne: "list[Mark]") -> list[Evidence]:
-    return [Evidence(f"{fleet.months[mark.column]:%Y-%m}", mark.en, mark.zh) for mark in borne]
+def _marks(fleet: Panel, borne: "tuple[Mark, ...]") -> list[Evidence]:
+    return [
+        Evidence(
+            f"{fleet.months[mark.column]:%Y-%m}", mark.en, mark.zh, twin=_twin(fleet, mark.twin)
+        )
+        for mark in borne
+    ]
+
+
+def _twin(fleet: Panel, twin: tuple[int, int] | None) -> Twin | None:
+    if twin is None:
+        return None
+    return Twin(fleet.units[twin[0]][0], fleet.divisions[twin[0]], fleet.named(*twin))
 
 
 def _residuals(fleet: Panel, field: "Field", row: int, columns: range) -> list[Evidence]:

@@ -6,7 +6,7 @@ and the score (s'V⁻¹r)² / s'V⁻¹s is the generalised likelihood ratio of "
 "nothing did": 1 on average when nothing did. Over several months, numerators and denominators add.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,10 @@ class Field:
     precision: Array  # (units, months, residuals, residuals), 0 where not known
     signatures: Array  # (inputs, units, months, residuals): per unit change of the logarithm
 
+    def levels(self) -> Array:
+        """(units,): how many residuals a unit has a spread of, so that it can be judged."""
+        return np.asarray(np.isfinite(self.spread).any(axis=1).sum(axis=1), np.float64)
+
     def information(self) -> tuple[Array, Array]:
         """s'V⁻¹r and s'V⁻¹s, each (inputs, units, months)."""
         pulled = np.einsum("iumk,umkl->iuml", self.signatures, self.precision)
@@ -85,7 +89,7 @@ def change(panel: Panel, item: Input, size: float) -> Panel:
         # Where the default per heat is used, the carbon follows the heating value.
         follows = figures["default"] > 0
         moved["carbon"] = figures["carbon"] * np.where(follows, 1 + size, 1.0)
-    return Panel(panel.units, panel.months, panel.unit_class, moved)
+    return replace(panel, figures=moved)
 
 
 def _signature(panel: Panel, fitted: Fit, item: Input, values: Array) -> Array:

@@ -123,7 +123,8 @@ def _copied(panel: Panel) -> list[Mark]:
 
 def _lively(figures: Array) -> list[int]:
     """Which figures (months, n) move by more than a tenth of a per cent: a constant is no copy."""
-    return [at for at in range(figures.shape[1]) if np.nanstd(figures[:, at]) > 1e-3]
+    known = np.isfinite(figures).sum(axis=0) > 1
+    return [at for at in np.flatnonzero(known).tolist() if np.nanstd(figures[:, at]) > 1e-3]
 
 
 def _same_report(panel: Panel, lab_report: pl.DataFrame) -> list[Mark]:
@@ -156,7 +157,7 @@ def _same_report(panel: Panel, lab_report: pl.DataFrame) -> list[Mark]:
 
 
 def _reused(panel: Panel, what: str, one: tuple[int, int], two: tuple[int, int]) -> Mark:
-    other = f"{panel.units[two[0]][1]} {panel.months[two[1]]:%Y-%m}"
+    other = panel.named(*two)
     what_zh = "文件" if what == "file" else "数值"
     return Mark(
         "same_report",

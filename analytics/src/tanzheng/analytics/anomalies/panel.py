@@ -44,12 +44,18 @@ KEYS = ("enterprise", "unit", "unit_class", "fuel", "month")
 
 @dataclass(frozen=True)
 class Panel:
-    """`figures[name]` has shape (units, months), NaN where not known."""
+    """`figures[name]` has shape (units, months), NaN where not known; `divisions` are the
+    administrative division codes (GB/T 2260) of the units, "" where the table has none."""
 
     units: tuple[tuple[str, str], ...]
     months: tuple[date, ...]
     unit_class: tuple[str, ...]
+    divisions: tuple[str, ...]
     figures: dict[str, Array]
+
+    def named(self, row: int, column: int) -> str:
+        """A unit's month as evidence calls it."""
+        return f"{' '.join(self.units[row])} {self.months[column]:%Y-%m}"
 
     def scaled(self, names: tuple[str, ...], factor: float) -> "Panel":
         """The panel with some figures multiplied; a booked total follows its parts elsewhere."""
@@ -67,7 +73,9 @@ def panel(unit_month: pl.DataFrame, lab_report: pl.DataFrame) -> Panel:
     if table.is_empty() or twice.any():
         found = "none" if table.is_empty() else f"{int(twice.sum())} rows that share theirs"
         raise BadInput(f"unit_month: expected one row a power unit and month, got {found}")
-    units = table.select("enterprise", "unit", "unit_class").unique(
+    if "division_code" not in table.columns:
+        table = table.with_columns(division_code=pl.lit(""))
+    units = table.select("enterprise", "unit", "unit_class", "division_code").unique(
         ["enterprise", "unit"], maintain_order=True
     )
     months = tuple(table["month"].unique().sort().to_list())
@@ -83,7 +91,8 @@ def panel(unit_month: pl.DataFrame, lab_report: pl.DataFrame) -> Panel:
             _grid(flag, rows, months, {"default": ("default",)}, shape)["default"]
         )
     names = tuple((row[0], row[1]) for row in units.iter_rows())
-    return Panel(names, months, tuple(units["unit_class"].to_list()), figures)
+    classes, divisions = (tuple(units[name].to_list()) for name in ("unit_class", "division_code"))
+    return Panel(names, months, classes, divisions, figures)
 
 
 def place(

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tanzheng.analytics.lineage.graph import Kind, Node
-from tanzheng.analytics.lineage.parts import Part, constant, default, document
+from tanzheng.analytics.lineage.parts import (
+    CERTIFICATES,
+    Parts,
+    constant_parts,
+    default_parts,
+    document,
+)
 from tanzheng.core.hashing import sha256
+from tanzheng.core.plant import CertificateKind
 
 if TYPE_CHECKING:
     from tanzheng.analytics.accounting.pack import Pack
@@ -23,7 +30,7 @@ DEFAULTS = {
 STANDARD_COAL = "standard_coal.gj_per_tce"
 
 
-def filed_parts(result: MonthResult, filed: Filed, pack: Pack) -> Part:
+def filed_parts(result: MonthResult, filed: Filed, pack: Pack) -> Parts:
     """What the figures of the filed plan rest on; those by signed readings rest on these as well.
 
     Every figure leads to the plan, one by the books to its rows or record, one by default to the
@@ -46,17 +53,17 @@ def filed_parts(result: MonthResult, filed: Filed, pack: Pack) -> Part:
     if "coal_equivalent_tce" in result.values():
         shown = "heat of a tonne of standard coal", "标准煤热值"
         own = "parameter:coal_equivalent_tce"
-        yield from constant(own, STANDARD_COAL, shown, pack.constant(STANDARD_COAL))
+        yield from constant_parts(own, STANDARD_COAL, shown, pack.constant(STANDARD_COAL))
 
 
-def _default(name: str, result: MonthResult, pack: Pack) -> Part:
+def _default(name: str, result: MonthResult, pack: Pack) -> Parts:
     """The constant in place of a measured figure; carbon by default goes by the heating value."""
-    yield from default(f"parameter:{name}", name, pack.constant(DEFAULTS[name], result.month))
+    yield from default_parts(name, pack.constant(DEFAULTS[name], result.month))
     if name == "coal_carbon_tc_per_t":
         yield f"parameter:{name}", "parameter:coal_ncv_gj_per_t"
 
 
-def _record(parameter: str, reference: Reference, filed: Filed) -> Part:
+def _record(parameter: str, reference: Reference, filed: Filed) -> Parts:
     """Rows of a book, or an entry of the records with its scan."""
     own = f"record:{reference.file}#{reference.place}"
     yield Node(own, Kind.RECORD, reference.file, reference.place)
@@ -71,10 +78,10 @@ def _certificates(item: MonthlyParameter, filed: Filed) -> list[Certificate]:
     return [each for each in filed.data.records.certificates if each.meter == meter]
 
 
-def _certificate(parameter: str, each: Certificate, result: MonthResult, filed: Filed) -> Part:
+def _certificate(parameter: str, each: Certificate, result: MonthResult, filed: Filed) -> Parts:
     month, own = result.month, f"certificate:books/{each.meter}/{each.id}"
     covers = each.valid_from <= month.first_day and month.last_day <= each.valid_to
-    zh = {"verification": "检定证书", "calibration": "校准证书"}[each.kind]
+    zh = CERTIFICATES[CertificateKind(each.kind)]
     yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",
         facts={
             "meter": each.meter,
@@ -87,7 +94,7 @@ def _certificate(parameter: str, each: Certificate, result: MonthResult, filed: 
     yield from _attached(own, each.attachment, filed)
 
 
-def _attached(derived: str, file: str, filed: Filed) -> Part:
+def _attached(derived: str, file: str, filed: Filed) -> Parts:
     yield _file(file, bytes.fromhex(filed.data.attachments[file]))
     yield derived, f"document:books/{file}"
 

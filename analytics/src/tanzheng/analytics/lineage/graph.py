@@ -11,6 +11,7 @@ from tanzheng.core.errors import BadInput, EncodingError
 VERSION = 1
 NODES_MAX = 100_000
 EDGES_MAX = 1_000_000
+DEPTH_MAX = 64
 _KEYS = ("id", "kind", "en", "zh", "value", "unit", "facts")
 
 
@@ -151,12 +152,17 @@ class Graph:
         return graph
 
     def _check_order(self) -> None:
-        """Every edge leads on: following them always comes to an end."""
+        """Every edge leads on: following them comes to an end within `DEPTH_MAX` steps."""
         try:
-            TopologicalSorter(self.sources).prepare()
+            order = list(TopologicalSorter(self.sources).static_order())
         except CycleError as error:
             shown = " ← ".join(map(str, error.args[1]))[:200]
             raise EncodingError(f"lineage: expected no way round, got {shown}") from None
+        depths: dict[str, int] = {}
+        for name in order:
+            depths[name] = 1 + max((depths[each] for each in self.sources.get(name, ())), default=0)
+        if max(depths.values(), default=0) > DEPTH_MAX:
+            raise EncodingError(f"lineage: expected ways of at most {DEPTH_MAX} steps, got longer")
 
 
 def _node(value: object) -> Node:

@@ -18,7 +18,7 @@ from tanzheng.core import canonical_json
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import HOUR_MS, Month, PlantZone
 from tanzheng.core.errors import BadInput
-from tanzheng.core.manifest import HOURS_PATH, PLANT_PATH
+from tanzheng.core.manifest import HOURS_PATH, PLANT_PATH, PackageInvalid
 from tanzheng.core.plant import Plant, Role
 
 
@@ -87,9 +87,12 @@ class HourTrace:
 def hour_trace(files: Mapping[str, bytes], hour: str) -> HourTrace:
     """Where the clock hour `hour` (YYYY-MM-DDTHH, plant time) of a package came from.
 
-    `BadInput` where it is no hour of the package's month.
+    `BadInput` where it is no hour of the package's month; `PackageInvalid` where a file lacks.
     """
     lineage = Lineage.of(files)
+    for path in (HOURS_PATH, PLANT_PATH):
+        if path not in files:
+            raise PackageInvalid(f"package: expected {path}, got no such file")
     subject = lineage.described.subject
     plant = Plant.parse(files[PLANT_PATH], PLANT_PATH)
     start_ms = _start_ms(hour, Month.parse(subject.period), plant.zone)
@@ -133,16 +136,24 @@ def _start_ms(hour: str, month: Month, zone: PlantZone) -> int:
 
 
 def _record(hours: bytes, start_ms: int) -> Mapping[str, Any]:
-    listed = canonical_json.loads(hours, HOURS_PATH)["hours"]
-    record: Mapping[str, Any] = next(each for each in listed if each["start_ms"] == start_ms)
-    return record
+    content = canonical_json.loads(hours, HOURS_PATH)
+    listed = content.get("hours") if isinstance(content, dict) else None
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("start_ms") == start_ms:
+            return each
+    raise PackageInvalid(f"{HOURS_PATH}: expected the hour that begins at {start_ms} ms, got none")
 
 
 def _stretch(lineage: Lineage, start_ms: int) -> Node:
     """The stretch of the graph that holds the hour."""
     for node in lineage.graph.nodes.values():
-        if node.kind is Kind.HOURS:
-            begin, end = (int(node.facts[key]) for key in ("start_ms", "end_ms"))
-            if begin <= start_ms < end:
-                return node
-    raise BadInput(f"lineage: expected a stretch of hours that holds {start_ms} ms, got none")
+        if node.kind is Kind.HOURS and _holds(node, start_ms):
+            return node
+    raise PackageInvalid(f"lineage: expected hours that hold {start_ms} ms, got none")
+
+
+def _holds(node: Node, start_ms: int) -> bool:
+    begin, end = node.facts.get("start_ms"), node.facts.get("end_ms")
+    if not isinstance(begin, int) or not isinstance(end, int):
+        return False
+    return begin <= start_ms < end

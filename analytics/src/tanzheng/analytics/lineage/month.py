@@ -13,14 +13,23 @@ from dataclasses import dataclass
 from tanzheng.analytics import cems
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.counters import Boundary, CounterMonth
+from tanzheng.analytics.findings import STEP_LABELS
 from tanzheng.analytics.hours import Method
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.ledger import Correction
 from tanzheng.analytics.lineage.filed import filed_parts
 from tanzheng.analytics.lineage.graph import Graph, Kind, Node
-from tanzheng.analytics.lineage.parts import Part, constant, default, document
+from tanzheng.analytics.lineage.parts import (
+    Parts,
+    constant_parts,
+    default_parts,
+    device_parts,
+    document,
+    finding_parts,
+    rule_parts,
+)
 from tanzheng.analytics.lineage.reach import BatchRange, Reach, ranges
-from tanzheng.analytics.lineage.stretches import Stretch, stretches
+from tanzheng.analytics.lineage.stretches import stretches
 from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.analytics.series import from_batches
@@ -28,7 +37,7 @@ from tanzheng.core.batch import SignedBatch
 from tanzheng.core.fields import Field, field
 from tanzheng.core.hashing import sha256
 from tanzheng.core.manifest import PLANT_PATH, batches_path
-from tanzheng.core.plant import Certificate, Device, Plant, Role
+from tanzheng.core.plant import Plant, Role
 
 FROM_HOURS = ("operating_hours_h", "co2_cems_t", "coverage_percent")
 FROM_COUNTERS = {"generation_mwh": Role.GENERATION, "fuel_gas_1e4nm3": Role.FUEL_GAS}
@@ -90,8 +99,8 @@ def month_graph(
         *builder.points(),
         *builder.documents(rule_set, chains),
         *(() if result.filed is None else filed_parts(result, result.filed, pack)),
-        *_rules(rules, result),
-        *_findings(result, builder.stretches),
+        *rule_parts(rules, result),
+        *finding_parts(result, builder.stretches),
     ]
     nodes = [part for part in parts if isinstance(part, Node)]
     return Graph.of(nodes, [part for part in parts if not isinstance(part, Node)])
@@ -110,7 +119,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self.stretches = stretches(self.result.hours, self.plant.zone)
 
-    def month(self) -> Part:
+    def month(self) -> Parts:
         result, root = self.result, f"month:{self.result.month}"
         yield Node(
             root,
@@ -127,7 +136,7 @@ class _Builder:
         for item in result.parameters:
             yield root, f"parameter:{item.name}"
 
-    def parameters(self) -> Part:
+    def parameters(self) -> Parts:
         values = self.result.values()
         for item in self.result.parameters:
             entry, own = field(item.name), f"parameter:{item.name}"
@@ -141,17 +150,17 @@ class _Builder:
                 yield own, "document:plant"
             if item.name in FROM_PACK:
                 figure = self.result.calculation.find(FROM_PACK[item.name])
-                yield from default(own, item.name, figure)
+                yield from default_parts(item.name, figure)
             if item.name == "co2_calculated_t":
                 for name, shown in MOLAR_MASSES.items():
-                    yield from constant(own, name, shown, self.pack.constant(name))
+                    yield from constant_parts(own, name, shown, self.pack.constant(name))
 
     def _metered(self, name: str) -> bool:
         """Whether a figure is that of readings or plant file, and not one of the books."""
         filed = self.result.filed
         return filed is None or name not in filed.names or filed.by_meter(name)
 
-    def hours(self) -> Part:
+    def hours(self) -> Parts:
         roles = (Role.RUN_STATE, *cems.INPUTS)
         for stretch in self.stretches:
             yield stretch.node()
@@ -167,7 +176,7 @@ class _Builder:
             for each in self.reach.ranges(stretch.start_ms, stretch.end_ms):
                 yield from self._batches(own, each)
 
-    def counters(self) -> Part:
+    def counters(self) -> Parts:
         for name, role in FROM_COUNTERS.items():
             if name not in self.result.values() or not self._metered(name):
                 continue
@@ -178,37 +187,38 @@ class _Builder:
                 if each.applied and counter.opening.t_ms < each.t_ms <= counter.closing.t_ms:
                     yield from self._correction(f"parameter:{name}", counter.point, each)
 
-    def _boundary(self, parameter: str, counter: CounterMonth, end: Boundary) -> Part:
+    def _boundary(self, parameter: str, counter: CounterMonth, end: Boundary) -> Parts:
         opening = end is counter.opening
         entry, at = self._entry(counter.point), self._at(end.t_ms)
         own = f"reading:{counter.point}@{end.t_ms}"
         yield Node(
             own,
             Kind.READING,
-            f"{'opening' if opening else 'closing'} reading {at}",
-            f"{'期初' if opening else '期末'}读数 {at}",
+            f"{'opening' if opening else 'closing'} reading",
+            f"{'期初' if opening else '期末'}读数",
             f"{end.value:f}",
             entry.unit,
-            {"point": counter.point, "t_ms": end.t_ms, "wanted_ms": end.wanted_ms},
+            {"point": counter.point, "t_ms": end.t_ms, "wanted_ms": end.wanted_ms, "at": at},
         )
         yield parameter, own
         yield own, f"point:{counter.point}"
         for each in self.reach.telling(counter.point, end.t_ms):
             yield from self._batches(own, each)
 
-    def _correction(self, parameter: str, point: str, correction: Correction) -> Part:
+    def _correction(self, parameter: str, point: str, correction: Correction) -> Parts:
         step, at = correction.step, self._at(correction.t_ms)
         own = f"step:{point}@{correction.t_ms}"
         yield Node(
             own,
             Kind.STEP,
-            f"ledger: {step.kind} {at}",
-            f"台账：{step.kind} {at}",
+            STEP_LABELS[step.kind][0],
+            STEP_LABELS[step.kind][1],
             f"{correction.lift:f}",
             self._entry(point).unit,
             {
                 "point": point,
                 "t_ms": step.t_ms,
+                "at": at,
                 "from": f"{step.from_value:f}",
                 "to": f"{step.to_value:f}",
             },
@@ -218,12 +228,12 @@ class _Builder:
         for each in self.reach.telling(point, step.t_ms):
             yield from self._batches(own, each)
 
-    def points(self) -> Part:
+    def points(self) -> Parts:
         roles = {point.name: role for role, point in self.inputs.points.items()}
         for device in self.plant.devices:
             if device.unit != self.result.unit:
                 continue
-            yield from _device(device, self.result)
+            yield from device_parts(device, self.result)
             for point in device.points:
                 own, entry = f"point:{point.name}", field(point.field)
                 yield Node(own, Kind.POINT, entry.en, entry.zh, None, entry.unit, {
@@ -235,7 +245,7 @@ class _Builder:
                 })  # fmt: skip
                 yield own, f"device:{device.id}"
 
-    def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Part:
+    def documents(self, rule_set: RuleSet, chains: Mapping[str, Sequence[SignedBatch]]) -> Parts:
         yield document("plant", PLANT_PATH, "plant file", "电厂描述文件", self.plant.sha256)
         pack = f"{self.pack.name} {self.pack.version}"
         yield document("standard", pack, "standard pack", "标准包", self.pack.sha256)
@@ -243,20 +253,20 @@ class _Builder:
         yield document("rules", rules, "rule set", "规则集", rule_set.sha256)
         for gw in sorted(chains):
             path, raw = batches_path(gw), b"".join(each.raw for each in chains[gw])
-            yield document(f"batches/{gw}", path, "signed batches", "签名批次", sha256(raw))
+            yield document(f"batches/{gw}", path, "file of batches", "批次文件", sha256(raw))
             points = [point.name for point in self.plant.points_of_gateway(gw)]
             for each in ranges(gw, chains[gw]):
                 for name in points:
                     if name in self.inputs.intervals_ms:
                         yield from self._batches(f"point:{name}", each)
 
-    def _batches(self, derived: str, held: BatchRange) -> Part:
+    def _batches(self, derived: str, held: BatchRange) -> Parts:
         count = held.last_seq - held.first_seq + 1
-        yield Node(held.id, Kind.BATCHES,
-            f"{count} signed batches of {held.gw}, epoch {held.epoch} "
-            f"seq {held.first_seq}–{held.last_seq}",
-            f"{held.gw} 签名批次 {count} 个，纪元 {held.epoch} "
-            f"序号 {held.first_seq}–{held.last_seq}",
+        yield Node(
+            held.id,
+            Kind.BATCHES,
+            f"{count} signed {'batch' if count == 1 else 'batches'}",
+            f"签名批次 {count} 个",
             facts={
                 "gateway": held.gw,
                 "epoch": held.epoch,
@@ -272,59 +282,3 @@ class _Builder:
 
     def _at(self, t_ms: int) -> str:
         return self.plant.zone.datetime(t_ms).isoformat(timespec="minutes")
-
-
-def _device(device: Device, result: MonthResult) -> Part:
-    own, serial = f"device:{device.id}", device.serial or "not filed"
-    yield Node(own, Kind.DEVICE, f"device {device.id}, serial {serial}",
-        f"设备 {device.id}，编号 {device.serial or '未备案'}",
-        facts={
-            "device": device.id,
-            "profile": device.profile,
-            "serial": device.serial,
-            "gateway": device.gateway,
-            "certificates": len(device.certificates),
-        })  # fmt: skip
-    yield own, "document:plant"
-    for each in device.certificates:
-        yield from _certificate(own, device.id, each, result)
-
-
-def _certificate(device: str, device_id: str, each: Certificate, result: MonthResult) -> Part:
-    month = result.month
-    covers = each.valid_from <= month.first_day and month.last_day <= each.valid_to
-    own, digest = f"certificate:{device_id}/{each.id}", each.document_sha256
-    zh = {"verification": "检定证书", "calibration": "校准证书"}[each.kind]
-    yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",
-        facts={
-            "issuer": each.issuer,
-            "valid_from": each.valid_from.isoformat(),
-            "valid_to": each.valid_to.isoformat(),
-            "covers_month": "yes" if covers else "no",
-        })  # fmt: skip
-    yield device, own
-    yield document(f"{each.kind}/{device_id}/{each.id}", each.id, "filed certificate", zh, digest)
-    yield own, f"document:{each.kind}/{device_id}/{each.id}"
-
-
-def _rules(results: Sequence[RuleResult], month: MonthResult) -> Part:
-    """Each rule, from the reported figures that it compared."""
-    for each in results:
-        own, reported = f"rule:{each.id}", month.values()
-        yield Node(own, Kind.RULE, each.en, each.zh, facts={
-            "class": each.kind, "severity": each.severity, "outcome": each.outcome,
-        })  # fmt: skip
-        yield own, "document:rules"
-        for name in each.compared:
-            if name in reported:
-                yield own, f"parameter:{name}"
-
-
-def _findings(result: MonthResult, found: Sequence[Stretch]) -> Part:
-    """The findings about hours of one method, from these hours."""
-    for each in result.findings:
-        method = each.code.removeprefix("hours_")
-        if method != each.code:
-            own = f"finding:{each.code}"
-            yield Node(own, Kind.FINDING, each.en, each.zh, facts={"severity": each.severity})
-            yield from ((own, stretch.id) for stretch in found if stretch.method == method)

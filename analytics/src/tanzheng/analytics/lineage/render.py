@@ -1,5 +1,6 @@
 """Lineage for people: a tree for the terminal, a flow chart for a page."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -33,18 +34,20 @@ KINDS: Mapping[Kind, tuple[str, str, str]] = {
 }
 """English, Chinese and colour of each kind."""
 SHOWN = {
-    Kind.ANNUAL: ("units", "months", "months_missing"),
-    Kind.RULE: ("outcome", "severity"),
-    Kind.HOURS: ("taken_from",),
-    Kind.CONSTANT: ("document", "section", "confidence"),
-    Kind.POINT: ("point", "gateway", "register"),
-    Kind.BATCHES: ("head",),
-    Kind.DEVICE: ("profile",),
-    Kind.CERTIFICATE: ("issuer", "valid_to", "covers_month"),
-    Kind.DOCUMENT: ("sha256",),
+    Kind.ANNUAL: "units {units}, months {months}, missing {months_missing}",
+    Kind.RULE: "{outcome}, {severity}",
+    Kind.READING: "{at}",
+    Kind.STEP: "{at}",
+    Kind.CONSTANT: "{document}, {section}, confidence {confidence}",
+    Kind.POINT: "{point}, gateway {gateway}",
+    Kind.BATCHES: "{gateway} epoch {epoch} seq {first_seq}–{last_seq}, head {head:.16}…",
+    Kind.DEVICE: "{device}, profile {profile}",
+    Kind.CERTIFICATE: "{issuer}, {valid_from} – {valid_to}, covers the month: {covers_month}",
+    Kind.DOCUMENT: "{title}, sha-256 {sha256:.16}…",
 }
 """Facts that stand behind a node in the tree; all of them are in the JSON."""
-DIGEST_CHARS = 16
+LABELLED = (Kind.READING, Kind.POINT, Kind.BATCHES, Kind.DEVICE, Kind.HOURS, Kind.DOCUMENT)
+"""Kinds whose nodes a chart could not tell apart by their names."""
 COLOURS = {Kind.PARAMETER: "#d8f0f4", Kind.HOURS: "#dff3e0", Kind.DOCUMENT: "#eeeeee"}
 
 
@@ -59,7 +62,7 @@ def tree(graph: Graph, root: str) -> Tree:
 def _grow(graph: Graph, of: str, branch: Tree, opened: set[str]) -> None:
     for node in graph.below(of):
         if node.id in opened and graph.below(node.id):
-            branch.add(Text.assemble(line(node), ("  ↑ see above 见上", "dim")))
+            branch.add(Text.assemble(_named(node), ("  ↑ above 见上", "dim")))
         else:
             opened.add(node.id)
             _grow(graph, node.id, branch.add(line(node)), opened)
@@ -67,29 +70,31 @@ def _grow(graph: Graph, of: str, branch: Tree, opened: set[str]) -> None:
 
 def line(node: Node) -> Text:
     """One node: kind, both names, value, the facts that tell it from others."""
-    _, kind_zh, style = KINDS[node.kind]
-    parts: list[str | tuple[str, str]] = [(f"{kind_zh} ", "dim"), (node.en, style)]
-    if node.zh:
-        parts.append(f" {node.zh}")
+    parts = [_named(node)]
     if node.value is not None:
-        parts.append((f"  {amount(node)}", "bold"))
-    if node.kind is Kind.HOURS:
-        parts.append((f"  {node.id.rpartition(':')[2].replace('/', ' – ')}", "dim"))
-    facts = [f"{key} {_fact(key, node.facts[key])}" for key in SHOWN.get(node.kind, ())
-             if node.facts.get(key) not in (None, "")]  # fmt: skip
-    if facts:
-        parts.append((f"  {', '.join(facts)}", "dim"))
+        parts.append(Text(f"  {amount(node)}", style="bold"))
+    if facts := _facts(node):
+        parts.append(Text(f"  {facts}", style="dim"))
     return Text.assemble(*parts)
+
+
+def _named(node: Node) -> Text:
+    _, kind_zh, style = KINDS[node.kind]
+    return Text.assemble((f"{kind_zh} ", "dim"), (node.en, style), f" {node.zh}")
+
+
+def _facts(node: Node) -> str:
+    if node.kind is Kind.HOURS:
+        taken = node.facts.get("taken_from")
+        span = node.id.rpartition(":")[2].replace("/", " – ")
+        return f"{span}, taken from 取自 {taken}" if taken else span
+    known = defaultdict(lambda: "–", {key: str(value) for key, value in node.facts.items()})
+    return SHOWN.get(node.kind, "").format_map(known)
 
 
 def amount(node: Node) -> str:
     """A node's value with its unit, thousands apart."""
     return f"{Decimal(node.value or 0):,f} {node.unit or ''}".rstrip()
-
-
-def _fact(key: str, value: str | int) -> str:
-    text = str(value)
-    return f"{text[:DIGEST_CHARS]}…" if key in ("sha256", "head") else text
 
 
 def mermaid(graph: Graph) -> str:
@@ -98,6 +103,7 @@ def mermaid(graph: Graph) -> str:
     lines = ["flowchart LR"]
     for name, node in graph.nodes.items():
         shown = [KINDS[node.kind][0], node.en, node.zh, amount(node) if node.value else ""]
+        shown.append(_facts(node) if node.kind in LABELLED else "")
         label = "<br/>".join(_escaped(part) for part in shown if part)
         lines.append(f'  {place[name]}["{label}"]:::{node.kind}')
     lines += [f"  {place[derived]} --> {place[source]}" for derived, source in graph.edges()]
@@ -131,7 +137,7 @@ def hour(trace: HourTrace) -> RenderableType:
 
 def _record(trace: HourTrace) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("method 方法", f"{trace.stretch.facts['method']}", style="green")
+    table.add_row("method 方法", str(trace.record.get("method")), style="green")
     for key, value in trace.record.items():
         if key not in ("start_ms", "method", "substitution") and value is not None:
             table.add_row(key, str(value))
@@ -143,21 +149,21 @@ def _record(trace: HourTrace) -> Table:
 
 
 def _points(trace: HourTrace) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for heading in ("Point 测点", "Readings 读数", "First 首", "Last 末", "Min 最小", "Max 最大"):
-        table.add_column(heading, justify="left" if heading.startswith("Point") else "right")
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("Point 测点", overflow="fold")
+    for heading in ("n", "first 首", "last 末", "min 最小", "max 最大"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for each in trace.points:
         entry = field(each.point.partition("/")[2])
-        table.add_row(
-            f"{each.point}\n{entry.zh} {entry.unit}", str(len(each.series)), *_figures(each)
-        )
+        name = f"{each.point}\n{entry.zh} {entry.unit}"
+        table.add_row(name, str(len(each.series)), *_figures(each))
     return table
 
 
 def _figures(each: PointReadings) -> list[str]:
     values = each.series.value.tolist()
     pick: list[Callable[[list[float]], float]] = [lambda v: v[0], lambda v: v[-1], min, max]
-    return [f"{choose(values):,.3f}" for choose in pick] if values else ["–"] * len(pick)
+    return [f"{choose(values):.10g}" for choose in pick] if values else ["–"] * len(pick)
 
 
 def _batches(trace: HourTrace) -> Table:

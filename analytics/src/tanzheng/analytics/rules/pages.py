@@ -159,7 +159,8 @@ def _suppressions(report: Report) -> Table:
     ):
         table.add_column(heading)
     for item, count in report.uses():
-        scope = f"{item.enterprise} {item.unit or '*'} {item.first}–{item.last}"
+        where = item.scope
+        scope = f"{where.enterprise} {where.unit or '*'} {where.first}–{where.last}"
         reason = f"{REASONS[item.reason][0]}: {item.note}"
         table.add_row(
             str(item.number), item.rule, scope, reason, item.owner, str(item.expires), str(count)

@@ -16,13 +16,14 @@ the TOML file is one suppression:
     approver = "Wang Fang"      # needed where a rule of physics blocks
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from tanzheng.analytics import suppression
 from tanzheng.analytics.rules.catalogue import Catalogue
+from tanzheng.analytics.suppression import Scope
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
 
@@ -33,8 +34,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "rule_not_apt": ("the rule does not fit this plant", "规则不适用于该企业"),
     "authority_decision": ("decision of the authority", "主管部门决定"),
 }
-_NEEDED = ("rule", "enterprise", "from", "until", "reason", "note", "owner", "expires")
-_OPTIONAL = ("unit", "approver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,7 @@ class Suppression:
 
     number: int
     rule: str
-    enterprise: str
-    unit: str | None
-    first: Month
-    last: Month
+    scope: Scope
     reason: str
     note: str
     owner: str
@@ -55,16 +51,10 @@ class Suppression:
 
     def covers(self, rule: str, keys: Mapping[str, object]) -> bool:
         """Whether a failure of `rule` at `keys` (enterprise, unit, month) is in the scope."""
-        month = keys["month"]
-        assert isinstance(month, date)
-        return (
-            rule == self.rule
-            and keys["enterprise"] == self.enterprise
-            and self.unit in {None, keys["unit"]}
-            and (self.first.year, self.first.month)
-            <= (month.year, month.month)
-            <= (self.last.year, self.last.month)
-        )
+        day = keys["month"]
+        assert isinstance(day, date)
+        month = Month(day.year, day.month)
+        return rule == self.rule and self.scope.covers(keys["enterprise"], keys["unit"], month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +67,7 @@ class Suppressions:
 
 def read_suppressions(raw: bytes, where: str, catalogue: Catalogue, today: date) -> Suppressions:
     """The suppressions of a file; `BadInput` says which row is wrong, and how."""
-    try:
-        rows = tomllib.loads(raw.decode()).get("suppression", [])
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{where}: expected TOML, got {error}") from None
-    if not isinstance(rows, list):
-        raise BadInput(f"{where}: expected [[suppression]] tables")
-    found = [_read(row, n, f"{where}: suppression {n}", catalogue) for n, row in enumerate(rows, 1)]
+    found = [_read(row, number, at, catalogue) for number, row, at in suppression.rows(raw, where)]
     return Suppressions(
         [item for item in found if item.expires >= today],
         [item for item in found if item.expires < today],
@@ -91,32 +75,13 @@ def read_suppressions(raw: bytes, where: str, catalogue: Catalogue, today: date)
 
 
 def _read(row: Mapping[str, Any], number: int, where: str, catalogue: Catalogue) -> Suppression:
-    wrong = ({*_NEEDED} - row.keys()) | (row.keys() - {*_NEEDED, *_OPTIONAL})
-    if wrong:
-        raise BadInput(f"{where}: expected {', '.join(_NEEDED)}, got wrong {sorted(wrong)}")
+    scope = suppression.scope(row, ("rule",), REASONS, where)
     rules = {rule.id: rule for rule in catalogue.rules}
     if row["rule"] not in rules:
         raise BadInput(f"{where}: expected the id of a rule, got {row['rule']!r}")
-    if row["reason"] not in REASONS:
-        raise BadInput(f"{where}: expected reason one of {list(REASONS)}, got {row['reason']!r}")
-    for key in ("note", "owner", "enterprise"):
-        if not isinstance(row[key], str) or not row[key].strip():
-            raise BadInput(f"{where}: expected a text for {key}, got {row[key]!r}")
-    if type(row["expires"]) is not date:
-        raise BadInput(f"{where}: expected a date for expires, got {row['expires']!r}")
     if rules[row["rule"]].needs_approver and not row.get("approver"):
         raise BadInput(f"{where}: {row['rule']} is physics and blocks: expected an approver")
-    first, last = _month(row["from"], where), _month(row["until"], where)
-    if (last.year, last.month) < (first.year, first.month):
-        raise BadInput(f"{where}: expected until not before from, got {first} to {last}")
     return Suppression(
-        number, row["rule"], row["enterprise"], row.get("unit"), first, last,
-        row["reason"], row["note"], row["owner"], row["expires"], row.get("approver"),
+        number, row["rule"], scope, row["reason"], row["note"], row["owner"], row["expires"],
+        row.get("approver"),
     )  # fmt: skip
-
-
-def _month(text: object, where: str) -> Month:
-    try:
-        return Month.parse(str(text))
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None

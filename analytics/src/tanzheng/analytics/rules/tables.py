@@ -35,16 +35,16 @@ _FIGURES = {
     if item.kind in {"parameter", "constant"}
 }
 _UNIT_MONTH: Mapping[str, Type] = {
-    **_CALENDAR, "sector": TEXT, "unit_class": TEXT, "fuel": TEXT, "fuel_source": TEXT,
-    "fuel_source_filed": TEXT, "ncv_source": TEXT, "ncv_source_filed": TEXT, "carbon_source": TEXT,
-    "carbon_source_filed": TEXT, "deposited_on": DATE, "verified_until_on": DATE,
-    "days_after_month_end": Type("number", "d"), **_FIGURES,
+    **_CALENDAR, "sector": TEXT, "division_code": TEXT, "unit_class": TEXT, "fuel": TEXT,
+    "fuel_source": TEXT, "fuel_source_filed": TEXT, "ncv_source": TEXT, "ncv_source_filed": TEXT,
+    "carbon_source": TEXT, "carbon_source_filed": TEXT, "deposited_on": DATE,
+    "verified_until_on": DATE, "days_after_month_end": Type("number", "d"), **_FIGURES,
 }  # fmt: skip
 _LAB_REPORT: Mapping[str, Type] = {
     **_CALENDAR, "report_id": TEXT, "report_sha256": TEXT, "laboratory": TEXT, "cma_number": TEXT,
     "cnas_number": TEXT, "sampled_on": DATE, "received_on": DATE, "tested_on": DATE,
     "reported_on": DATE,
-    **{name: unit for name, unit in _FIGURES.items() if name.startswith("coal_")},
+    **{name: unit for name, unit in _FIGURES.items() if name.startswith(("coal_", "gas_"))},
 }  # fmt: skip
 _STATISTICS = ("minimum", "maximum", "mean", "standard_deviation", "rated_maximum")
 _COUNTS = (

@@ -1,0 +1,1 @@
+"""The annual report: twelve months to a year, and the packet for the ministry."""

@@ -1,0 +1,1 @@
+"""Leads: opened from an alert or by hand, handed down, answered, reviewed, closed, reopened."""
