@@ -84,6 +84,7 @@ def _certificate(parameter: str, each: Certificate, result: MonthResult, filed: 
     zh = CERTIFICATES[CertificateKind(each.kind)]
     yield Node(own, Kind.CERTIFICATE, f"{each.kind} certificate {each.id}", f"{zh} {each.id}",
         facts={
+            "issuer": "as in the scan",
             "meter": each.meter,
             "accuracy_class": each.accuracy_class,
             "valid_from": each.valid_from.isoformat(),
