@@ -196,6 +196,7 @@ def test_fuel_leads_to_books_and_output_to_readings() -> None:
     assert {Kind.READING, Kind.BATCHES, Kind.DEVICE, Kind.CERTIFICATE} <= kinds
     assert f"document:books/{OUTPUTS}" not in metered
     emission = graph.reached(["parameter:co2_calculated_t"]).nodes
+    assert f"document:books/{SCAN}" in emission  # of the report on carbon
     assert {f"document:books/{LAB}", "constant:coal_default.oxidation_percent"} <= emission.keys()
 
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from tanzheng.analytics.result import MonthResult
 
 PLAN, RECORDS = "plan.toml", "records.toml"
+CARBON = "coal_carbon_tc_per_t"
 DEFAULTS = {
     "coal_ncv_gj_per_t": "coal_default.ncv_gj_per_t",
-    "coal_carbon_tc_per_t": "coal_default.carbon_tc_per_gj",
+    CARBON: "coal_default.carbon_tc_per_gj",
 }
 STANDARD_COAL = "standard_coal.gj_per_tce"
 
@@ -48,6 +49,8 @@ def filed_parts(result: MonthResult, filed: Filed, pack: Pack) -> Parts:
         if not filed.by_meter(item.name):
             for each in item.references:
                 yield from _record(own, each, filed)
+                if item.name == CARBON:
+                    yield from _reports(each, filed)
         for certificate in _certificates(item, filed):
             yield from _certificate(own, certificate, result, filed)
     if "coal_equivalent_tce" in result.values():
@@ -59,18 +62,31 @@ def filed_parts(result: MonthResult, filed: Filed, pack: Pack) -> Parts:
 def _default(name: str, result: MonthResult, pack: Pack) -> Parts:
     """The constant in place of a measured figure; carbon by default goes by the heating value."""
     yield from default_parts(name, pack.constant(DEFAULTS[name], result.month))
-    if name == "coal_carbon_tc_per_t":
+    if name == CARBON:
         yield f"parameter:{name}", "parameter:coal_ncv_gj_per_t"
 
 
 def _record(parameter: str, reference: Reference, filed: Filed) -> Parts:
     """Rows of a book, or an entry of the records with its scan."""
-    own = f"record:{reference.file}#{reference.place}"
+    own = _record_id(reference)
     yield Node(own, Kind.RECORD, reference.file, reference.place)
     yield parameter, own
     yield from _attached(own, reference.file, filed)
     if reference.file not in filed.files:
         yield own, f"document:books/{RECORDS}"
+
+
+def _reports(reference: Reference, filed: Filed) -> Parts:
+    """The scans of the laboratory's reports that a book names."""
+    scans = {
+        line.text("file") for line in filed.data.lines("lab") if line.grid.book == reference.file
+    }
+    for scan in sorted(scans & filed.data.attachments.keys()):
+        yield from _attached(_record_id(reference), scan, filed)
+
+
+def _record_id(reference: Reference) -> str:
+    return f"record:{reference.file}#{reference.place}"
 
 
 def _certificates(item: MonthlyParameter, filed: Filed) -> list[Certificate]:
