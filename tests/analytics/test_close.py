@@ -72,9 +72,14 @@ def with_a_day_on_each_side(readings: Series) -> Series:
     )
 
 
-def ingest(database_url: str, tmp_path: Path, batches: Sequence[SignedBatch]) -> None:
+def ingest(
+    database_url: str,
+    tmp_path: Path,
+    batches: Sequence[SignedBatch],
+    plant_raw: bytes = PLANT_TOML,
+) -> None:
     migrate(database_url)
-    (tmp_path / "plant.toml").write_bytes(PLANT_TOML)
+    (tmp_path / "plant.toml").write_bytes(plant_raw)
     (tmp_path / "gw1.pem").write_bytes(KEY.public.to_pem())
     gateways = tmp_path / "gateways.toml"
     gateways.write_text(GATEWAYS)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tanzheng.analytics.accounting.pack import load_pack
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.analytics.series import Series
 from tanzheng.core.plant import Plant

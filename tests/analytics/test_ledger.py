@@ -24,7 +24,8 @@ from analytics.plants import (
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.counters import CounterMonth, counter_month, hourly_differences
 from tanzheng.analytics.ledger import mend
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.analytics.series import Series, from_batches
 from tanzheng.analytics.steps import CounterStep, in_order, on_grid, steps_of

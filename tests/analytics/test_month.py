@@ -28,7 +28,8 @@ from analytics.plants import (
 )
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.errors import RoleMissing
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.analytics.series import PointGap, Series, from_batches
 from tanzheng.core.errors import BadInput
@@ -233,7 +234,7 @@ def test_invalid_readings_are_counted() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "error", "message"),
     [
-        (b'kind = "gas"', b'kind = "coal"', BadInput, "expected kind 'gas', got 'coal'"),
+        (b'kind = "gas"', b'kind = "wind"', BadInput, "expected kind 'gas' or 'coal', got 'wind'"),
         (b'role = "power"', b"", RoleMissing, "got none for power"),
     ],
 )

@@ -136,7 +136,7 @@ def test_a_damaged_rule_set_is_refused(old: bytes, new: bytes, message: str) -> 
 
 def test_an_unknown_rule_set_is_refused() -> None:
     with pytest.raises(PackInvalid, match="name of a rule set"):
-        load_rules("coal_unit")
+        load_rules("wind_unit")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from analytics.plants import (
 )
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.hours import Method
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.analytics.series import Series
 from tanzheng.analytics.substitution import (

@@ -186,6 +186,15 @@ def test_plant_errors_name_the_place(old: str, new: str, message: str) -> None:
         Plant.parse(PLANT.replace(old, new, 1).encode())
 
 
+def test_a_unit_may_name_its_filed_plan() -> None:
+    assert Plant.parse(PLANT.encode()).unit("U1").filed_plan_sha256 is None
+    line = f'rated_capacity_mw = "300"\nfiled_plan_sha256 = "{64 * "a"}"'
+    named = PLANT.replace('rated_capacity_mw = "300"', line)
+    assert Plant.parse(named.encode()).unit("U1").filed_plan_sha256 == 32 * b"\xaa"
+    with pytest.raises(BadInput, match=r"unit\[0\]: filed_plan_sha256: expected 64 hexadecimal"):
+        Plant.parse(named.replace("aaa", "AAA", 1).encode())
+
+
 CERTIFIED = (
     PLANT
     + '''

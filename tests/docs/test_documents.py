@@ -20,7 +20,9 @@ from tanzheng.core.points import LABELS
 from tanzheng.edge.configuration.config import DEFAULTS, load_config
 from tanzheng.ingest.decide import Reason
 
-DOCUMENTS = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])
+PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])
+# The coal month needs a plant that no demo replays: `test_coal_month` brings it.
+DOCUMENTS = [path for path in PAGES if path.stem != "coal-month"]
 ROLES = (
     "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
     "verifier",
@@ -150,7 +152,7 @@ def _exists(path: str) -> bool:
 def test_make_targets_named_in_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     named = set()
-    for page in [*REPOSITORY.glob("*.md"), *DOCUMENTS]:
+    for page in [*REPOSITORY.glob("*.md"), *PAGES]:
         text = page.read_text()
         named |= set(re.findall(r"(?:^\s*|`)make ([a-z]+)", text, re.MULTILINE))
     assert {"demo", "test"} <= named <= targets

@@ -24,6 +24,7 @@ coal_ncv_gj_per_t = "as_fired"
 coal_carbon_tc_per_t = "{carbon}"
 generation_mwh = "metered"
 operating_hours_h = "document"
+boiler_heat_gj = "document"
 """
 HEAT = 'heat_supplied_gj = "document"\n'
 

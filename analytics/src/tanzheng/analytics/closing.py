@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tanzheng.analytics.accounting.pack import Pack
-from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.core import canonical_json
 from tanzheng.core.calendar import Month
@@ -62,9 +62,14 @@ def close(result: MonthResult, pack: Pack, rules: RuleSet, closed_on: date) -> C
 
 
 def findings_json(result: MonthResult, closing: Closing) -> bytes:
-    """The bytes of `data/findings.json` in an evidence package, canonical JSON."""
+    """The bytes of `data/findings.json` in an evidence package, canonical JSON.
+
+    `sources` is there for a unit with a filed plan: by what and how each of its figures was chosen.
+    """
+    sources = {} if result.filed is None else {"sources": result.filed.to_json()}
     return canonical_json.dumps(
         {
+            **sources,
             "version": 1,
             "closed_on": closing.closed_on.isoformat(),
             "deadline": closing.deadline.isoformat(),

@@ -8,6 +8,17 @@ import typer
 
 from tanzheng.core.errors import BadInput
 
+Books = Annotated[
+    Path | None, typer.Option(help="Coal unit: the month's folder · 燃煤机组当月填报目录")
+]
+KnownReports = Annotated[
+    Path | None, typer.Option(help="Reports used before: SHA-256 a line · 已使用的检测报告")
+]
+StandardName = Annotated[
+    str | None,
+    typer.Option("--standard", help="Coal unit: pack, e.g. a draft · 燃煤机组核算标准包"),
+]
+
 app = typer.Typer(
     help="Close a month: figures, rules, evidence package · 月度结账", no_args_is_help=True
 )
@@ -30,6 +41,9 @@ def close_month(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new evidence package · 证据包目录")],
+    books: Books = None,
+    known_reports: KnownReports = None,
+    standard: StandardName = None,
     today: Annotated[
         str | None, typer.Option(help="Day of closing in plant time, YYYY-MM-DD · 结账日期")
     ] = None,
@@ -37,11 +51,15 @@ def close_month(
 ) -> None:
     """Compute a month from the stored readings and write its evidence package.
 
-    Nothing is written unless every figure follows from the signed batches as well.
+    Nothing is written unless every figure follows from the signed batches as well, and of a coal
+    unit from its books.
     """
     from tanzheng.analytics import workflow
 
-    closed = workflow.close_month(_read_plant(plant), unit, month, database_url, out, _today(today))
+    closed = workflow.close_month(
+        _read_plant(plant), unit, month, database_url, out, _today(today),
+        _read_books(books, known_reports), standard,
+    )  # fmt: skip
     if as_json:
         import json
 
@@ -59,6 +77,16 @@ def _read_plant(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"expected a plant file, got {path}: {error.strerror}") from None
+
+
+def _read_books(folder: Path | None, known_reports: Path | None) -> dict[str, bytes] | None:
+    if folder is None:
+        if known_reports is not None:
+            raise BadInput("--known-reports: expected --books as well")
+        return None
+    from tanzheng.analytics.parameters.monthfolder import read_books
+
+    return read_books(folder, known_reports)
 
 
 def _today(text: str | None) -> date | None:

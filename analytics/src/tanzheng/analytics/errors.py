@@ -47,4 +47,16 @@ class DatabaseFault(TanzhengError):
 
 
 class EvidenceMismatch(CheckFailed):
-    """What was computed from the database does not follow from the signed batches."""
+    """What was computed from the database does not follow from the package."""
+
+
+class BooksMissing(BadInput):
+    """A month that needs the plant's books was given none, or not all of them."""
+
+
+class BooksUnneeded(BadInput):
+    """Books for a unit whose month is metered throughout: they would not be looked at."""
+
+
+class BooksForeign(BadInput):
+    """Books of another enterprise, unit or capacity than the plant file's."""

@@ -88,8 +88,8 @@ class Hour:
     """One clock hour. `rate_t_per_h` and `co2_t` carry six decimals (grams); None where missing.
 
     `generation_mwh` and `fuel_gas_1e4nm3` are differences of the counters at the hour's two ends,
-    None where one of these readings is missing. `substitution` says by what a substituted hour was
-    filled; it is part of the hour's JSON only there.
+    None where one of these readings is missing, gas also where the unit burns none. `substitution`
+    says by what a substituted hour was filled; it is part of the hour's JSON only there.
     """
 
     start_ms: int

@@ -14,8 +14,14 @@ from tanzheng.core.calendar import Month, PlantZone
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Plant, Point, Role, Unit
 
-UNIT_KIND = "gas"
-REQUIRED = (Role.GENERATION, Role.POWER, Role.FUEL_GAS, Role.RUN_STATE, *cems.INPUTS)
+GAS, COAL = "gas", "coal"
+REQUIRED = {
+    GAS: (Role.GENERATION, Role.POWER, Role.FUEL_GAS, Role.RUN_STATE, *cems.INPUTS),
+    COAL: (Role.GENERATION, Role.POWER, Role.RUN_STATE, *cems.INPUTS),
+}
+COUNTERS = {GAS: (Role.GENERATION, Role.FUEL_GAS), COAL: (Role.GENERATION,)}
+"""Roles by kind of unit; generation is the first counter of each."""
+GAS_ROLES = frozenset({Role.FUEL_GAS, Role.FUEL_GAS_FLOW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,7 @@ class MonthInputs:
     ) -> "MonthInputs":
         """Take from `series`, `gaps` and `steps` what belongs to the unit and month."""
         unit, points = plant.unit(unit_id), plant.roles(unit_id)
-        if unit.kind != UNIT_KIND:
-            raise BadInput(f"unit {unit_id}: expected kind {UNIT_KIND!r}, got {unit.kind!r}")
-        if absent := [str(role) for role in REQUIRED if role not in points]:
-            raise RoleMissing(
-                f"unit {unit_id}: expected a point for each role, got none for {', '.join(absent)}"
-            )
+        _check_roles(unit, points)
         start_ms, end_ms = month.bounds_ms(plant.zone)
         intervals_ms = {
             point.name: plant.gateway(device.gateway).interval_ms
@@ -84,6 +85,11 @@ class MonthInputs:
             _slotted(steps, intervals_ms, start_ms),
         )
 
+    @property
+    def counters(self) -> tuple[Role, ...]:
+        """The roles that counters fill; generation is the first."""
+        return COUNTERS[self.unit.kind]
+
     def role(self, role: Role) -> tuple[Series, int]:
         """The readings of the point that fills `role`, and its interval in milliseconds."""
         name = self.points[role].name
@@ -102,6 +108,23 @@ class MonthInputs:
     def slots(self) -> Slots:
         """Every slot of every point accounted for."""
         return count_slots(self.series, self.gaps, self.intervals_ms, self.start_ms, self.end_ms)
+
+
+def _check_roles(unit: Unit, points: Mapping[Role, Point]) -> None:
+    """A unit of a known kind with all points that its month needs, and no fuel left out."""
+    if unit.kind not in REQUIRED:
+        raise BadInput(
+            f"unit {unit.id}: expected kind {' or '.join(map(repr, REQUIRED))}, got {unit.kind!r}"
+        )
+    if absent := [str(role) for role in REQUIRED[unit.kind] if role not in points]:
+        raise RoleMissing(
+            f"unit {unit.id}: expected a point for each role, got none for {', '.join(absent)}"
+        )
+    if unit.kind == COAL and (gas := sorted(GAS_ROLES & points.keys())):
+        raise BadInput(
+            f"unit {unit.id}: expected the fuel of a coal unit in its books alone, got a point "
+            f"for {', '.join(gas)}: both fuels together are not computed · 燃煤机组不得设天然气测点"
+        )
 
 
 def _slotted(

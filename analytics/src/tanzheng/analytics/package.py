@@ -9,7 +9,8 @@ from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.closing import Closing, close, closed_on, findings_json
 from tanzheng.analytics.errors import EvidenceMismatch
 from tanzheng.analytics.lineage.month import month_graph
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleSet
 from tanzheng.analytics.series import from_batches
 from tanzheng.core import cbor, manifest, parameter_tree
@@ -94,6 +95,8 @@ def _assembled(
         manifest.PLANT_PATH: plant_raw,
         **derived_files(plant, result, closing, standard, chains),
     }
+    if result.filed is not None:
+        payload |= result.filed.payload()
     for gw, batches in chains.items():
         payload[manifest.batches_path(gw)] = b"".join(batch.raw for batch in batches)
     described = _manifest(plant, result, standard, chains, copied, payload)
@@ -180,6 +183,15 @@ def chains_of(
     return found
 
 
+def books_of(files: Mapping[str, bytes]) -> dict[str, bytes] | None:
+    """The plant's books in a package, by path in their folder; None where it holds none."""
+    if not any(path.startswith(manifest.BOOKS_FOLDER) for path in files):
+        return None
+    from tanzheng.analytics.parameters.bookfiles import books_in
+
+    return books_in(files)
+
+
 def _file(files: Mapping[str, bytes], path: str) -> bytes:
     if path not in files:
         raise manifest.PackageInvalid(f"package: expected {path}, got no such file")
@@ -187,7 +199,7 @@ def _file(files: Mapping[str, bytes], path: str) -> bytes:
 
 
 def recompute(files: Mapping[str, bytes], standard: Standard) -> tuple[MonthResult, Closing]:
-    """The month as it follows from the package's plant file and signed batches alone.
+    """The month as it follows from the package's plant file, signed batches and books alone.
 
     The bag's own digests are checked; signatures, chain and trust are the verifier's business.
     """
@@ -201,10 +213,10 @@ def rebuild(
     chains: Mapping[str, Sequence[SignedBatch]],
     standard: Standard,
 ) -> dict[str, bytes]:
-    """The whole package again, as it follows from its plant file and the batches in `chains`.
+    """The whole package again, as it follows from its plant file, books, and batches in `chains`.
 
-    Taken over from it are these two, subject, salts, software and day of closing; every other byte
-    is made anew, so an honest package comes out as it was. No digest of the old one is looked at.
+    Taken over are these, subject, salts, software and day of closing; every other byte is made
+    anew, so an honest package comes out as it was. No digest of the old one is looked at.
     """
     result, closing = _recomputed(files, described, chains, standard)
     copied = Copied.of(described)
@@ -230,13 +242,14 @@ def _recomputed(
         standard.pack,
         standard.rules,
         recorded.steps,
+        books=books_of(files),
     )
     day = closed_on(_file(files, manifest.FINDINGS_PATH))
     return result, close(result, standard.pack, standard.rules, day)
 
 
 def check(files: Mapping[str, bytes], standard: Standard) -> None:
-    """Return where every figure follows from the package's batches, else `EvidenceMismatch`."""
+    """Return where every figure follows from batches and books, else `EvidenceMismatch`."""
     described = check_bag(files)
     chains = chains_of(files, described)
     result, closing = _recomputed(files, described, chains, standard)
@@ -244,12 +257,14 @@ def check(files: Mapping[str, bytes], standard: Standard) -> None:
     for name, value in result.values().items():
         if found.pop(name, None) != str(value):
             raise EvidenceMismatch(
-                f"package: expected {name} = {value} from the signed batches, "
+                f"package: expected {name} = {value} from batches and books, "
                 f"got {described.values().get(name)}"
             )
     if found:
-        raise EvidenceMismatch(f"package: figures {sorted(found)} do not follow from the batches")
+        raise EvidenceMismatch(
+            f"package: figures {sorted(found)} do not follow from batches and books"
+        )
     plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
     for path, expected in derived_files(plant, result, closing, standard, chains).items():
         if _file(files, path) != expected:
-            raise EvidenceMismatch(f"package: {path} does not follow from the signed batches")
+            raise EvidenceMismatch(f"package: {path} does not follow from batches and books")

@@ -28,7 +28,14 @@ FINDINGS_SHOWN_MAX = 12
 def render(closed: ClosedMonth) -> RenderableType:
     """The page: figures, hours and readings, rules, what to look at, where the package lies."""
     return Panel(
-        Group(_figures(closed), _record(closed), _rules(closed), *_remarks(closed), _foot(closed)),
+        Group(
+            _figures(closed),
+            *_sources(closed),
+            _record(closed),
+            _rules(closed),
+            *_remarks(closed),
+            _foot(closed),
+        ),
         title=f"[bold]{closed.plant.name_zh} {closed.plant.name}[/] · {closed.result.unit} · "
         f"{closed.result.month}",
         box=box.ROUNDED,
@@ -52,6 +59,16 @@ def _figures(closed: ClosedMonth) -> Table:
             "CEMS against calculation", "CEMS 与核算之差", f"{share:+.2f}", "%", style="dim"
         )
     return table
+
+
+def _sources(closed: ClosedMonth) -> list[Table]:
+    """Where the figures of a filed plan come from."""
+    if closed.result.filed is None:
+        return []
+    from tanzheng.analytics.parameters.sources import source_data
+    from tanzheng.analytics.parameters.table import parameters_table
+
+    return [parameters_table(closed.result.filed.month, source_data())]
 
 
 def _record(closed: ClosedMonth) -> Table:

@@ -28,7 +28,6 @@ from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.plant import Role
 
 HOURLY_DECIMALS = 6
-COUNTERS = (Role.GENERATION, Role.FUEL_GAS)
 
 
 def month_hours(
@@ -112,7 +111,12 @@ def _unfilled(
     grams_per_h, valid = cems.rates(samples.t_ms, readings, pack)
     hours = unfilled_hours(from_ms, cut, grams_per_h, valid, pack, look_back)
     starts = [hour.start_ms for hour in hours]
-    energy, volume = (hourly_differences(inputs.counter(role).mended, starts) for role in COUNTERS)
+    counted = {
+        role: hourly_differences(inputs.counter(role).mended, starts) for role in inputs.counters
+    }
+    energy, volume = (
+        counted.get(role, [None] * len(hours)) for role in (Role.GENERATION, Role.FUEL_GAS)
+    )
     return [
         replace(hour, generation_mwh=_scaled(kwh, -3), fuel_gas_1e4nm3=_scaled(nm3, -4))
         for hour, kwh, nm3 in zip(hours, energy, volume, strict=True)
@@ -141,7 +145,7 @@ def _reached(before: MonthInputs, now: MonthInputs) -> set[int]:
         for t_ms in _differing(before.role(role)[0].usable(), series.usable()):
             holding = samples[1].between(t_ms, t_ms + interval_ms - 1)
             spans += [_neighbours(samples[1], each, now) for each in holding.t_ms.tolist()]
-    for role in COUNTERS:
+    for role in now.counters:
         spans += [(t_ms - 1, t_ms + 1) for t_ms in _counted(before, now, role)]
     return {
         start_ms

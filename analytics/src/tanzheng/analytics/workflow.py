@@ -9,12 +9,11 @@ from datetime import date
 from pathlib import Path
 
 from tanzheng.analytics import folder, package, source
-from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.closing import Closing, close
 from tanzheng.analytics.errors import PackageExists
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import check_books, compute, standard_of
 from tanzheng.analytics.package import Standard
-from tanzheng.analytics.rules.ruleset import load_rules
+from tanzheng.analytics.result import MonthResult
 from tanzheng.core.calendar import Month
 from tanzheng.core.parameter_tree import SECRET_BYTES
 from tanzheng.core.plant import Plant
@@ -44,6 +43,7 @@ class ClosedMonth:
                 item.name: {"value": str(item.value), "unit": item.unit}
                 for item in self.result.parameters
             },
+            **({"sources": self.result.filed.to_json()} if self.result.filed else {}),
             "hours": dict(Counter(str(hour.method) for hour in self.result.hours)),
             "slots": {
                 "readings": self.result.slots.readings,
@@ -65,16 +65,21 @@ def close_month(
     database_url: str,
     out: Path,
     today: date | None,
+    books: Mapping[str, bytes] | None = None,
+    standard_name: str | None = None,
 ) -> ClosedMonth:
     """Close a month and write its package to `out`; `today` None means the plant's today.
 
+    `books` are those of a coal unit (`monthfolder.read_books`), `standard_name` as `standard_of`.
     Before `out` exists the written files are read back and every figure is computed once more from
-    the signed batches among them; `EvidenceMismatch` where one differs from the database's.
+    the signed batches and books among them; `EvidenceMismatch` where one differs.
     """
     if out.exists():
         raise PackageExists(f"expected a free place for the package, got {out}, which exists")
     plant, period = Plant.parse(plant_raw), Month.parse(month)
-    standard = Standard(load_pack(), load_rules())
+    unit = plant.unit(unit_id)
+    standard = Standard(*standard_of(unit, period, standard_name))
+    check_books(unit, books is not None)
     stored = source.read_month(database_url, plant, unit_id, period)
     result = compute(
         plant,
@@ -85,6 +90,7 @@ def close_month(
         standard.pack,
         standard.rules,
         stored.recorded.steps,
+        books=books,
     )
     day = today or plant.zone.day(time.time_ns() // 1_000_000)
     closing = close(result, standard.pack, standard.rules, day)

@@ -9,6 +9,7 @@ The package is a mapping of path → bytes; reading and writing folders is someo
     data/findings.json          what the rules found
     data/lineage.json           from what each figure is derived
     data/batches/<gw>.cborseq   the signed batches in chain order, a CBOR sequence (RFC 8742)
+    data/books/                 of a unit whose fuel is not metered: plan, records, books
 
 `data/manifest.json` names every other payload file with its digests, and the tag files follow from
 the payload alone, so the digest of `data/manifest.json` in a statement binds the whole bag.
@@ -33,6 +34,7 @@ HOURS_PATH = "data/hours.json"
 FINDINGS_PATH = "data/findings.json"
 LINEAGE_PATH = "data/lineage.json"
 BATCHES_FOLDER = "data/batches/"
+BOOKS_FOLDER = "data/books/"
 TAG_PATHS = (
     "bagit.txt",
     "bag-info.txt",

@@ -49,12 +49,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A generating unit. `rated_capacity_mw` as filed; `rated_capacity_source` says by whom."""
+    """A generating unit. `rated_capacity_mw` as filed; `rated_capacity_source` says by whom.
+
+    `filed_plan_sha256`: 32 bytes, over the raw `plan.toml` that says by which source each figure of
+    its books counts; None where a unit has no books.
+    """
 
     id: str
     kind: str
     rated_capacity_mw: Decimal
     rated_capacity_source: str
+    filed_plan_sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,15 @@ class _Table:
         except ValueError:
             raise BadInput(f"{self.path}: {key}: expected YYYY-MM-DD, got {text!r}") from None
 
+    def sha256(self, key: str) -> bytes:
+        text = self.get(key, str)
+        if re.fullmatch("[0-9a-f]{64}", text) is None:
+            raise BadInput(f"{self.path}: {key}: expected 64 hexadecimal digits, got {text!r}")
+        return bytes.fromhex(text)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._items
+
     def tables(self, key: str) -> Iterator["_Table"]:
         for index, item in enumerate(self.get(key, list, [])):
             yield _Table(item, f"{self.path}: {key}[{index}]")
@@ -237,7 +251,10 @@ def _unit(table: _Table) -> Unit:
         capacity = Decimal("NaN")
     if not capacity.is_finite() or capacity <= 0:
         raise BadInput(f"{table.path}: rated_capacity_mw: expected a decimal above 0, got {text!r}")
-    unit = Unit(table.id("id"), table.id("kind"), capacity, table.get("rated_capacity_source", str))
+    unit = Unit(
+        table.id("id"), table.id("kind"), capacity, table.get("rated_capacity_source", str),
+        table.sha256("filed_plan_sha256") if "filed_plan_sha256" in table else None,
+    )  # fmt: skip
     table.close()
     return unit
 
@@ -281,21 +298,17 @@ def _point(table: _Table, device_id: str) -> Point:
 
 
 def _certificate(table: _Table) -> Certificate:
-    kind, digest = table.get("kind", str), table.get("document_sha256", str)
+    kind, digest = table.get("kind", str), table.sha256("document_sha256")
     if kind not in set(CertificateKind):
         raise BadInput(
             f"{table.path}: kind: expected one of {[*map(str, CertificateKind)]}, got {kind!r}"
-        )
-    if re.fullmatch("[0-9a-f]{64}", digest) is None:
-        raise BadInput(
-            f"{table.path}: document_sha256: expected 64 hexadecimal digits, got {digest!r}"
         )
     first, last = table.day("valid_from"), table.day("valid_to")
     if first > last:
         raise BadInput(f"{table.path}: expected valid_from ≤ valid_to, got {first} > {last}")
     found = Certificate(
         table.id("id"), CertificateKind(kind), table.get("issuer", str), first, last,
-        bytes.fromhex(digest),
+        digest,
     )  # fmt: skip
     table.close()
     return found

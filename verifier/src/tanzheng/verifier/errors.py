@@ -20,7 +20,7 @@ class CoverageIncomplete(CheckFailed):
 
 
 class FigureDiffers(CheckFailed):
-    """A reported figure does not follow from the signed batches."""
+    """A reported figure does not follow from signed batches and books."""
 
 
 class PackDiffers(CheckFailed):

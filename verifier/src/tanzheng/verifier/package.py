@@ -12,7 +12,8 @@ from tanzheng.analytics import package as packages
 from tanzheng.analytics.accounting.pack import Pack, load_pack
 from tanzheng.analytics.closing import close, closed_on
 from tanzheng.analytics.inputs import MonthInputs
-from tanzheng.analytics.month import MonthResult, compute
+from tanzheng.analytics.month import compute
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleSet, load_rules
 from tanzheng.analytics.series import Recorded, from_batches
 from tanzheng.core import manifest as shape
@@ -199,12 +200,12 @@ class _Package:
         return f"{slots.readings:,} readings + {slots.in_gaps:,} in gap records = {total:,} slots"
 
     def figures(self) -> str:
-        """Every reported figure, hour and finding again from the signed batches."""
+        """Every reported figure, hour and finding again from the signed batches and the books."""
         pack, rules = self._standard
         recorded, subject = self._recorded, self._statement.subject
         result = compute(
             self._plant, subject.unit, self._month, recorded.series, recorded.gaps, pack, rules,
-            recorded.steps,
+            recorded.steps, books=packages.books_of(self._files),
         )  # fmt: skip
         self._compare_figures(result)
         closing = close(result, pack, rules, closed_on(self._file(shape.FINDINGS_PATH)))
@@ -213,7 +214,7 @@ class _Package:
         )
         for path, expected in again.items():
             if self._file(path) != expected:
-                raise FigureDiffers(f"{path}: expected what follows from the signed batches")
+                raise FigureDiffers(f"{path}: expected what follows from batches and books")
         return f"{len(result.parameters)} figures and {len(result.hours)} hours, all equal"
 
     def _compare_figures(self, result: MonthResult) -> None:
@@ -223,7 +224,7 @@ class _Package:
             expected, got = computed.get(name), reported.get(name)
             if expected != got:
                 raise FigureDiffers(
-                    f"{name}: expected {_shown(expected)} from the signed batches, "
+                    f"{name}: expected {_shown(expected)} from batches and books, "
                     f"got {_shown(got)} reported"
                 )
 

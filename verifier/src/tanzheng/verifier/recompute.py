@@ -1,4 +1,4 @@
-"""A whole package again from its plant file and signed batches alone: no receipt, no network.
+"""A whole package again from its plant file, signed batches and books: no receipt, no network.
 
 `tanzheng verify` asks whether a receipt's statement holds; this asks less and shows more: what
 every figure, file and digest of a package comes to on this machine, beside what the package says.
@@ -58,7 +58,7 @@ class Recomputation:
 
     @property
     def equal(self) -> bool:
-        """Whether the package is, byte for byte, what follows from its batches."""
+        """Whether the package is, byte for byte, what follows from its batches and books."""
         return not self.problems and all(row.equal for row in self.rows)
 
 
@@ -128,7 +128,7 @@ def _figures(described: Manifest, again: Mapping[str, bytes]) -> Iterator[Row]:
 
 
 def _files(files: Mapping[str, bytes], again: Mapping[str, bytes]) -> Iterator[Row]:
-    """Each file by its SHA-256; plant file and batches are what all else is made from."""
+    """Each file by its SHA-256; plant file, batches, books are what all else is made from."""
     for path in sorted(files.keys() | again.keys()):
         ours, theirs = again.get(path), files.get(path)
         same = ours == theirs or ours is None or theirs is None
@@ -143,7 +143,7 @@ def _files(files: Mapping[str, bytes], again: Mapping[str, bytes]) -> Iterator[R
 
 
 def _is_input(path: str) -> bool:
-    return path == shape.PLANT_PATH or path.startswith(shape.BATCHES_FOLDER)
+    return path == shape.PLANT_PATH or path.startswith((shape.BATCHES_FOLDER, shape.BOOKS_FOLDER))
 
 
 def _digests(

@@ -25,7 +25,7 @@ def recompute(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
 ) -> None:
-    """Make a package again from its plant file and signed batches alone, and compare every byte.
+    """Make a package again from its plant file, signed batches and books; compare every byte.
 
     No receipt, no database, no network. Of a redacted package each figure's path to the parameter
     root is checked. Exit code 0: all holds; 3: something differs; 2: a file cannot be read, or this

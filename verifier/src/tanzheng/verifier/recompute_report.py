@@ -154,6 +154,6 @@ def _answer(found: Recomputation) -> Text:
             "Recomputed: every figure, file and digest is equal. 重算一致", style="bold green"
         )
     return Text(
-        "Not equal: the package is not what follows from its batches. 重算不一致",
+        "Not equal: the package is not what follows from its inputs. 重算不一致",
         style="bold red",
     )

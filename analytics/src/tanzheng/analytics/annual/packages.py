@@ -24,14 +24,28 @@ from tanzheng.core.plant import Plant
 
 KIND = "month"
 EMISSION = "co2_calculated_t"
-GAS = "fuel.natural_gas"
-_GAS_LINE = (
-    "fuel_gas_1e4nm3",
-    "gas_ncv_gj_per_1e4nm3",
-    "gas_carbon_tc_per_gj",
-    "gas_carbon_tc_per_1e4nm3",
-    "oxidation_percent",
-)
+GAS, COAL = "fuel.natural_gas", "coal"
+_LINES = {
+    GAS: (
+        "fuel_gas_1e4nm3",
+        "gas_ncv_gj_per_1e4nm3",
+        "gas_carbon_tc_per_gj",
+        "gas_carbon_tc_per_1e4nm3",
+        "oxidation_percent",
+    ),
+    COAL: ("coal_t", "coal_ncv_gj_per_t", "coal_carbon_tc_per_t", "oxidation_percent"),
+}
+"""Fuel → its quantity, then what its emission was computed from."""
+_LINE_NAMES = {name for names in _LINES.values() for name in names}
+_PER_ELECTRICITY = {
+    "co2_intensity_t_per_mwh": EMISSION,
+    "gross_coal_rate_tce_per_mwh": "coal_equivalent_tce",
+}
+_PER_HEAT = {
+    "co2_intensity_t_per_gj": EMISSION,
+    "heat_coal_rate_tce_per_gj": "coal_equivalent_tce",
+}
+"""Ratio → what of it falls to electricity or heat (standards.md A13)."""
 
 
 def read_package(files: Mapping[str, bytes], where: str) -> Evidence:
@@ -88,32 +102,49 @@ def _calculation(files: Mapping[str, bytes], where: str) -> Mapping[str, Any]:
 
 
 def _lines(values: Mapping[str, tuple[Decimal, str]]) -> tuple[Line, ...]:
-    found = {name: values[name] for name in _GAS_LINE if name in values}
     co2, unit = values[EMISSION]
-    return (line(GAS, Figure("co2_combustion_t", unit, co2), found),) if found else ()
+    return tuple(
+        line(
+            fuel,
+            Figure("co2_combustion_t", unit, co2),
+            {name: values[name] for name in names if name in values},
+        )
+        for fuel, names in _LINES.items()
+        if names[0] in values
+    )
 
 
 def _headline(values: Mapping[str, tuple[Decimal, str]], where: str) -> list[Figure]:
     """The figures of the unit as a whole, each with what its year is made of."""
     figures = []
     for name, (value, unit) in values.items():
-        if name == EMISSION or name in _GAS_LINE:
+        if name == EMISSION or name in _LINE_NAMES:
             continue
         if is_additive(name) or name == "rated_capacity_mw":
             figures.append(Figure(name, unit, value))
         elif name == "coverage_percent":
             hours = values["operating_hours_h"][0]
             figures.append(weighted(name, unit, value, hours, "operating_hours_h"))
-        elif name in ("load_factor_percent", "co2_intensity_t_per_mwh"):
-            figures.append(Figure(name, unit, value, _ratio(name, values)))
+        elif name == "heat_share_percent":
+            figures.append(weighted(name, unit, value, values[EMISSION][0], EMISSION))
+        elif ratio := _ratio(name, {key: number for key, (number, _) in values.items()}):
+            figures.append(Figure(name, unit, value, ratio))
         else:
             raise BadInput(f"{where}: expected figures with a rule for the year, got {name}")
     return figures
 
 
-def _ratio(name: str, values: Mapping[str, tuple[Decimal, str]]) -> Ratio:
-    generation = values["generation_mwh"][0]
+def _ratio(name: str, values: Mapping[str, Decimal]) -> Ratio | None:
+    """What stands above and below the line of a ratio; None for a name that is none."""
+    share = values.get("heat_share_percent", Decimal(0))
     if name == "load_factor_percent":
-        possible = values["rated_capacity_mw"][0] * values["operating_hours_h"][0]
-        return Ratio(100 * generation, possible, "rated_capacity_mw × operating_hours_h")
-    return Ratio(values[EMISSION][0], generation, "generation_mwh")
+        possible = values["rated_capacity_mw"] * values["operating_hours_h"]
+        by = "rated_capacity_mw × operating_hours_h"
+        return Ratio(100 * values["generation_mwh"], possible, by)
+    if name in _PER_ELECTRICITY:
+        part = (100 - share) * values[_PER_ELECTRICITY[name]] / 100
+        return Ratio(part, values["generation_mwh"], "generation_mwh")
+    if name in _PER_HEAT:
+        part = share * values[_PER_HEAT[name]] / 100
+        return Ratio(part, values["heat_supplied_gj"], "heat_supplied_gj")
+    return None

@@ -14,6 +14,7 @@ from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.core.calendar import CHINA, Month
 from tanzheng.core.errors import BadInput
 from tanzheng.core.ids import Subject
+from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.plant import Plant
 
 
@@ -24,7 +25,8 @@ def evidence(path: Path) -> Evidence:
     """
     files = folder.read(path)
     found = open_package(files)
-    package.check(files, package.Standard(load_pack(found.standard), load_rules()))
+    rules = load_rules(Manifest.decode(files[MANIFEST_PATH]).rules.name)
+    package.check(files, package.Standard(load_pack(found.standard), rules))
     return found
 
 

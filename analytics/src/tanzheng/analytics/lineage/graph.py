@@ -26,6 +26,7 @@ class Kind(StrEnum):
     HOURS = "hours"
     READING = "reading"
     STEP = "step"
+    RECORD = "record"
     CONSTANT = "constant"
     POINT = "point"
     BATCHES = "batches"

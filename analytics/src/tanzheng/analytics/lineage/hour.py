@@ -10,7 +10,7 @@ from tanzheng.analytics.accounting.rounding import exact
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.lineage.graph import Kind, Node
 from tanzheng.analytics.lineage.package import Lineage
-from tanzheng.analytics.lineage.reach import HOURLY_ROLES, Reach
+from tanzheng.analytics.lineage.reach import Reach, hourly_roles
 from tanzheng.analytics.lineage.stretches import hour_name
 from tanzheng.analytics.package import chains_of
 from tanzheng.analytics.series import PointGap, Series, from_batches
@@ -104,7 +104,7 @@ def hour_trace(files: Mapping[str, bytes], hour: str) -> HourTrace:
     )  # fmt: skip
     reach = Reach(plant, inputs, chains)
     first_ms, last_ms = reach.slots(start_ms, start_ms + HOUR_MS)
-    points = [(inputs.points[role], role) for role in HOURLY_ROLES]
+    points = [(inputs.points[role], role) for role in hourly_roles(inputs)]
     named = {point.name for point, _ in points}
     return HourTrace(
         hour_name(start_ms, plant.zone),

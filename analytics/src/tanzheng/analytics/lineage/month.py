@@ -1,4 +1,4 @@
-"""The graph of one month of a gas unit: annual tonnes and rules rest on it, documents end it.
+"""The graph of one month of a unit: annual tonnes and rules rest on it, documents end it.
 
     month → parameter → hours · counter readings · constants → point → batches → documents
                                                                 └→ device → certificate → document
@@ -17,10 +17,12 @@ from tanzheng.analytics.findings import STEP_LABELS
 from tanzheng.analytics.hours import Method
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.ledger import Correction
+from tanzheng.analytics.lineage.filed import filed_parts
 from tanzheng.analytics.lineage.graph import Graph, Kind, Node
 from tanzheng.analytics.lineage.parts import (
     Parts,
     constant_parts,
+    default_parts,
     device_parts,
     document,
     finding_parts,
@@ -28,7 +30,7 @@ from tanzheng.analytics.lineage.parts import (
 )
 from tanzheng.analytics.lineage.reach import BatchRange, Reach, ranges
 from tanzheng.analytics.lineage.stretches import stretches
-from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult, RuleSet
 from tanzheng.analytics.series import from_batches
 from tanzheng.core.batch import SignedBatch
@@ -49,15 +51,27 @@ FROM_PACK = {
 FROM_PARAMETERS = {
     "load_factor_percent": ("generation_mwh", "rated_capacity_mw", "operating_hours_h"),
     "gas_carbon_tc_per_1e4nm3": ("gas_ncv_gj_per_1e4nm3", "gas_carbon_tc_per_gj"),
-    "co2_calculated_t": ("fuel_gas_1e4nm3", "gas_carbon_tc_per_1e4nm3", "oxidation_percent"),
-    "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh"),
-}
+    "co2_calculated_t": (
+        "fuel_gas_1e4nm3", "gas_carbon_tc_per_1e4nm3", "coal_t", "coal_carbon_tc_per_t",
+        "oxidation_percent",
+    ),
+    "co2_intensity_t_per_mwh": ("co2_calculated_t", "generation_mwh", "heat_share_percent"),
+    "co2_intensity_t_per_gj": ("co2_calculated_t", "heat_supplied_gj", "heat_share_percent"),
+    "heat_share_percent": ("heat_supplied_gj", "boiler_heat_gj"),
+    "coal_equivalent_tce": ("coal_t", "coal_ncv_gj_per_t"),
+    "gross_coal_rate_tce_per_mwh": (
+        "coal_equivalent_tce", "generation_mwh", "heat_share_percent"
+    ),
+    "heat_coal_rate_tce_per_gj": (
+        "coal_equivalent_tce", "heat_supplied_gj", "heat_share_percent"
+    ),
+}  # fmt: skip
+"""Reported figure → those that it is formed of, where the month has them."""
 MOLAR_MASSES = {
     "carbon.co2_mass": ("relative mass of CO2", "二氧化碳相对分子质量"),
     "carbon.carbon_mass": ("relative mass of carbon", "碳相对原子质量"),
 }
 STANDING = (Method.NOT_OPERATING, Method.ASSUMED_STANDING)
-COUNTERS = (Role.GENERATION, Role.FUEL_GAS)
 
 
 def month_graph(
@@ -84,6 +98,7 @@ def month_graph(
         *builder.counters(),
         *builder.points(),
         *builder.documents(rule_set, chains),
+        *(() if result.filed is None else filed_parts(result, result.filed, pack)),
         *rule_parts(rules, result),
         *finding_parts(result, builder.stretches),
     ]
@@ -122,22 +137,28 @@ class _Builder:
             yield root, f"parameter:{item.name}"
 
     def parameters(self) -> Parts:
+        values = self.result.values()
         for item in self.result.parameters:
             entry, own = field(item.name), f"parameter:{item.name}"
             yield Node(own, Kind.PARAMETER, entry.en, entry.zh, str(item.value), item.unit)
             for source in FROM_PARAMETERS.get(item.name, ()):
-                yield own, f"parameter:{source}"
-            if item.name in FROM_HOURS:
+                if source in values:
+                    yield own, f"parameter:{source}"
+            if item.name in FROM_HOURS and self._metered(item.name):
                 yield from ((own, stretch.id) for stretch in self.stretches)
-            if item.name in FROM_PLANT:
+            if item.name in FROM_PLANT and self._metered(item.name):
                 yield own, "document:plant"
             if item.name in FROM_PACK:
                 figure = self.result.calculation.find(FROM_PACK[item.name])
-                default = f"default: {entry.en}", f"缺省值：{entry.zh}"
-                yield from constant_parts(own, figure.of or figure.name, default, figure)
+                yield from default_parts(item.name, figure)
             if item.name == "co2_calculated_t":
                 for name, shown in MOLAR_MASSES.items():
                     yield from constant_parts(own, name, shown, self.pack.constant(name))
+
+    def _metered(self, name: str) -> bool:
+        """Whether a figure is that of readings or plant file, and not one of the books."""
+        filed = self.result.filed
+        return filed is None or name not in filed.names or filed.by_meter(name)
 
     def hours(self) -> Parts:
         roles = (Role.RUN_STATE, *cems.INPUTS)
@@ -145,7 +166,7 @@ class _Builder:
             yield stretch.node()
             own = stretch.id
             read = roles if stretch.method is Method.MEASURED else roles[:1]
-            for role in (*read, *COUNTERS):
+            for role in (*read, *self.inputs.counters):
                 yield own, f"point:{self.inputs.points[role].name}"
             if stretch.method not in STANDING:
                 yield own, "document:standard"
@@ -157,7 +178,7 @@ class _Builder:
 
     def counters(self) -> Parts:
         for name, role in FROM_COUNTERS.items():
-            if name not in self.result.values():
+            if name not in self.result.values() or not self._metered(name):
                 continue
             counter = self.inputs.counter(role)
             for end in (counter.opening, counter.closing):

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from tanzheng.analytics.accounting.tree import Node as Figure
 from tanzheng.analytics.lineage.graph import Kind, Node
 from tanzheng.analytics.lineage.stretches import Stretch
-from tanzheng.analytics.month import MonthResult
+from tanzheng.analytics.result import MonthResult
 from tanzheng.analytics.rules.ruleset import RuleResult
+from tanzheng.core.fields import field
 from tanzheng.core.plant import Certificate, CertificateKind, Device
 
 Edge = tuple[str, str]
@@ -26,6 +27,13 @@ def constant_parts(parameter: str, name: str, shown: tuple[str, str], figure: Fi
     yield Node(own, Kind.CONSTANT, *shown, f"{figure.value:f}", figure.unit, facts)
     yield parameter, own
     yield own, "document:standard"
+
+
+def default_parts(name: str, figure: Figure) -> Parts:
+    """The constant that stands in for the reported figure `name`."""
+    entry = field(name)
+    shown = f"default: {entry.en}", f"缺省值：{entry.zh}"
+    yield from constant_parts(f"parameter:{name}", figure.of or figure.name, shown, figure)
 
 
 def device_parts(device: Device, result: MonthResult) -> Parts:

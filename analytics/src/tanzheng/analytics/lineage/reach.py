@@ -13,8 +13,10 @@ from tanzheng.analytics.steps import steps_of
 from tanzheng.core.batch import Batch, SignedBatch
 from tanzheng.core.plant import Plant, Role
 
-HOURLY_ROLES = (Role.RUN_STATE, *cems.INPUTS, Role.GENERATION, Role.FUEL_GAS)
-"""The points whose readings stand in an hour's record."""
+
+def hourly_roles(inputs: MonthInputs) -> tuple[Role, ...]:
+    """The points whose readings stand in an hour's record."""
+    return (Role.RUN_STATE, *cems.INPUTS, *inputs.counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Reach:
     ) -> None:
         self._inputs = inputs
         self._samples_ms = inputs.run_samples().t_ms
-        names = {inputs.points[role].name for role in HOURLY_ROLES}
+        names = {inputs.points[role].name for role in hourly_roles(inputs)}
         self._gateways = {
             gw: (
                 plant.gateway(gw).interval_ms,

@@ -24,6 +24,7 @@ KINDS: Mapping[Kind, tuple[str, str, str]] = {
     Kind.HOURS: ("hours", "小时", "green"),
     Kind.READING: ("reading", "读数", "yellow"),
     Kind.STEP: ("ledger", "台账", "yellow"),
+    Kind.RECORD: ("record", "记录", "yellow"),
     Kind.CONSTANT: ("constant", "常数", "blue"),
     Kind.POINT: ("point", "测点", "yellow"),
     Kind.BATCHES: ("batches", "批次", "cyan"),

@@ -8,7 +8,7 @@ from tanzheng.core.errors import BadInput
 
 DEFAULT = "default"
 _COAL = ("coal_t", "coal_ncv_gj_per_t", "coal_carbon_tc_per_t")
-_OUTPUTS = ("generation_mwh", "heat_supplied_gj")
+_OUTPUTS = ("generation_mwh", "heat_supplied_gj", "boiler_heat_gj")
 
 
 def input_document(result: MonthParameters, standard: str | None = None) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Attachments of a month: listed once with their digests, and still the same files each time."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def parse_attachments(raw: bytes) -> dict[str, Attachment]:
         listed = [
             Attachment(
                 relative(row["file"], ATTACHMENTS), int(row["bytes"]),
-                str(row["sha256"]), str(row["sm3"]),
+                _digest(row["sha256"]), _digest(row["sm3"]),
             )
             for row in rows
         ]  # fmt: skip
@@ -52,6 +53,12 @@ def parse_attachments(raw: bytes) -> dict[str, Attachment]:
     if len(by_file) != len(listed):
         raise AttachmentWrong(f"{ATTACHMENTS}: expected each file once, got one again")
     return by_file
+
+
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
+        raise ValueError(f"{value!r} where 64 hexadecimal digits are due")
+    return value
 
 
 def encode_attachments(listed: Iterable[Attachment]) -> bytes:
@@ -69,12 +76,17 @@ def _quoted(file: str) -> str:
 
 
 def check_attachments(
-    listed: Mapping[str, Attachment], found: Mapping[str, bytes], named: Iterable[str]
+    listed: Mapping[str, Attachment],
+    found: Mapping[str, bytes],
+    named: Iterable[str],
+    held: Iterable[str] | None = None,
 ) -> None:
     """`AttachmentWrong` naming every file that is missing, changed, or not listed.
 
-    `found`: the files of the folder; `named`: those that records rest on.
+    `found`: the files at hand; `named`: those that records rest on; `held`: those that must be at
+    hand, all listed ones where None.
     """
+    wanted = listed.keys() if held is None else set(held)
     wrong = [
         f"{file}: expected it among {ATTACHMENTS}, got no entry; "
         f"`tanzheng parameters attach` lists new files · 附件未登记"
@@ -82,6 +94,8 @@ def check_attachments(
         if file not in listed
     ]
     for file, item in sorted(listed.items()):
+        if file not in wanted:
+            continue
         if file not in found:
             wrong.append(f"{file}: expected the file that is listed, got none · 附件缺失")
         elif Attachment.of(file, found[file]) != item:

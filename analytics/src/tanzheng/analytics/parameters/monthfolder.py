@@ -9,10 +9,11 @@ from tanzheng.analytics.parameters.attachments import (
     encode_attachments,
     parse_attachments,
 )
-from tanzheng.analytics.parameters.books import read_book
-from tanzheng.analytics.parameters.flaws import BookInvalid, Flaw
+from tanzheng.analytics.parameters.bookfiles import KNOWN_REPORTS, needed
+from tanzheng.analytics.parameters.flaws import Flaw
+from tanzheng.analytics.parameters.monthfiles import month_data
 from tanzheng.analytics.parameters.monthly import MonthData
-from tanzheng.analytics.parameters.plan import PLAN, parse_plan
+from tanzheng.analytics.parameters.plan import PLAN
 from tanzheng.analytics.parameters.records import RECORDS, parse_records
 from tanzheng.analytics.parameters.sources import SourceData
 from tanzheng.core.calendar import Month
@@ -67,26 +68,31 @@ def attach(folder: Path) -> tuple[list[Attachment], list[Attachment]]:
     return new, list(listed.values())
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Every file of a month's folder, ours included, each attachment as it was listed."""
+    files = files_of(folder)
+    ours = {name: read_file(folder / name) for name in (PLAN, RECORDS)}
+    path = folder / ATTACHMENTS
+    ours[ATTACHMENTS] = read_file(path) if path.exists() else b""
+    listed, records = parse_attachments(ours[ATTACHMENTS]), parse_records(ours[RECORDS])
+    check_attachments(listed, files, records.attachments())
+    return files | ours
+
+
 def read_month(
     folder: Path, month: Month, known_reports: dict[str, str], data: SourceData
 ) -> tuple[MonthData, list[Attachment], tuple[Flaw, ...]]:
     """All of a month's folder, checked; with the attachments and the notes on its books."""
-    files = files_of(folder)
-    plan = parse_plan(read_file(folder / PLAN), data)
-    records = parse_records(read_file(folder / RECORDS))
-    path = folder / ATTACHMENTS
-    listed = parse_attachments(read_file(path)) if path.exists() else {}
-    check_attachments(listed, files, records.attachments())
-    books = tuple(
-        read_book(
-            files[entry.file], entry.file, plan.sector,
-            kind=entry.kind, delimiter=entry.delimiter, cached=entry.cached,
-        )
-        for entry in records.books
-    )  # fmt: skip
-    if flaws := [flaw for book in books for flaw in book.flaws]:
-        raise BookInvalid(flaws)
-    digests = {item.file: item.sha256 for item in listed.values()}
-    given = MonthData(plan, month, books, records, digests, known_reports)
-    notes = tuple(note for book in books for note in book.notes)
+    files = read_files(folder)
+    given, notes = month_data(files, month, known_reports, data)
+    listed = parse_attachments(files[ATTACHMENTS])
     return given, sorted(listed.values(), key=lambda item: item.file), notes
+
+
+def read_books(folder: Path, known_reports: Path | None) -> dict[str, bytes]:
+    """Of a month's folder, checked with all its scans, the files that an evidence package holds.
+
+    `known_reports`: a list of reports used before, wherever it lies.
+    """
+    books = needed(read_files(folder))
+    return books if known_reports is None else {**books, KNOWN_REPORTS: read_file(known_reports)}

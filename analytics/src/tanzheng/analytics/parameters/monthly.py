@@ -1,7 +1,7 @@
 """The parameters of a month: every source laid out, one chosen for each, with findings."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tanzheng.analytics.accounting.rounding import rounded
@@ -23,13 +23,24 @@ from tanzheng.analytics.parameters.selection import (
     choose,
 )
 from tanzheng.analytics.parameters.sources import SourceData
+from tanzheng.core import fields
 from tanzheng.core.calendar import Month
-from tanzheng.core.fields import field
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredFigure:
+    """A figure of the whole month by signed readings; `reference` names their file and point."""
+
+    value: Decimal
+    reference: Reference
 
 
 @dataclass(frozen=True, slots=True)
 class MonthData:
-    """All that a month is made from. `attachments` and `known_reports` as in `evidence`."""
+    """All that a month is made from. `attachments` and `known_reports` as in `evidence`.
+
+    `metered`: what signed readings give, by parameter; it stands for the source `metered`.
+    """
 
     plan: FiledPlan
     month: Month
@@ -37,6 +48,7 @@ class MonthData:
     records: Records
     attachments: Mapping[str, str]
     known_reports: Mapping[str, str]
+    metered: Mapping[str, MeteredFigure] = field(default_factory=dict)
 
     def lines(self, kind: str) -> list[Line]:
         """The lines of one kind of sheet of all books that belong to the month."""
@@ -114,7 +126,7 @@ def _carbon(
 ) -> tuple[list[Candidate], Decimal]:
     heat, mass = chosen.get("coal_ncv_gj_per_t"), chosen.get("coal_t")
     ncv = heat.value if heat and heat.value else data.default("coal_ncv_gj_per_t").value
-    entry = field("coal_carbon_tc_per_t")
+    entry = fields.field("coal_carbon_tc_per_t")
     default = rounded(ncv * data.default("coal_carbon_tc_per_gj").value, entry.decimals or 0)
     judged_by = coal.ReportsInput(
         given.month, data.report, mass.value if mass else None, default,
@@ -140,6 +152,8 @@ def _metered(given: MonthData, name: str, tier: str, version: PlanVersion) -> li
     ]
     if len(totals) > 1:
         raise RecordInvalid(f"{RECORDS}: expected one meter_total of {name}, got {len(totals)}")
+    if name in given.metered:
+        return [_signed(given, name, tier, version, totals)]
     found: list[Finding] = []
     status = Status.VALID
     for item in totals:
@@ -159,6 +173,24 @@ def _metered(given: MonthData, name: str, tier: str, version: PlanVersion) -> li
         Candidate(tier, item.value, status, (Reference(item.attachment, item.id),), tuple(found))
         for item in totals
     ]
+
+
+def _signed(
+    given: MonthData, name: str, tier: str, version: PlanVersion, totals: Sequence[MeterTotal]
+) -> Candidate:
+    """The figure by signed readings. It covers the month; the filed meter's certificate must."""
+    figure = given.metered[name]
+    if totals:
+        raise RecordInvalid(
+            f"{RECORDS}, meter_total {totals[0].id}: expected {name} from the signed readings "
+            f"alone ({figure.reference.place}), got a record beside them · "
+            "已有签名计量数据，不得另填累计量"
+        )
+    certified = _certified(given, version, name)
+    gated = certified.without(days_of(given.month))
+    found = (certified.finding(name, gated),) if gated else ()
+    status = Status.MISSING if gated else Status.VALID
+    return Candidate(tier, figure.value, status, (figure.reference,), found)
 
 
 def _total_wrong(record: str, name: str, month: Month, filed: Certified, meter: str) -> Finding:

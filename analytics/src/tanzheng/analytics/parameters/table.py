@@ -66,10 +66,10 @@ def render_month(
         f"Attachments 附件  {len(attachments)} files, "
         f"{sum(item.size for item in attachments):,} bytes, all as listed · 均与登记一致",
     )
-    return _panel(Group(_parameters(result, data), *lines, *_notes(notes), foot), title)
+    return _panel(Group(parameters_table(result, data), *lines, *_notes(notes), foot), title)
 
 
-def _parameters(result: MonthParameters, data: SourceData) -> Table:
+def parameters_table(result: MonthParameters, data: SourceData) -> Table:
     """Two lines a parameter, English over Chinese."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     table.add_column("Parameter 参数", overflow="fold")
