@@ -25,6 +25,7 @@ from edge.dlt645_world import (
     read_once,
 )
 from tanzheng.core.quality import Quality
+from tanzheng.edge.abc import Round
 from tanzheng.hardware.dlt645.bus import Bus
 from tanzheng.hardware.dlt645.codec import reply
 
