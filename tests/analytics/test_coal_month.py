@@ -133,6 +133,17 @@ def test_an_expired_certificate_of_the_meter_is_found_and_the_safe_side_taken() 
     assert failed(result) == ["COAL-L07"]
 
 
+def test_another_meter_than_the_filed_one_does_not_count() -> None:
+    """The certificate is that of the filed meter: it says nothing of the one that was read."""
+    plan = ('id = "meter"', 'id = "meter-2"')
+    books = folder(plan=plan, records=('meter = "meter"', 'meter = "meter-2"'))
+    books["plan.toml"] = books["plan.toml"].replace(b'_mwh = "meter"', b'_mwh = "meter-2"')
+    result = computed(books)
+    assert codes(result) == ["meter_foreign", "source_below_filed"]
+    assert "meter-2, got those of device meter" in result.findings[0].en
+    assert chosen(result, "generation_mwh").status is Status.CONSERVATIVE
+
+
 def test_the_smaller_of_document_and_uncertified_meter_counts() -> None:
     books = folder(
         records=('meter = "meter"', 'meter = "scale-2"'),

@@ -115,7 +115,7 @@ def _by_meter(plant: Plant, metered: MeteredMonth) -> dict[str, MeteredFigure]:
         point = metered.inputs.points[role]
         (gateway,) = (device.gateway for device in plant.devices if device.id == point.device)
         reference = Reference(batches_path(gateway), point.name)
-        found[name] = MeteredFigure(value, reference)
+        found[name] = MeteredFigure(value, point.device, reference)
     return found
 
 

@@ -29,9 +29,11 @@ from tanzheng.core.calendar import Month
 
 @dataclass(frozen=True, slots=True)
 class MeteredFigure:
-    """A figure of the whole month by signed readings; `reference` names their file and point."""
+    """A figure of the whole month by signed readings of the device `meter`; `reference` names
+    their file and point."""
 
     value: Decimal
+    meter: str
     reference: Reference
 
 
@@ -187,10 +189,23 @@ def _signed(
             "已有签名计量数据，不得另填累计量"
         )
     certified = _certified(given, version, name)
-    gated = certified.without(days_of(given.month))
-    found = (certified.finding(name, gated),) if gated else ()
-    status = Status.MISSING if gated else Status.VALID
-    return Candidate(tier, figure.value, status, (figure.reference,), found)
+    found = []
+    if gated := certified.without(days_of(given.month)):
+        found.append(certified.finding(name, gated))
+    if certified.meter is not None and certified.meter.id != figure.meter:
+        found.append(_meter_foreign(name, certified.meter.id, figure))
+    status = Status.MISSING if found else Status.VALID
+    return Candidate(tier, figure.value, status, (figure.reference,), tuple(found))
+
+
+def _meter_foreign(name: str, filed: str, figure: MeteredFigure) -> Finding:
+    return Finding(
+        "meter_foreign",
+        "explain",
+        f"{name}: expected readings of the filed meter {filed}, got those of device "
+        f"{figure.meter} ({figure.reference.place})",
+        f"{name}：应为备案仪表 {filed} 的读数，实为设备 {figure.meter} 的读数",
+    )
 
 
 def _total_wrong(record: str, name: str, month: Month, filed: Certified, meter: str) -> Finding:
