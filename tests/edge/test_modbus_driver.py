@@ -22,7 +22,6 @@ from edge.rounds import (
     floats,
     on_both_loops,
     one_line,
-    outcomes,
     placed,
     read,
     tcp_server,
@@ -30,7 +29,7 @@ from edge.rounds import (
 )
 from edge.world import closed_port
 from tanzheng.core.errors import BadInput
-from tanzheng.edge.abc import Line, Round
+from tanzheng.edge.abc import Line
 from tanzheng.edge.drivers.modbus.driver import make_lines
 from tanzheng.ingest.broker import free_port
 
@@ -95,25 +94,6 @@ async def test_a_late_answer_is_never_taken() -> None:
         assert connections == 2  # closed and opened again: nothing late can come through
         await asyncio.sleep(0.3)
         line.close()
-
-
-@on_both_loops
-async def test_a_line_closed_in_a_round_hands_over_what_it_has_read() -> None:
-    """A reload comes while the second device is silent: the first one's values are not lost."""
-    async with tcp_server(tcp_slaves(Slave(CEMS_TABLE), Slave(unit=2, alive=False))) as port:
-        devices = [
-            placed(CEMS, CEMS_FIELDS, 3 * n, f"d{n}", port=port, timeout_ms=5000, unit_id=n + 1)
-            for n in range(2)
-        ]
-        line, rounds = one_line(devices), list[Round]()
-        line.start(INTERVAL_MS, rounds.append)
-        await asyncio.sleep(0.4)
-        assert not rounds
-        line.close()
-        (found,) = rounds
-        assert outcomes(found) == dict(enumerate(CEMS_VALUES))
-        await asyncio.sleep(0.05)
-        assert len(rounds) == 1
 
 
 @on_both_loops
@@ -362,22 +342,6 @@ async def test_pauses_are_kept() -> None:
         assert await read(line) == CEMS_VALUES * 2
         assert time.monotonic() - times[0] >= 0.08 + 0.06
         line.close()
-
-
-@on_both_loops
-async def test_closing_in_the_middle_of_everything() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-
-    async with tcp_server(silent) as port:
-        told: list[Round] = []
-        for delay in (0.0, 0.001, 0.05):
-            line = cems(port)
-            line.start(INTERVAL_MS, told.append)
-            await asyncio.sleep(delay)
-            line.close()
-        await asyncio.sleep(0.05)
-        assert told == [Round([])] * 3
 
 
 def test_devices_behind_one_endpoint_agree_on_it() -> None:
