@@ -106,6 +106,12 @@ class Logger(Slave):
         return Upload([frame(segment, check)], self.qn(number).encode())
 
 
+def _is_joined_to_itself(link: socket.socket) -> bool:
+    """What the kernel may do where nobody listens; else the link sends at once from now on."""
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bool(link.getsockname() == link.getpeername())
+
+
 def plain(logger: Logger, number: int) -> Upload:
     """A frame as it should be."""
     return logger.upload(number, logger.segment(number))
@@ -148,12 +154,9 @@ class LoggerSide(Endpoint):
             except OSError:
                 await asyncio.sleep(0.05)
                 continue
-            link: socket.socket = writer.get_extra_info("socket")
-            if link.getsockname() == link.getpeername():  # the kernel joined it to itself
-                writer.transport.abort()
-                continue
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
+                if _is_joined_to_itself(writer.get_extra_info("socket")):
+                    continue
                 while True:
                     if pending is None and logger.is_silent:
                         await asyncio.sleep(0.02)
