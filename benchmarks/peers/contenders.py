@@ -58,10 +58,11 @@ class Ours(Contender):
         """A slot a second by the machine's clock; with `fast_slots`: so many slots of plant time as
         fast as they are taken, then one a second."""
         self._fast_slots = fast_slots
-        self.gateway, self.key = SigningKey.generate(), SigningKey.generate()
         self.platform: Platform | None = None
 
     def receiver(self, place: Place) -> Receiver:
+        # New keys each time: the broker still holds the last run's retained ack.
+        self.gateway, self.key = SigningKey.generate(), SigningKey.generate()
         self.platform = Platform(place.broker_port, self.gateway.public, self.key)
         return self.platform.receiver
 
