@@ -24,6 +24,7 @@ from tanzheng.core.errors import BadInput
 
 WRITER = """
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from analytics.evidence.evidence_months import MARCH, act
@@ -37,6 +38,7 @@ for number in range(count):
     made = lambda journal: [act(journal, Role.ENTERPRISE, Move.CHECK, month)]
     store.write(path, made, begin=True)
     print(number, flush=True)
+    time.sleep(0.005)  # a lock knows no queue: the other's turn
 """
 
 
