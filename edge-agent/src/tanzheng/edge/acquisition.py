@@ -165,6 +165,7 @@ class Acquisition:
         """Close the lines; what their unfinished rounds had read is durable when this returns."""
         self.rounds.close()
         takes = self.rounds.leave(self._clock.synced_at)
+        await self._writer.flush()
         if takes:
             try:
                 await self._writer.put([ArrivalEntry(takes, ())], urgent=True)

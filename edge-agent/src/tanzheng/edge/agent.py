@@ -290,7 +290,6 @@ class Agent:
             await self._listeners.close()
         await self.acquisition.close()
         self.clock.close()
-        await self.writer.flush()
         self.writer.close()
         self._show()
         self.spool.close()
