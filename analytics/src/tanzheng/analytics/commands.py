@@ -1,6 +1,5 @@
 """`tanzheng month`: closing a month."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -55,9 +54,10 @@ def close_month(
     unit from its books.
     """
     from tanzheng.analytics import workflow
+    from tanzheng.analytics.today import day
 
     closed = workflow.close_month(
-        _read_plant(plant), unit, month, database_url, out, _today(today),
+        _read_plant(plant), unit, month, database_url, out, None if today is None else day(today),
         _read_books(books, known_reports), standard,
     )  # fmt: skip
     if as_json:
@@ -87,12 +87,3 @@ def _read_books(folder: Path | None, known_reports: Path | None) -> dict[str, by
     from tanzheng.analytics.parameters.monthfolder import read_books
 
     return read_books(folder, known_reports)
-
-
-def _today(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"--today: expected YYYY-MM-DD, got {text!r}") from None

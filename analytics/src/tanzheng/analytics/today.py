@@ -6,11 +6,11 @@ from tanzheng.core.calendar import CHINA
 from tanzheng.core.errors import BadInput
 
 
-def day(text: str | None) -> date:
-    """The day of `--today`, else that of the clock in plant time (China)."""
+def day(text: str | None, option: str = "--today") -> date:
+    """The day that `option` gives, else that of the clock in plant time (China)."""
     if text is None:
         return CHINA.day(int(datetime.now(UTC).timestamp() * 1000))
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"--today: expected YYYY-MM-DD, got {text!r}") from None
+        raise BadInput(f"{option}: expected YYYY-MM-DD, got {text!r}") from None

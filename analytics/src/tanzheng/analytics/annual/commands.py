@@ -1,9 +1,11 @@
 """`tanzheng annual`: the year of an enterprise, and the packet for the ministry."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tanzheng.analytics.terminal import print_json, print_page
 
 if TYPE_CHECKING:
     from tanzheng.analytics.annual.report import Report
@@ -111,13 +113,11 @@ def check_packet(
         "held_against_evidence": bool(evidence),
     }
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
-    from rich.console import Console
-
     from tanzheng.analytics.annual.page import checked_page
 
-    Console().print(checked_page(checked, with_evidence=bool(evidence)))
+    print_page(checked_page(checked, with_evidence=bool(evidence)))
 
 
 def _report(
@@ -160,16 +160,8 @@ def _print(report: "Report", as_json: bool) -> None:
     if as_json:
         from tanzheng.analytics.annual import record
 
-        _print_json(record.to_json(report))
+        print_json(record.to_json(report))
         return
-    from rich.console import Console
-
     from tanzheng.analytics.annual.page import report_page
 
-    Console().print(report_page(report))
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    print_page(report_page(report))

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tanzheng.analytics.terminal import create_file, print_page
 from tanzheng.core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
 
     from tanzheng.analytics.anomalies.suppression import KnownLead, Suppression
 
@@ -73,13 +72,13 @@ def detect(
     told = reports.report(read_tables(files), Seat.parse(seat), aside, list(known.values()))
     text = _json_text(reports.encode(told))
     if out is not None:
-        _create(out, text.encode())
+        create_file(out, text.encode())
     if as_json:
         typer.echo(text, nl=False)
         return
     from tanzheng.analytics.anomalies.pages import report_page
 
-    _print(report_page(told))
+    print_page(report_page(told))
 
 
 @app.command("explain")
@@ -98,7 +97,7 @@ def explain(
         return
     from tanzheng.analytics.anomalies.pages import alert_page
 
-    _print(alert_page(found))
+    print_page(alert_page(found))
 
 
 def _suppressions(
@@ -123,19 +122,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: expected a file, got {error.strerror}") from None
-
-
-def _create(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise BadInput(f"expected a new file, got {path}, which exists · 文件已存在") from None
-    except OSError as error:
-        raise BadInput(f"expected a place for a new file, got {path}: {error.strerror}") from None
-
-
-def _print(page: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console().print(page)

@@ -47,16 +47,6 @@ def subject(text: str) -> Subject:
     return Subject(parts[0], parts[1], str(Month.parse(parts[2])), KIND)
 
 
-def day(text: str | None, option: str) -> date:
-    """A day `YYYY-MM-DD`; without `text` today in China's zone."""
-    if text is None:
-        return CHINA.day(int(datetime.now(UTC).timestamp()) * 1000)
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{option}: expected YYYY-MM-DD, got {text!r}") from None
-
-
 def pack(name: str | None) -> Pack:
     """The standard pack `name`; without it the one by which a gas unit's month is closed."""
     return load_pack(name or GAS_MONTH)

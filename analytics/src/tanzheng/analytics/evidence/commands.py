@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tanzheng.analytics.terminal import print_json, print_page
+from tanzheng.analytics.today import day as plant_day
 from tanzheng.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def status(
     from tanzheng.analytics.evidence import arguments, pages, store
 
     found, subject = store.read(journal), arguments.subject(month)
-    until, day = arguments.deadline(subject, pack), arguments.day(today, "--today")
+    until, day = arguments.deadline(subject, pack), plant_day(today)
     _show(
         pages.month_json(found.month(subject), until, day),
         pages.month_page(found.month(subject), until, day),
@@ -188,9 +190,9 @@ def due(
     from tanzheng.analytics.evidence.due import due as find_due
     from tanzheng.core.calendar import Month
 
-    found, day = store.read(journal), arguments.day(today, "--today")
+    found, day = store.read(journal), plant_day(today)
     plants = [arguments.plant(path) for path in plant]
-    before = None if since is None else arguments.day(since, "--since")
+    before = None if since is None else plant_day(since, "--since")
     rows = find_due(
         found, plants, [Month.parse(m) for m in month], arguments.pack(pack), day, before
     )
@@ -278,10 +280,6 @@ def _write(path: Path, make: "Acts", as_json: bool, *, begin: bool = False) -> N
 
 def _show(content: dict[str, Any], page: "RenderableType", as_json: bool) -> None:
     if as_json:
-        import json
-
-        typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
-        return
-    from rich.console import Console
-
-    Console().print(page)
+        print_json(content)
+    else:
+        print_page(page)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tanzheng.analytics.terminal import print_json, print_page
 from tanzheng.core.errors import BadInput, CheckFailed
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from tanzheng.analytics.leads.lead import Lead
     from tanzheng.analytics.leads.moves import Attachment, Subject
 
@@ -80,9 +79,9 @@ def show(journal: Journal, lead: Name, seat: As = "nation", as_json: Json = Fals
     reader = Seat.parse(seat)
     found = register.find_seen(register.read(journal), lead, reader)
     if as_json:
-        _echo_json(pages.lead_json(found, reader))
+        print_json(pages.lead_json(found, reader))
     else:
-        _print(pages.lead_page(found, reader, day(None)))
+        print_page(pages.lead_page(found, reader, day(None)))
 
 
 @app.command("hand-down")
@@ -191,10 +190,10 @@ def fsck(
         typer.echo(f"{aside}: the unfinished line · 残行已移出", err=True)
     found = register.fsck(journal, head)
     if as_json:
-        _echo_json({"entries": found.entries, "head": found.head, "torn_bytes": found.torn_bytes,
+        print_json({"entries": found.entries, "head": found.head, "torn_bytes": found.torn_bytes,
                     "faults": list(found.faults)})  # fmt: skip
     else:
-        _print(check_page(found))
+        print_page(check_page(found))
     if found.faults:
         raise CheckFailed(f"{journal}: expected no fault, got {len(found.faults)} · 台账异常")
 
@@ -222,7 +221,7 @@ def _moved(lead: "Lead", seat: str, *, as_json: bool) -> None:
     from tanzheng.analytics.seats import Seat
 
     if as_json:
-        _echo_json(lead_json(lead, Seat.parse(seat)))
+        print_json(lead_json(lead, Seat.parse(seat)))
     else:
         typer.echo(moved_line(lead))
 
@@ -240,9 +239,9 @@ def _show(journal: Path, seat: str, today: str | None, *, as_json: bool, waiting
             key=lambda lead: (lead.due_on, lead.id),
         )
     if as_json:
-        _echo_json({"leads": [pages.lead_json(lead, reader) for lead in leads]})
+        print_json({"leads": [pages.lead_json(lead, reader) for lead in leads]})
     else:
-        _print(pages.list_page(leads, day(today)))
+        print_page(pages.list_page(leads, day(today)))
 
 
 def _from_alert(alerts: Path, name: str) -> "Subject":
@@ -279,15 +278,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: expected a file, got {error.strerror}") from None
-
-
-def _echo_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print(page: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console().print(page)

@@ -1,15 +1,14 @@
 """`tanzheng parameters`: from a plant's books and documents to the parameters of a month."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tanzheng.analytics.terminal import create_file, print_json, print_page
 from tanzheng.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from tanzheng.analytics.parameters.attachments import Attachment
     from tanzheng.analytics.parameters.flaws import Flaw
     from tanzheng.analytics.parameters.monthly import MonthParameters
@@ -40,7 +39,7 @@ def write_template(
 
     if out.suffix.lower() != ".xlsx":
         raise BadInput(f"expected a name ending in .xlsx, got {out}")
-    _create(out, template(sector))
+    create_file(out, template(sector))
     typer.echo(f"{out}: a book for {sector} · 填报模板已生成")
 
 
@@ -78,15 +77,15 @@ def import_book(
         book.checked()
     else:
         raw, refused = quarantined(book)
-        _create(quarantine, raw)
+        create_file(quarantine, raw)
     if as_json:
         from tanzheng.analytics.parameters.shown import book_json
 
-        _echo_json(book_json(book, refused))
+        print_json(book_json(book, refused))
         return
     from tanzheng.analytics.parameters.table import render_book
 
-    _print(render_book(book, refused))
+    print_page(render_book(book, refused))
 
 
 @app.command("attach")
@@ -116,11 +115,11 @@ def show_month(
     if as_json:
         from tanzheng.analytics.parameters.shown import month_json
 
-        _echo_json(month_json(result, listed, notes))
+        print_json(month_json(result, listed, notes))
         return
     from tanzheng.analytics.parameters.table import render_month
 
-    _print(render_month(result, listed, notes, data))
+    print_page(render_month(result, listed, notes, data))
 
 
 @app.command("account")
@@ -140,7 +139,7 @@ def account_input(
 
     result, _, _, _ = _month_parameters(folder, month, known_reports)
     document = json.dumps(input_document(result, standard), ensure_ascii=False, indent=2)
-    _create(out, f"{document}\n".encode())
+    create_file(out, f"{document}\n".encode())
     typer.echo(f"{out}: tanzheng account {out} · 核算输入已生成")
 
 
@@ -185,26 +184,3 @@ def _delimiter(name: str) -> str:
     if name not in DELIMITERS:
         raise BadInput(f"--delimiter: expected one of {', '.join(DELIMITERS)}, got {name!r}")
     return name
-
-
-def _create(path: Path, data: bytes) -> None:
-    """Create a file; what is there is never overwritten."""
-    try:
-        with path.open("xb") as out:
-            out.write(data)
-    except FileExistsError:
-        raise BadInput(f"expected a new file, got {path}, which exists · 文件已存在") from None
-    except OSError as error:
-        raise BadInput(f"expected a place for a new file, got {path}: {error.strerror}") from None
-
-
-def _echo_json(value: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print(page: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console().print(page)
