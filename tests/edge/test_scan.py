@@ -7,6 +7,7 @@ import select
 import threading
 import tty
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
@@ -40,22 +41,27 @@ METER = "schneider_iem3000"
 
 @contextmanager
 def running(serve: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> Iterator[None]:
-    """`serve` in a loop of its own thread; what it returns ends it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        stop = asyncio.run_coroutine_threadsafe(_awaited(serve()), loop).result(10)
-        yield
-        asyncio.run_coroutine_threadsafe(_awaited(stop()), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    """`serve` in a loop of its own thread; what it returns ends it.
 
+    The runner's end also cuts what was accepted and not yet served.
+    """
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-async def _awaited(work: Awaitable[Any]) -> Any:
-    return await work
+    async def life() -> None:
+        over = asyncio.Event()
+        stop = await serve()
+        started.set_result((asyncio.get_running_loop(), over))
+        await over.wait()
+        await stop()
+
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(asyncio.run, life())
+        loop, over = started.result(10)
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(over.set)
+            ended.result(10)
 
 
 def image(profile_id: str = METER, **values: float) -> RegisterImage:

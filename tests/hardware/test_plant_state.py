@@ -182,13 +182,15 @@ def test_counters_never_fall_and_follow_the_rates(hours: list[Hour]) -> None:
 
 @given(st.lists(hours_drawn, min_size=1, max_size=12))
 def test_mass_over_the_minutes_is_the_mass_of_the_hours(hours: list[Hour]) -> None:
-    """Each start and each stop may cost half a polling interval."""
+    """Each start and each stop may cost half a polling interval, at the rate of its own hour."""
     state = state_of(*hours)
     minutes = range(state.start_ms, state.start_ms + (len(hours) + 1) * HOUR_MS, MINUTE_MS)
     rates = [mass_t_per_h(state.values(t_ms)) for t_ms in minutes]
-    exact = sum((Fraction(hour.co2_short_tons) for hour in hours), Fraction(0))
-    exact *= Fraction("0.90718474")
-    slack = max(rates) / 60 * len(state.runs)
+    masses = [Fraction(hour.co2_short_tons) * Fraction("0.90718474") for hour in hours]
+    exact = sum(masses, Fraction(0))
+    running = zip(masses, hours, strict=True)
+    hourly = [mass / Fraction(hour.op_time) for mass, hour in running if hour.op_time]
+    slack = max(hourly, default=Fraction(0)) / 60 * len(state.runs)
     assert abs(sum(rates, Fraction(0)) / 60 - exact) <= slack
 
 

@@ -37,6 +37,11 @@ class Bus:
         number: int = server.sockets[0].getsockname()[1]
         return number
 
+    @property
+    def closed(self) -> bool:
+        """Nothing is served."""
+        return not self._closers
+
     def open_terminal(self) -> str:
         """Serve on a pseudo-terminal and return the path of its other end."""
         loop = asyncio.get_running_loop()
@@ -94,6 +99,8 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._bus.connections.add(transport)
+        if self._bus.closed:  # accepted just before
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._bus.received(self._buffer, data, self._send)

@@ -44,6 +44,11 @@ class ModbusServer:
         self._server: asyncio.Server | None = None
         self._serial: SerialPort | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Nothing listens: also not for a connection that was accepted just before `close`."""
+        return self._server is None
+
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen and return the port (0 asks for a free one)."""
         loop = asyncio.get_running_loop()
@@ -73,11 +78,11 @@ class ModbusServer:
             self._serial.close()
             self._serial = None
         if self._server is not None:
-            self._server.close()
+            server, self._server = self._server, None
+            server.close()
             for transport in tuple(self.connections):
                 transport.abort()
-            await self._server.wait_closed()
-            self._server = None
+            await server.wait_closed()
 
     def count(self, request: Request) -> None:
         """A read of `request.unit` got its values."""
@@ -151,7 +156,8 @@ class _Connection(asyncio.Protocol):
         self._conversation = Conversation(self._server, transport.write, transport.close)
         faults, connections = self._server.faults, self._server.connections
         most = None if faults is None else faults.connections_max
-        if most is not None and len(connections) >= most:
+        full = most is not None and len(connections) >= most
+        if full or self._server.closed:
             transport.abort()
             return
         connections.add(transport)
