@@ -57,6 +57,7 @@ def compute(
     parameters = tuple(Parameter.of(name, value) for name, value in accounted.figures.items())
     values = {item.name: item.value for item in parameters}
     checked = {**metered.checked(pack), **accounted.checked}
+    absent = metered.absent()
     return MonthResult(
         unit_id,
         month,
@@ -67,10 +68,11 @@ def compute(
         accounted.calculation,
         metered.slots,
         (*metered.findings(), *accounted.findings),
-        rules.check("month", values | checked),
+        rules.check("month", values | checked, absent),
         pack.sha256,
         rules.sha256,
         accounted.filed,
+        absent,
     )
 
 
