@@ -78,8 +78,8 @@ class Rule:
             self.severity,
             "not_applicable",
             compared,
-            f"not applicable, {en}: the unit has no {names}",
-            f"不适用，{zh}：机组无{names_zh}",
+            f"not applicable, {en}: this rule needs {names}",
+            f"不适用，{zh}：本规则需要{names_zh}",
             reason,
         )
 
