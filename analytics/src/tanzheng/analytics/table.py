@@ -53,8 +53,8 @@ def _figures(closed: ClosedMonth) -> Table:
         style = "bold green" if item.name.startswith("co2_c") else ""
         table.add_row(entry.en, entry.zh, f"{item.value:,f}", item.unit, style=style)
     for absent in closed.result.absent:
-        entry, label = field(absent.name), " ".join(REASON_LABELS[absent.reason])
-        table.add_row(entry.en, entry.zh, label, "–", style="dim")
+        entry = field(absent.name)
+        table.add_row(entry.en, entry.zh, *REASON_LABELS[absent.reason], style="dim")
     values = closed.result.values()
     cems, calculated = values.get("co2_cems_t"), values["co2_calculated_t"]
     if cems is not None and calculated:
