@@ -185,9 +185,8 @@ def of_unit(unit: Unit, *, has_cems: bool) -> list[Finding]:
             Finding(
                 "no_cems",
                 "info",
-                f"unit {unit.id} has no CEMS: no CO2 is measured, and none stands beside the "
-                "calculation",
-                f"机组 {unit.id} 无 CEMS：不实测二氧化碳，核算值无实测对照",
+                f"unit {unit.id} has no CEMS: CO2 is calculated, no measurement stands beside it",
+                f"机组 {unit.id} 无 CEMS：二氧化碳为核算值，无实测对照",
             )
         )
     if (by := unit.operating) is not None:

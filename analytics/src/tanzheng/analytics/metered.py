@@ -64,6 +64,7 @@ class MeteredMonth:
             figures["coverage_percent"] = ratio(100 * valid, operating, 2)
         return figures
 
+    @property
     def absent(self) -> tuple[Absent, ...]:
         """The figures that the unit cannot have."""
         if self.inputs.cems_roles:

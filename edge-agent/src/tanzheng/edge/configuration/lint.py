@@ -66,7 +66,8 @@ def _device(placement: Placement, problems: Problems) -> None:
 
 def _roles(loaded: Loaded, problems: Problems) -> None:
     points = [point for each in loaded.placements for point in each.device.points]
-    without = [point.name for point in points if point.role is None]
+    gauges = {unit.operating.point for unit in loaded.units if unit.operating is not None}
+    without = [p.name for p in points if p.role is None and p.name not in gauges]
     if without:
         more = ", …" if len(without) > POINTS_NAMED_MAX else ""
         names = ", ".join(without[:POINTS_NAMED_MAX]) + more
