@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -233,10 +234,8 @@ def test_the_package_gives_itself_again() -> None:
 def described_as(absent: tuple[Absent, ...], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The package with another list of absent figures, its digests made anew."""
     payload = {name: body for name, body in files.items() if name not in manifest.TAG_PATHS}
-    old = Manifest.decode(payload.pop(manifest.MANIFEST_PATH))
-    named = {name: getattr(old, name) for name in old.__slots__} | {"absent": absent}
-    payload[manifest.MANIFEST_PATH] = Manifest(**named).encode()
-    return bag_files(payload)
+    told = replace(Manifest.decode(files[manifest.MANIFEST_PATH]), absent=absent)
+    return bag_files(payload | {manifest.MANIFEST_PATH: told.encode()})
 
 
 def test_absence_is_part_of_what_must_follow() -> None:
