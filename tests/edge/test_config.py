@@ -209,44 +209,6 @@ def test_a_wrong_link_is_named(folder: Path, links: object, message: str) -> Non
     assert message in errors_of(write_config(folder, "mqtt://b"))
 
 
-def test_intervals_of_devices_and_points_are_those_of_the_plant_file(folder: Path) -> None:
-    plant = PLANT.replace('iem3000"', 'iem3000"\ninterval_s = 300').replace(
-        '"active_power_kw"', '"active_power_kw"\ninterval_s = 900'
-    )
-    (folder / "plant.toml").write_text(plant)
-    path = write_config(folder, "mqtt://b")
-    plan = load_config(path)
-    (device,) = plan.devices
-    assert (device.interval_ms, device.slow_fields, device.slow_every) == (
-        300_000, ("active_power_kw",), 3,
-    )  # fmt: skip
-    assert plan.grids == {
-        "gen_meter/active_energy_export_kwh": (300_000, 0),
-        "gen_meter/active_power_kw": (900_000, 0),
-    }  # fmt: skip
-    save_plan(plan, folder / "plan.json")
-    assert load_plan(folder / "plan.json") == plan
-    (folder / "plant.toml").write_text(plant.replace('"-07:00"', '"+05:30"'))
-    half = load_config(path)
-    assert (half.phase_ms, half.devices[0].phase_ms) == (0, 1_800_000)
-
-
-def test_a_device_has_one_slow_interval_and_a_sender_none(folder: Path) -> None:
-    third = '[[device.point]]\nfield = "frequency_hz"\ninterval_s = 600\n'
-    plant = PLANT.replace('"active_power_kw"', '"active_power_kw"\ninterval_s = 900') + third
-    (folder / "plant.toml").write_text(plant)
-    message = "plant.toml:31: device[0].point[2].interval_s: expected one interval for all slow"
-    assert message in errors_of(write_config(folder, "mqtt://b"))
-    stack = plant.partition("[[device]]")[0] + (
-        '[[device]]\nid = "stack"\ngateway = "lg-gw1"\nunit = "CT1"\nprofile = "generic_hj212"\n'
-        '[[device.point]]\nfield = "co2_dry_percent"\ninterval_s = 120\n'
-    )
-    (folder / "plant.toml").write_text(stack)
-    link = 'id = "stack"\nprotocol = "hj212"\nmode = "listen"\nhost = "127.0.0.1"\nport = 9212\n'
-    errors = errors_of(with_tables(folder, f'[[device]]\n{link}mn = "A1"\n'))
-    assert "point[0].interval_s: expected that of a device which sends by itself, 60" in errors
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -187,37 +187,6 @@ async def test_a_status_register_that_is_not_there_takes_its_points_with_it() ->
     assert world.events[0].detail["addr"] == 40
 
 
-@on_both_loops
-async def test_slow_points_are_due_in_slow_rounds_only() -> None:
-    points = [
-        {"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]},
-        {"id": "b", "addr": 2, "type": "f32", "field": GAUGES[1]},
-    ]
-    slave = Slave(floats(0, [1.5, 2.5]))
-    rhythm = Rhythm(slow=(GAUGES[1],), slow_every=4)
-    async with line_of(profile(points), slave, rhythm=rhythm) as line:
-        dues = [line.due(at * INTERVAL_MS) for at in range(6)]
-        assert dues == [(0, 1), (0,), (0,), (0,), (0, 1), (0,)]
-        assert await read(line, 0) == [1.5, 2.5]
-        assert await read(line, INTERVAL_MS) == [1.5]
-        assert slave.asked == [(3, 0, 4), (3, 0, 2)]
-
-
-@on_both_loops
-async def test_a_device_is_read_at_its_own_slots_only() -> None:
-    """Beside another on the same line that is read at each slot of the gateway."""
-    shape, fields = profile([{"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]}]), GAUGES[:1]
-    slaves = [Slave(floats(0, [1.5])), Slave(floats(0, [2.5]), unit=2)]
-    async with tcp_server(tcp_slaves(*slaves)) as port:
-        often = placed(shape, fields, port=port)
-        seldom = placed(shape, fields, 1, "n", Rhythm(3 * INTERVAL_MS), port=port, unit_id=2)
-        line = one_line([often, seldom])
-        found = [await read(line, at * INTERVAL_MS) for at in range(5)]
-        assert found == [[1.5, 2.5], [1.5], [1.5], [1.5, 2.5], [1.5]]
-        assert [len(slave.asked) for slave in slaves] == [5, 2]
-        line.close()
-
-
 def with_ratios() -> Profile:
     points = [
         {"id": "u", "addr": 0, "type": "u16", "field": GAUGES[0], "times": ["pt"]},
