@@ -1,7 +1,9 @@
 """What HJ 212 loggers do to whoever receives them; each sends on until it is answered 9014."""
 
 import random
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -297,3 +299,32 @@ def back_filled(scene: Scene) -> Verdict:
         return logger.upload(number, logger.segment(number, fields="RF=1;", cp=value.encode()))
 
     return sent(scene, older, 20)
+
+
+class Forgetful(Logger):
+    """Sends each second, at its second; from the fifth upload on every fourth is never sent."""
+
+    def next(self) -> Upload:
+        self.number += 1
+        if len(self.answered) > 4 and self.number % 4 == 0:
+            self.number += 1
+        if not self.answered:
+            self.number = int(time.time()) - self.start_s
+        time.sleep(max(0.0, self.start_s + self.number - time.time()))
+        self.offer(self.number, self.number)
+        return plain(self, self.number)
+
+
+@case(
+    "uploads that a logger never sends",
+    "数采仪漏传部分数据",
+    "each slot of a sender is a reading or a gap",
+)
+def never_sent(scene: Scene) -> Verdict:
+    logger = Forgetful(1, mn=MN)
+    with running(replace(site_of(scene, [logger]), pushed=False), scene.without) as run:
+        missed = came(run, 12)
+        logger.waits = True
+        last_ms = max(logger.times.values())
+        wait_until(lambda: max(run.gap_slots(f"d1/{FIELD}"), default=0) > last_ms, "its silence")
+        return judged(run, missed)

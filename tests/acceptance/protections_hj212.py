@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acceptance.switches import protection, put
-from tanzheng.edge.abc import Take
+from tanzheng.edge.abc import Miss, Take
 from tanzheng.edge.drivers.hj212 import codec, logger, splitter
 from tanzheng.edge.drivers.hj212.driver import Hj212Line
 from tanzheng.edge.drivers.hj212.logger import Logger
 from tanzheng.edge.drivers.hj212.packets import Packets
 from tanzheng.edge.drivers.hj212.splitter import Piece, Splitter
+from tanzheng.edge.owed import OwedSlots
 from tanzheng.edge.spool.store import Spool
 
 LATE_S = 0.2
@@ -137,3 +138,12 @@ def what_was_taken_is_forgotten() -> None:
 @protection("a value is of its sender's time")
 def stamped_on_arrival() -> None:
     put(logger, "time_of", lambda _frame, _link, now_ms: (now_ms, ""))
+
+
+@protection("each slot of a sender is a reading or a gap")
+def only_silence_is_told() -> None:
+    def now_only(self: OwedSlots, slot_ms: int, absent: Mapping[int, str]) -> list[Miss]:
+        slot = range(slot_ms, slot_ms + 1000, 1000)
+        return [Miss((point,), reason, slot) for point, reason in absent.items()]
+
+    put(OwedSlots, "misses", now_only)

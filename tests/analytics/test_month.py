@@ -88,6 +88,22 @@ def test_a_month_computed_by_hand() -> None:
     }
 
 
+def test_a_device_may_be_read_less_often_than_its_gateway_asks() -> None:
+    """The stack sends each five minutes, the meters are read each minute: no slot is missing."""
+    at = PLANT_TOML.index(b"[[device.point]]", PLANT_TOML.index(b'id = "cems"'))
+    plant = Plant.parse(PLANT_TOML[:at] + b"interval_s = 300\n" + PLANT_TOML[at:])
+    stack = {p.name for d in plant.devices if d.id == "cems" for p in d.points}
+    series = {
+        name: each.on_grid(5 * MINUTE, START_MS) if name in stack else each
+        for name, each in record(TWO_RUNS).items()
+    }
+    result = month_of(series, plant=plant)
+    assert result.slots.unexplained == {}
+    assert set(month_of(series).slots.unexplained) == stack, "by the gateway's interval"
+    mass, exact = result.values()["co2_cems_t"], Decimal("31949.17")
+    assert abs(mass - exact) / exact < Decimal("0.001")
+
+
 def test_a_month_standing_still() -> None:
     result = month_of(record([]))
     values = result.values()

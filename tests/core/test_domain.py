@@ -161,6 +161,18 @@ def test_plant_file() -> None:
     assert plant.sha256 != Plant.parse(PLANT.encode() + b"\n").sha256
 
 
+def test_a_device_and_a_point_may_have_a_longer_interval() -> None:
+    plant = Plant.parse(PLANT.encode())
+    (device,) = plant.devices
+    assert [plant.interval_ms(device, point) for point in device.points] == [60_000] * 2
+    slower = PLANT.replace('iem3000"', 'iem3000"\ninterval_s = 300')
+    slower = slower.replace('"active_power_kw"', '"active_power_kw"\ninterval_s = 600')
+    plant = Plant.parse(slower.encode())
+    (device,) = plant.devices
+    assert plant.interval_ms(device) == 300_000
+    assert [plant.interval_ms(device, point) for point in device.points] == [300_000, 600_000]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -170,6 +182,21 @@ def test_plant_file() -> None:
         ('"300"', '"-3"', "expected a decimal above 0"),
         ('"300"', "300", "rated_capacity_mw: expected str"),
         ("interval_s = 60", "interval_s = 7", "dividing the hour, got 7"),
+        (
+            '"schneider_iem3000"',
+            '"schneider_iem3000"\ninterval_s = 70',
+            "dividing the hour, got 70",
+        ),
+        (
+            '"schneider_iem3000"',
+            '"schneider_iem3000"\ninterval_s = 30',
+            "device meter: interval_s: expected a multiple of 60, got 30",
+        ),
+        (
+            '"active_power_kw"',
+            '"active_power_kw"\ninterval_s = 20',
+            "point meter/active_power_kw: interval_s: expected a multiple of 60, got 20",
+        ),
         ('gateway = "g1"', 'gateway = "g2"', r"expected a gateway of \(g1\), got 'g2'"),
         ('unit = "U1"', 'unit = "U2"', r"expected a unit of \(U1\)"),
         ('"active_power_kw"', '"power"', r"device\[0\]: point\[1\]: field: expected a name"),

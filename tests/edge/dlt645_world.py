@@ -64,6 +64,8 @@ def placed(
     *,
     first: int = 0,
     profile: Mapping[str, Any] | None = None,
+    slow: tuple[str, ...] = (),
+    slow_every: int = 10,
     **link: Any,
 ) -> Placed:
     """A meter on the port `at` (a path) or on the TCP port `at`."""
@@ -78,6 +80,9 @@ def placed(
         fields=tuple(fields),
         first=first,
         interval_ms=MINUTE_MS,
+        phase_ms=Around().surroundings().phase_ms,
+        slow_fields=slow,
+        slow_every=slow_every,
     )
 
 

@@ -129,9 +129,9 @@ class World:
         return self.line.port
 
     def round(self, slot_ms: int) -> Round:
-        """What the line says of a slot."""
+        """What the line says at the slot of that instant."""
         rounds: list[Round] = []
-        self.line.start(slot_ms, rounds.append)
+        self.line.start(slot_ms - slot_ms % 60_000, rounds.append)
         (only,) = rounds
         return only
 

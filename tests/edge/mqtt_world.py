@@ -119,11 +119,15 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 20)
 
 
 def misses(line: MqttLine, slot_ms: int) -> dict[str, tuple[int, ...]]:
+    """Reason → points of what is given up at the slot of that instant."""
     found: list[Round] = []
-    line.start(slot_ms, found.append)
+    line.start(slot_ms - slot_ms % INTERVAL_MS, found.append)
     (one,) = found
     assert not one.takes
-    return {miss.reason: miss.points for miss in one.misses}
+    reasons: dict[str, set[int]] = {}
+    for miss in one.misses:
+        reasons.setdefault(miss.reason, set()).update(miss.points)
+    return {reason: tuple(sorted(points)) for reason, points in reasons.items()}
 
 
 def message(t_ms: int, **values: Any) -> bytes:

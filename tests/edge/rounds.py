@@ -84,8 +84,22 @@ class World:
         )
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """When a device is read."""
+
+    interval_ms: int = INTERVAL_MS
+    slow: tuple[str, ...] = ()
+    slow_every: int = 10
+
+
 def placed(
-    profile: Profile | str, fields: Sequence[str], first: int = 0, name: str = "m", **link: Any
+    profile: Profile | str,
+    fields: Sequence[str],
+    first: int = 0,
+    name: str = "m",
+    rhythm: Rhythm = Rhythm(),
+    **link: Any,
 ) -> Placed:
     """A device for `make_lines`, Modbus TCP on this machine where `link` says nothing else."""
     shape = load_profile(profile) if isinstance(profile, str) else profile
@@ -93,7 +107,10 @@ def placed(
     if settings["protocol"] != "modbus_rtu":
         settings = {"host": "127.0.0.1", **settings}
     plan = Profile.from_plan(shape.to_plan()).to_plan()
-    return Placed(name, settings, plan, tuple(fields), first, INTERVAL_MS)
+    return Placed(
+        name, settings, plan, tuple(fields), first, rhythm.interval_ms, 0, rhythm.slow,
+        rhythm.slow_every,
+    )  # fmt: skip
 
 
 def one_line(devices: Sequence[Placed], world: World | None = None) -> Line:

@@ -92,6 +92,25 @@ class ScriptedLine:
         """Nothing is held."""
 
 
+class ScriptedSource(ScriptedLine):
+    """A source that never hears anything: it owes `owes` when it is settled."""
+
+    def __init__(self, points: Sequence[int], window_ms: int, owes: Sequence[Miss] = ()) -> None:
+        super().__init__(points, lambda _: Round(), window_ms, "source")
+        self.settled: list[int] = []
+        self._window_ms, self._owes = window_ms, owes
+
+    def windows_ms(self) -> Mapping[int, int]:
+        return dict.fromkeys(self._points, self._window_ms)
+
+    def settle(self, slot_ms: int) -> Sequence[Miss]:
+        self.settled.append(slot_ms)
+        return self._owes
+
+    async def run(self, _sink: Any) -> None:
+        await asyncio.Event().wait()
+
+
 def reads(point: int, value: float = 1.5) -> ScriptedLine:
     """A line with one point that always answers."""
     return ScriptedLine([point], lambda slot_ms: Round([take(slot_ms, [point], [value])]))

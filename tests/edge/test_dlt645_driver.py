@@ -212,9 +212,12 @@ async def test_slow_points_are_due_now_and_then(site: Site) -> None:
     _, at = await site.serve("tcp", meter())
     profile = with_points(
         {"id": "e", "di": FORWARD, "field": ENERGY, "counter": True},
-        {"id": "f", "di": "02800002", "unit": "Hz", "field": "frequency_hz", "poll": "slow"},
+        {"id": "f", "di": "02800002", "unit": "Hz", "field": "frequency_hz"},
     )
-    line = line_of(placed(at, (ENERGY, "frequency_hz"), profile=profile, slow_every=3, first=5))
+    device = placed(
+        at, (ENERGY, "frequency_hz"), profile=profile, slow=("frequency_hz",), slow_every=3, first=5
+    )
+    line = line_of(device)
     phase_ms = Around().surroundings().phase_ms
     begin_ms = (T0_MS // (3 * MINUTE_MS)) * 3 * MINUTE_MS + phase_ms
     for number in range(6):

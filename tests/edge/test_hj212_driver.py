@@ -23,7 +23,7 @@ from edge.hj212_world import (
 )
 from tanzheng.core.errors import BadInput
 from tanzheng.core.quality import Quality
-from tanzheng.edge.abc import Surroundings
+from tanzheng.edge.abc import Miss, Surroundings
 from tanzheng.edge.drivers.hj212 import packets
 from tanzheng.edge.drivers.hj212.driver import make_lines
 from tanzheng.hardware.hj212.codec import Upload, build, frame
@@ -315,12 +315,28 @@ async def test_a_point_is_missing_after_its_time_and_never_the_old_value_again()
     async with world, logger_of(world, DataLogger()) as logger:
         (miss,) = world.round(NOW_MS).misses
         assert (miss.points, miss.reason) == ((0, 1, 2), "stale")
-        logger.measure("2011", NOW_MS - MINUTE, VALUES | {"a19001-Rtd": "-999"})
+        logger.measure("2011", NOW_MS, VALUES | {"a19001-Rtd": "-999"})
         await logger.idle()
-    (miss,) = world.round(NOW_MS).misses
+    (miss,) = world.round(NOW_MS + MINUTE).misses
     assert (miss.points, miss.reason) == ((1,), "not_available")
-    reasons = {miss.reason for miss in world.round(NOW_MS + 2 * MINUTE).misses}
+    reasons = {miss.reason for miss in world.round(NOW_MS + 3 * MINUTE).misses}
     assert reasons == {"stale"}
+
+
+async def test_a_single_upload_that_stays_away_is_a_gap_of_its_slot() -> None:
+    """The uploads of 12:02 and 12:04 come; nobody ever sends that of 12:03."""
+    world = World([{"stale_after": 3}])
+    async with world, logger_of(world, DataLogger()) as logger:
+        told: list[Miss] = []
+        for minute in range(7):
+            told += world.round(NOW_MS + minute * MINUTE).misses
+            if minute != 2:
+                logger.measure("2011", NOW_MS + minute * MINUTE, VALUES)
+                await logger.idle()
+    missed = NOW_MS + 2 * MINUTE
+    (only,) = [miss for miss in told if miss.reason == "not_received"]
+    assert (only.points, only.slots) == ((0, 1, 2), range(missed, missed + MINUTE, MINUTE))
+    assert [miss.reason for miss in told] == ["stale", "not_received"], "before the first upload"
     assert world.line.due(NOW_MS) == (0, 1, 2)
 
 

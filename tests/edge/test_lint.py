@@ -66,4 +66,22 @@ def test_a_line_that_is_too_slow_is_said(folder: Path) -> None:
     plant = PLANT.replace("interval_s = 60", "interval_s = 1")
     (folder / "plant.toml").write_text(plant)
     slow = f'[[device]]\nid = "gen_meter"\n{RTU}unit_id = 1\nbaud = 1200\npause_ms = 400\n'
-    assert any("would be busy" in text for text in warnings_of(load(with_tables(folder, slow))))
+    path = with_tables(folder, slow)
+    assert any("would be busy" in text for text in warnings_of(load(path)))
+    own = PLANT.replace("interval_s = 60", "interval_s = 1").replace(
+        'iem3000"', 'iem3000"\ninterval_s = 60'
+    )
+    (folder / "plant.toml").write_text(own)
+    assert not any("would be busy" in text for text in warnings_of(load(path)))
+
+
+def test_points_that_change_slowly_are_named_where_a_line_is_too_slow(folder: Path) -> None:
+    plant = PLANT.replace("interval_s = 60", "interval_s = 1").replace(
+        "schneider_iem3000", "generic_dlt645"
+    )
+    tariff = '[[device.point]]\nfield = "active_energy_import_t1_kwh"\n'
+    (folder / "plant.toml").write_text(plant + tariff)
+    link = 'protocol = "dlt645"\nserial_port = "/dev/ttyS9"\naddress = "000000000001"\n'
+    path = with_tables(folder, f'[[device]]\nid = "gen_meter"\n{link}ct = "1"\npt = "1"\n')
+    (busy,) = [text for text in warnings_of(load(path)) if "would be busy" in text]
+    assert busy.endswith("would do for gen_meter/active_energy_import_t1_kwh")

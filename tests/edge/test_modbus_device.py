@@ -10,6 +10,7 @@ import pytest
 
 from edge.rounds import (
     INTERVAL_MS,
+    Rhythm,
     Slave,
     World,
     floats,
@@ -186,21 +187,6 @@ async def test_a_status_register_that_is_not_there_takes_its_points_with_it() ->
     assert world.events[0].detail["addr"] == 40
 
 
-@on_both_loops
-async def test_slow_points_are_due_in_slow_rounds_only() -> None:
-    points = [
-        {"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]},
-        {"id": "b", "addr": 2, "type": "f32", "field": GAUGES[1], "poll": "slow"},
-    ]
-    slave = Slave(floats(0, [1.5, 2.5]))
-    async with line_of(profile(points), slave, slow_every=4) as line:
-        dues = [line.due(at * INTERVAL_MS) for at in range(6)]
-        assert dues == [(0, 1), (0,), (0,), (0,), (0, 1), (0,)]
-        assert await read(line, 0) == [1.5, 2.5]
-        assert await read(line, INTERVAL_MS) == [1.5]
-        assert slave.asked == [(3, 0, 4), (3, 0, 2)]
-
-
 def with_ratios() -> Profile:
     points = [
         {"id": "u", "addr": 0, "type": "u16", "field": GAUGES[0], "times": ["pt"]},
@@ -215,7 +201,7 @@ def with_ratios() -> Profile:
 async def test_ratios_are_read_at_the_beginning_and_in_slow_rounds() -> None:
     world, table = World(), {0: 3, 1: 5, 50: 400, 60: 100}
     slave = Slave(table)
-    async with line_of(with_ratios(), slave, world, slow_every=3) as line:
+    async with line_of(with_ratios(), slave, world, rhythm=Rhythm(slow_every=3)) as line:
         assert await read(line, INTERVAL_MS) == [300.0, 200_000.0]
         slave.asked.clear()
         assert await read(line, 2 * INTERVAL_MS) == [300.0, 200_000.0]

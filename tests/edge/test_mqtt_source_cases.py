@@ -16,6 +16,7 @@ from tanzheng.edge.drivers import mqtt
 from tanzheng.edge.drivers.mqtt.driver import add_device
 from tanzheng.edge.drivers.mqtt.intake import Inbound, Intake
 from tanzheng.edge.drivers.mqtt.router import Router
+from tanzheng.edge.owed import OwedSlots
 
 CASES = sorted((Path(str(mqtt.__file__)).parent / "cases").iterdir())
 FOLDER = CASES[0].parents[1]
@@ -40,8 +41,9 @@ def make_intake(config: dict[str, Any], fields: tuple[str, ...] = ()) -> Intake:
         "transport": ["mqtt"], "trust": "ours", "points": points,
     }  # fmt: skip
     router = Router()
-    device, _ = add_device(Placed("case", config, profile, fields, 0, 1000), router)
-    return Intake(router, [device], lambda: NOW_MS)
+    placed = Placed("case", config, profile, fields, 0, 1000)
+    device, _ = add_device(placed, router)
+    return Intake(router, [device], [OwedSlots(device.points, placed, 60_000)], lambda: NOW_MS)
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
@@ -62,9 +64,10 @@ def test_case(folder: Path) -> None:
                     assert shown == want
     assert expected["values"] == []
     assert intake.counts == Counter(expected["counts"])
-    windows_ms = dict.fromkeys(range(len(fields)), 60_000)
-    found = intake.misses(NOW_MS, windows_ms)
-    misses = {reason: [fields[point] for point in points] for reason, points in found.items()}
+    misses = {
+        miss.reason: [fields[point] for point in miss.points]
+        for miss in intake.misses(NOW_MS - NOW_MS % 1000)
+    }
     assert misses == expected.get("misses", {})
 
 

@@ -74,7 +74,10 @@ def slots(draw: st.DrawFn, t_ms: int) -> SlotEntry:
             codes = bytes(draw(QUALITY) for _ in points)
             takes.append(Take(t_ms + draw(st.integers(0, 999)), tuple(points), values, codes))
         else:
-            misses.append(Miss(tuple(sorted(points)), draw(REASONS)))
+            before_ms = t_ms - 100 * INTERVAL_MS
+            earlier = range(before_ms, before_ms + INTERVAL_MS, INTERVAL_MS)
+            own = draw(st.sampled_from([None, earlier]))
+            misses.append(Miss(tuple(sorted(points)), draw(REASONS), own))
     return SlotEntry(t_ms, tuple(takes), tuple(misses))
 
 
@@ -105,18 +108,19 @@ def stories(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-Told = tuple[set[tuple[int, int, float, int]], set[tuple[int, int, str]]]
+Told = tuple[set[tuple[int, int, float, int]], dict[tuple[int, int, str], int]]
 
 
 def told(entries: list[Entry]) -> Told:
-    """(point, instant, value, quality) and (point, instant, reason) that entries tell."""
-    values, missed = set(), set()
+    """(point, instant, value, quality), and (point, slot, reason) → its interval, in entries."""
+    values, missed = set(), dict[tuple[int, int, str], int]()
     for entry in entries:
         if isinstance(entry, GapEntry):
             for each in entry.cadences:
                 for point in each.points or (0, 1, 2):
                     missed |= {
-                        (point, t, entry.reason) for t in each.slots(entry.from_ms, entry.to_ms)
+                        (point, t, entry.reason): each.interval_ms
+                        for t in each.slots(entry.from_ms, entry.to_ms)
                     }
             continue
         for each_take in entry.takes:
@@ -127,9 +131,9 @@ def told(entries: list[Entry]) -> Told:
                 )
             }
         if isinstance(entry, SlotEntry):
-            missed |= {
-                (p, entry.slot_ms, miss.reason) for miss in entry.misses for p in miss.points
-            }
+            for miss in entry.misses:
+                own = miss.slots or range(entry.slot_ms, entry.slot_ms + 1, INTERVAL_MS)
+                missed |= {(p, t, miss.reason): own.step for p in miss.points for t in own}
     return values, missed
 
 
@@ -143,8 +147,12 @@ def test_a_batch_says_what_its_entries_say(entries: list[Entry]) -> None:
         for t, value, code in zip(column.t_ms, column.value, column.quality, strict=True)
     }
     gaps = [(i, t, gap.reason) for gap in again.gaps for i in gap.points for t in gap.slots]
-    assert set(gaps) == missed
-    assert len(gaps) == len(missed)
+    assert set(gaps) == {
+        (point, slot, reason)
+        for (point, slot, reason), step in missed.items()
+        if not any(p == point and slot <= t < slot + step for p, t, *_ in values)
+    }
+    assert len(gaps) == len(set(gaps))
     events = [entry for entry in entries if isinstance(entry, ArrivalEntry)]
     assert len(again.events) == len(events)
 
@@ -279,13 +287,26 @@ def test_entries_of_version_1_are_still_read() -> None:
 @given(stories())
 def test_what_is_dropped_is_a_gap_and_nothing_else_is_forgotten(entries: list[Entry]) -> None:
     values, missed = told(entries)
-    remains = drop([encode_entry(entry) for entry in entries], 3, INTERVAL_MS, 0)
+    remains = drop([encode_entry(entry) for entry in entries], [(INTERVAL_MS, 0)] * 3, INTERVAL_MS)
     left_values, left = told(list(remains.entries))
     assert left_values == set()
-    assert left == missed | {(p, t - t % INTERVAL_MS, "spool_dropped") for p, t, *_ in values}
+    dropped = {(p, t - t % INTERVAL_MS, "spool_dropped") for p, t, *_ in values}
+    assert left.keys() == missed.keys() | dropped
     assert remains.readings == len(values)
     events = [event for e in remains.entries if isinstance(e, ArrivalEntry) for event in e.events]
     assert len(events) == sum(isinstance(entry, ArrivalEntry) for entry in entries)
+
+
+def test_a_dropped_reading_is_a_gap_at_the_slot_of_its_own_device() -> None:
+    """The first point is read each minute, the second each hour, at thirty past."""
+    entry = ArrivalEntry((take(7_320_500, [0, 1], [1.0, 2.0]),))
+    grids = [(INTERVAL_MS, 0), (3_600_000, 1_800_000)]
+    remains = drop([encode_entry(entry)], grids, INTERVAL_MS)
+    _, left = told(list(remains.entries))
+    assert left == {
+        (0, 7_320_000, "spool_dropped"): INTERVAL_MS,
+        (1, 5_400_000, "spool_dropped"): 3_600_000,
+    }
 
 
 @pytest.mark.parametrize("opens_epoch", [False, True])

@@ -12,6 +12,7 @@ from tanzheng.edge.abc import Placed
 from tanzheng.edge.drivers.mqtt.driver import add_device
 from tanzheng.edge.drivers.mqtt.intake import Inbound, Intake
 from tanzheng.edge.drivers.mqtt.router import Router
+from tanzheng.edge.owed import OwedSlots
 
 NODE = "spBv1.0/g/{}/n"
 POINTS = [
@@ -45,14 +46,15 @@ def make_intake() -> Intake:
     """An intake with a device in each format."""
     router, fields = Router(), ("active_power_kw", "active_energy_export_kwh")
     first = count(0, 2)
-    devices = [
-        add_device(
-            Placed(f"d{n}", {**link, "protocol": "mqtt"}, PROFILE, fields, next(first), 1000),
-            router,
-        )[0]
+    placed = [
+        Placed(f"d{n}", {**link, "protocol": "mqtt"}, PROFILE, fields, next(first), 1000)
         for n, link in enumerate(LINKS)
     ]
-    return Intake(router, devices, lambda: NOW_MS)
+    devices = [add_device(each, router)[0] for each in placed]
+    owed = [
+        OwedSlots(device.points, each, 3000) for device, each in zip(devices, placed, strict=True)
+    ]
+    return Intake(router, devices, owed, lambda: NOW_MS)
 
 
 INTAKE = make_intake()

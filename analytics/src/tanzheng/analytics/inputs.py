@@ -61,7 +61,7 @@ class MonthInputs:
         _check_roles(unit, points)
         start_ms, end_ms = month.bounds_ms(plant.zone)
         intervals_ms = {
-            point.name: plant.gateway(device.gateway).interval_ms
+            point.name: plant.interval_ms(device, point)
             for device in plant.devices
             if device.unit == unit_id
             for point in device.points

@@ -98,6 +98,15 @@ class Stored:
     chains: dict[str, list[SignedBatch]]
 
 
+def _interval_ms_max(plant: Plant, unit_id: str) -> int:
+    return max(
+        plant.interval_ms(device, point)
+        for device in plant.devices
+        if device.unit == unit_id
+        for point in device.points
+    )
+
+
 def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> Stored:
     """Rows and batches of a unit's month, closing slot included to its last millisecond.
 
@@ -107,7 +116,7 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
     used = plant.gateways_of_unit(unit_id)
     gateways = [gateway.id for gateway in used]
     start_ms, end_ms = month.bounds_ms(plant.zone)
-    last_ms = end_ms + max(gateway.interval_ms for gateway in used) - 1
+    last_ms = end_ms + _interval_ms_max(plant, unit_id) - 1
     with _snapshot(database_url) as connection:
         _require_whole(connection, gateways, start_ms, last_ms)
         series = {

@@ -86,11 +86,15 @@ class GatewayPlan:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A field of a device and its role; `role` None where it is recorded only."""
+    """A field of a device and its role; `role` None where it is recorded only.
+
+    `interval_s` None: the device's own.
+    """
 
     device: str
     field: str
     role: Role | None
+    interval_s: int | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +128,8 @@ class Certificate:
 class Device:
     """A device of `profile` read by `gateway`, measuring `unit`.
 
-    `serial` is the number on its plate, empty where none is filed.
+    `serial` is the number on its plate, empty where none is filed. `interval_s` is how often it is
+    read, or sends by itself (None: at each slot of its gateway).
     """
 
     id: str
@@ -134,6 +139,7 @@ class Device:
     points: tuple[Point, ...]
     serial: str = ""
     certificates: tuple[Certificate, ...] = ()
+    interval_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +179,17 @@ class Plant:
         return tuple(device for device in self.devices if device.gateway == gateway_id)
 
     def points_of_gateway(self, gateway_id: str) -> tuple[Point, ...]:
-        """Points sampled at every slot, in file order: the columns of the gateway's batches."""
+        """All points of the gateway's devices, in file order: the columns of its batches."""
         return tuple(point for device in self.devices_of(gateway_id) for point in device.points)
+
+    def interval_ms(self, device: Device, point: Point | None = None) -> int:
+        """Milliseconds from one slot of `point` (None: of the device) to the next.
+
+        The slots lie at multiples of it from the month's first instant in plant time on.
+        """
+        own = point.interval_s if point is not None else None
+        seconds = own or device.interval_s or self.gateway(device.gateway).interval_s
+        return seconds * 1000
 
     def roles(self, unit_id: str) -> Mapping[Role, Point]:
         """The point that fills each role of a unit."""
@@ -235,14 +250,22 @@ def _operating(table: Table) -> Operating:
 
 
 def _gateway(table: Table) -> GatewayPlan:
-    gateway = GatewayPlan(table.id("id"), table.get("interval_s", int))
-    if not 1 <= gateway.interval_s <= 3600 or 3600 % gateway.interval_s:
-        raise BadInput(
-            f"{table.path}: interval_s: expected 1 to 3600 dividing the hour, "
-            f"got {gateway.interval_s}"
-        )
+    gateway = GatewayPlan(table.id("id"), _interval_s(table))
     table.close()
     return gateway
+
+
+def _interval_s(table: Table) -> int:
+    seconds: int = table.get("interval_s", int)
+    if not 1 <= seconds <= 3600 or 3600 % seconds:
+        raise BadInput(
+            f"{table.path}: interval_s: expected 1 to 3600 dividing the hour, got {seconds}"
+        )
+    return seconds
+
+
+def _own_interval_s(table: Table) -> int | None:
+    return _interval_s(table) if "interval_s" in table else None
 
 
 def _device(table: Table) -> Device:
@@ -255,6 +278,7 @@ def _device(table: Table) -> Device:
         points=tuple(_point(item, device_id) for item in table.tables("point")),
         serial=table.get("serial", str, ""),
         certificates=tuple(map(_certificate, table.tables("certificate"))),
+        interval_s=_own_interval_s(table),
     )
     table.close()
     if not device.points:
@@ -268,8 +292,9 @@ def _point(table: Table, device_id: str) -> Point:
         raise BadInput(f"{table.path}: field: expected a name of the dictionary, got {name!r}")
     if role and role not in set(Role):
         raise BadInput(f"{table.path}: role: expected one of {[*map(str, Role)]}, got {role!r}")
+    point = Point(device_id, name, Role(role) if role else None, _own_interval_s(table))
     table.close()
-    return Point(device_id, name, Role(role) if role else None)
+    return point
 
 
 def _certificate(table: Table) -> Certificate:
@@ -300,7 +325,7 @@ def _check_references(plant: Plant, where: str) -> None:
         if not ids or len(set(ids)) != len(ids):
             raise BadInput(f"{where}: expected at least one {what}, each id once, got {ids}")
     for device in plant.devices:
-        plant.gateway(device.gateway)
+        _check_intervals(plant, device, where)
         plant.unit(device.unit)
         ids = [certificate.id for certificate in device.certificates]
         if len(set(ids)) != len(ids):
@@ -328,6 +353,21 @@ def _check_operating(plant: Plant, unit: Unit, operating: Operating, where: str)
     ]
     if operating.point not in gauges:
         raise BadInput(f"{where}: point: expected one of {gauges}, got {operating.point!r}")
+
+
+def _check_intervals(plant: Plant, device: Device, where: str) -> None:
+    """A device keeps the grid of its gateway, a point that of its device."""
+    base_ms, own_ms = plant.gateway(device.gateway).interval_ms, plant.interval_ms(device)
+    steps = [(f"device {device.id}", base_ms, own_ms)]
+    steps += [
+        (f"point {point.name}", own_ms, plant.interval_ms(device, point)) for point in device.points
+    ]
+    for what, coarse_ms, ms in steps:
+        if ms % coarse_ms:
+            raise BadInput(
+                f"{where}: {what}: interval_s: expected a multiple of {coarse_ms // 1000}, "
+                f"got {ms // 1000}"
+            )
 
 
 def _find(items: Sequence[_T], wanted: str, what: str) -> _T:

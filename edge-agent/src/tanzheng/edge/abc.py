@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from array import array
 
 
+SLOW_EVERY = 10
+"""Where no field is slow: what a device tells of itself, its ratios, is read so often."""
+
+
 # Takes and rounds are made tens of thousands of times a second: a frozen dataclass costs 1.2 µs
 # more each (measured), an eighth of a request. Nobody changes one.
 @dataclass(slots=True)
@@ -34,10 +38,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Points that gave no value for a slot, and why (an identifier: `comms_timeout` …)."""
+    """Points that gave no value for a slot, and why (an identifier: `comms_timeout` …).
+
+    `slots` None: for the slot of the round. What sends by itself is judged later than that.
+    """
 
     points: tuple[int, ...]
     reason: str
+    slots: range | None = None
 
 
 @dataclass(slots=True)
@@ -53,7 +61,9 @@ class Placed:
     """One device of the plan, and the index of its first point; `fields[i]` is point `first + i`.
 
     `link` is checked against the `link.schema.json` of the driver that its `protocol` names,
-    `profile` is `Profile.to_plan()`.
+    `profile` is `Profile.to_plan()`. Its slots are counted in `interval_ms` from `phase_ms`, which
+    lies within an hour: that of a longer interval is right, too. `slow_fields` belong to every
+    `slow_every`-th of its slots only.
     """
 
     id: str
@@ -62,6 +72,17 @@ class Placed:
     fields: tuple[str, ...]
     first: int
     interval_ms: int
+    phase_ms: int = 0
+    slow_fields: tuple[str, ...] = ()
+    slow_every: int = SLOW_EVERY
+
+    def has_slot(self, slot_ms: int) -> bool:
+        """Whether a slot of the gateway is one of the device's."""
+        return (slot_ms - self.phase_ms) % self.interval_ms == 0
+
+    def is_slow(self, slot_ms: int) -> bool:
+        """Whether it is one at which everything is read, slow fields and ratios too."""
+        return (slot_ms - self.phase_ms) % (self.slow_every * self.interval_ms) == 0
 
 
 class Line(Protocol):
@@ -73,7 +94,7 @@ class Line(Protocol):
         ...
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
-        """The points that this slot is for: all of them, but for slow poll classes."""
+        """The points that this slot is for: those whose interval has come round."""
         ...
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
@@ -105,7 +126,15 @@ class Sink(Protocol):
 
 
 class Source(Line, Protocol):
-    """A line whose devices send by themselves. Its rounds have misses only."""
+    """A line whose devices send by themselves. Its rounds have misses only, for slots gone by."""
+
+    def windows_ms(self) -> Mapping[int, int]:
+        """Point → how long after its beginning a slot may stay without a verdict."""
+        ...
+
+    def settle(self, slot_ms: int) -> Sequence[Miss]:
+        """Judge every slot up to this one of the gateway: the line is about to be closed."""
+        ...
 
     async def run(self, sink: Sink) -> None:
         """Receive until cancelled; a peer that fails is tried again, never raised."""

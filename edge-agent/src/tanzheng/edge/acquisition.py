@@ -19,6 +19,7 @@ from tanzheng.edge.room import Room
 from tanzheng.edge.rounds import Rounds
 from tanzheng.edge.spool.records import (
     ArrivalEntry,
+    Cadence,
     Entry,
     GapEntry,
     SlotEntry,
@@ -43,6 +44,14 @@ def stamped_beyond(takes: Sequence[Take], end_ms: int) -> tuple[Miss, ...]:
     """What a slot lacks because the reply bears an instant of the next one: a process that was held
     up finds answers that came in time when their slot is over."""
     return tuple(Miss(take.points, OVERRUN) for take in takes if take.t_ms >= end_ms)
+
+
+def _gap_of(miss: Miss) -> GapEntry:
+    """What a source owes, as an entry of its own."""
+    assert miss.slots is not None
+    start, step = miss.slots.start, miss.slots.step
+    cadence = Cadence(miss.points, step, start % step)
+    return GapEntry(start, miss.slots.stop, miss.reason, (cadence,))
 
 
 class Notes:
@@ -121,6 +130,7 @@ class Acquisition:
         self._owed: list[GapEntry] = []
         self._gap_reason = AGENT_DOWN
         self._full: _Growing | None = None
+        self._last_ms: int | None = None
         self._use(points)
         self.turn = asyncio.Lock()
         """Held while a slot is taken: who holds it stands between two slots."""
@@ -146,8 +156,9 @@ class Acquisition:
         To be called with `turn` held, where nobody else puts anything into the spool.
         """
         takes = self.rounds.leave(self._clock.synced_at)
+        misses = [] if self._last_ms is None else self.rounds.settle(self._last_ms)
         await self._writer.flush()
-        owed, self._owed = self._owed, []
+        owed, self._owed = [*self._owed, *map(_gap_of, misses)], []
         notes = self._notes.take()
         try:
             last: list[Entry] = [*owed, ArrivalEntry(takes, notes)]
@@ -177,6 +188,8 @@ class Acquisition:
 
         True where the clock came to its end, False where `stop` was called.
         """
+        if (durable_ms := self._spool.durable_ms) is not None:
+            self._owe_unjudged(durable_ms)
         while (slot_ms := await self._next_slot()) is not None:
             if slot_ms <= last_ms:
                 raise SpoolError(
@@ -187,7 +200,8 @@ class Acquisition:
                 self._owe(*missed, self._gap_reason)
             async with self.turn:
                 await self._take(slot_ms)
-            last_ms, self._gap_reason = slot_ms, OVERRUN
+            self._last_ms = last_ms = slot_ms
+            self._gap_reason = OVERRUN
             self._after_slot()
         await self._writer.flush()
         return not self._stopping
@@ -258,11 +272,13 @@ class Acquisition:
         if error is not None:
             raise error  # in a callback: the agent's handler ends the process
         readings = readings_of(entry)
-        missed = sum(len(miss.points) for miss in entry.misses)
+        missed = 0
         counters.slots += 1
         counters.readings += readings
         for miss in entry.misses:
-            counters.miss(miss.reason, len(miss.points))
+            count = len(miss.points) * (1 if miss.slots is None else len(miss.slots))
+            counters.miss(miss.reason, count)
+            missed += count
         self.lateness_ms = self._clock.now_ms() - entry.slot_ms
         self._clock.done(entry.slot_ms, readings, missed)
 
@@ -280,10 +296,26 @@ class Acquisition:
     def _owe(self, from_ms: int, to_ms: int, reason: str) -> None:
         """A gap to be told with the next slot; neighbours for one reason are one gap."""
         last = self._owed[-1] if self._owed else None
-        if last is not None and (last.to_ms, last.reason) == (from_ms, reason):
+        mine = from_ms, reason, self._cadences
+        if last is not None and (last.to_ms, last.reason, last.cadences) == mine:
             self._owed[-1] = GapEntry(last.from_ms, to_ms, reason, last.cadences)
         else:
             self._owed.append(GapEntry(from_ms, to_ms, reason, self._cadences))
+
+    def _owe_unjudged(self, durable_ms: int) -> None:
+        """Whoever was to judge the newest slots of the sources died: gaps, but for what is read."""
+        end_ms = durable_ms + self._grid.interval_ms
+        points: dict[int, set[int]] = {}
+        for point, window_ms in self.rounds.windows_ms().items():
+            points.setdefault(window_ms, set()).add(point)
+        for window_ms, mine in sorted(points.items()):
+            cadences = tuple(
+                Cadence(tuple(sorted(shared)), each.interval_ms, each.phase_ms)
+                for each in self._cadences
+                if (shared := mine if each.points is None else mine & set(each.points))
+            )
+            gap = GapEntry(end_ms - window_ms, end_ms, AGENT_DOWN, cadences)
+            self._owed.append(gap)
 
     async def _make_room(self, slot_ms: int) -> bool:
         """Let the oldest go where that is the policy; whether there is room now."""

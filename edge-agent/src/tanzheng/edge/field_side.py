@@ -57,8 +57,9 @@ def check_replaceable(old: Plan, new: Plan) -> None:
 def room_limits(plan: Plan) -> Limits:
     """What the plan says of the spool's room."""
     return Limits(
-        plan.spool_bytes_max, plan.disk_free_bytes_min, plan.spool_age_s_max, plan.spool_full_policy
-    )
+        plan.spool_bytes_max, plan.disk_free_bytes_min, plan.spool_age_s_max,
+        plan.spool_full_policy, plan.grids,
+    )  # fmt: skip
 
 
 def seal_limits(plan: Plan, counters: Mapping[str, Counter]) -> SealLimits:

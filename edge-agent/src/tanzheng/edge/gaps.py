@@ -23,8 +23,9 @@ class Gaps:
         return len(self._open) + len(self._closed)
 
     def add_slot(self, slot_ms: int, misses: Iterable[Miss]) -> None:
+        own = range(slot_ms, slot_ms + 1, self._interval_ms)
         for miss in misses:
-            self._extend(miss.points, miss.reason, range(slot_ms, slot_ms + 1, self._interval_ms))
+            self._extend(miss.points, miss.reason, miss.slots or own)
 
     def add_entry(self, entry: GapEntry) -> None:
         for cadence in entry.cadences:
@@ -38,7 +39,7 @@ class Gaps:
             self._closed.append(Gap(points, from_ms, to_ms, every_ms, reason))
         gaps = self._closed
         if columns:
-            gaps = [rest for gap in gaps for rest in _unfilled(gap, columns, self._interval_ms)]
+            gaps = [rest for gap in gaps for rest in _unfilled(gap, columns)]
         return tuple(sorted(gaps, key=lambda gap: (gap.from_ms, gap.points)))
 
     def _extend(self, points: tuple[int, ...], reason: str, slots: range) -> None:
@@ -51,13 +52,13 @@ class Gaps:
         self._open[key] = (start_ms, to_ms)
 
 
-def _unfilled(gap: Gap, columns: Sequence[Column], interval_ms: int) -> Iterable[Gap]:
+def _unfilled(gap: Gap, columns: Sequence[Column]) -> Iterable[Gap]:
     """`gap`, or what is left of it where readings came late for some of its slots."""
     shared: dict[int, frozenset[int]] = {}
     for point in gap.points:
         times = columns[point].t_ms
         if id(times) not in shared:
-            shared[id(times)] = _filled(gap.slots, times, interval_ms)
+            shared[id(times)] = _filled(gap.slots, times)
     if not any(shared.values()):
         yield gap
         return
@@ -69,16 +70,11 @@ def _unfilled(gap: Gap, columns: Sequence[Column], interval_ms: int) -> Iterable
             yield Gap(tuple(points), run.start, run.stop, gap.interval_ms, gap.reason)
 
 
-def _filled(slots: range, times: Sequence[int], interval_ms: int) -> frozenset[int]:
+def _filled(slots: range, times: Sequence[int]) -> frozenset[int]:
     """The slots in which one of `times` lies."""
     begin = bisect_left(times, slots.start)
-    end = bisect_left(times, slots[-1] + interval_ms, begin)
-    found = []
-    for t_ms in times[begin:end]:
-        slot_ms = t_ms - (t_ms - slots.start) % slots.step
-        if t_ms < slot_ms + interval_ms:
-            found.append(slot_ms)
-    return frozenset(found)
+    end = bisect_left(times, slots[-1] + slots.step, begin)
+    return frozenset(t_ms - (t_ms - slots.start) % slots.step for t_ms in times[begin:end])
 
 
 def _runs(slots: range, without: frozenset[int]) -> Iterable[range]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tanzheng.core.errors import BadInput
-from tanzheng.edge.abc import Placed
+from tanzheng.edge.abc import SLOW_EVERY, Placed
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 PLAN_NAME = "plan.json"
 """The plan's file, in the folder of the spool."""
 SECRET_KEYS = frozenset({"password"})
@@ -29,7 +29,9 @@ class DevicePlan:
     """One device: how it is reached and which fields of its profile are read, in column order.
 
     `link` has a `protocol` and what the `link.schema.json` of that protocol's driver allows, every
-    file in it as an absolute path; `profile` is `Profile.to_plan()`.
+    file in it as an absolute path; `profile` is `Profile.to_plan()`; `interval_ms` and `phase_ms`
+    (within the hour) are its own grid, a coarser one than the gateway's or the same, and
+    `slow_fields` are read at every `slow_every`-th of its slots.
     """
 
     id: str
@@ -37,6 +39,9 @@ class DevicePlan:
     profile: Mapping[str, Any] = field(repr=False)
     fields: tuple[str, ...]
     interval_ms: int
+    phase_ms: int = 0
+    slow_fields: tuple[str, ...] = ()
+    slow_every: int = SLOW_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,24 @@ class Plan:
         for device in self.devices:
             placed.append(
                 Placed(
-                    device.id, device.link, device.profile, device.fields, first, device.interval_ms
+                    device.id, device.link, device.profile, device.fields, first,
+                    device.interval_ms, device.phase_ms, device.slow_fields, device.slow_every,
                 )
-            )
+            )  # fmt: skip
             first += len(device.fields)
         return tuple(placed)
+
+    @property
+    def grids(self) -> dict[str, tuple[int, int]]:
+        """Interval and phase (within the hour) of each point's slots, by its name."""
+        return {
+            f"{device.id}/{name}": (
+                device.interval_ms * (device.slow_every if name in device.slow_fields else 1),
+                device.phase_ms,
+            )
+            for device in self.devices
+            for name in device.fields
+        }
 
     @property
     def acquisition_digest(self) -> bytes:
@@ -142,6 +160,7 @@ class Plan:
                         **device,
                         "profile": profiles[device["profile"]],
                         "fields": tuple(device["fields"]),
+                        "slow_fields": tuple(device["slow_fields"]),
                     }
                 )
                 for device in body.pop("devices")

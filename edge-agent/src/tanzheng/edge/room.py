@@ -9,7 +9,8 @@ that there is something to drop, only half of the limit is ever sealed ahead of 
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tanzheng.edge.spool.dropping import Remains, drop
@@ -24,12 +25,16 @@ DROP_ENTRIES_MAX = 512
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the spool may take; `age_s_max` 0 = no limit."""
+    """What the spool may take; `age_s_max` 0 = no limit.
+
+    `grids`: interval and phase of points that do not keep the gateway's grid, by name.
+    """
 
     bytes_max: int
     disk_free_bytes_min: int
     age_s_max: int = 0
     policy: str = "keep_oldest"
+    grids: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def sealed_bytes_max(self) -> int | None:
@@ -89,10 +94,9 @@ class Room:
                     break
             if not any(summary(body).readings for _, body in entries):
                 return None
-            remains = drop(
-                [body for _, body in entries], len(unsealed.points), grid.interval_ms,
-                grid.phase_ms,
-            )  # fmt: skip
+            own = grid.interval_ms, grid.phase_ms
+            grids = [self.limits.grids.get(name, own) for name in unsealed.points]
+            remains = drop([body for _, body in entries], grids, grid.interval_ms)
             rows = [row(entry) for entry in remains.entries]
             if len(rows) > len(entries):
                 return None

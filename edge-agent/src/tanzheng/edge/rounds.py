@@ -121,23 +121,34 @@ class Rounds:
 
     def cadences(self, points: int, interval_ms: int, phase_ms: int) -> tuple[Cadence, ...]:
         """Which points are read at the same slots, found by asking the lines."""
-        periods: dict[int, list[int]] = {}
-        waiting = {point: None for line in self.lines for point in line.due(phase_ms)}
-        self._points = len(waiting)
-        for number in range(1, CADENCE_SLOTS_MAX):
-            if not waiting:
+        first: dict[int, int] = {}
+        groups: dict[tuple[int, int], list[int]] = {}
+        left = points
+        for number in range(CADENCE_SLOTS_MAX):
+            if not left:
                 break
             for line in self.lines:
                 for point in line.due(phase_ms + number * interval_ms):
-                    if point in waiting:
-                        del waiting[point]
-                        periods.setdefault(number, []).append(point)
-        if list(periods) == [1] and len(periods[1]) == points:
+                    begin = first.setdefault(point, number)
+                    if 0 <= begin < number:
+                        every_ms = (number - begin) * interval_ms
+                        at_ms = (phase_ms + begin * interval_ms) % every_ms
+                        groups.setdefault((every_ms, at_ms), []).append(point)
+                        first[point] = -1
+                        left -= 1
+        self._points = points - left
+        if not left and list(groups) == [(interval_ms, phase_ms)]:
             return (Cadence(None, interval_ms, phase_ms),)
-        return tuple(
-            Cadence(tuple(sorted(found)), number * interval_ms, phase_ms % (number * interval_ms))
-            for number, found in sorted(periods.items())
-        )
+        return tuple(Cadence(tuple(sorted(found)), *key) for key, found in sorted(groups.items()))
+
+    def windows_ms(self) -> dict[int, int]:
+        """Point of a source → how long its slots may stay without a verdict."""
+        sources = [line for line in self.lines if is_source(line)]
+        return {point: ms for source in sources for point, ms in source.windows_ms().items()}
+
+    def settle(self, slot_ms: int) -> list[Miss]:
+        """What sources owe up to the slot: they are about to be closed."""
+        return [miss for line in self.lines if is_source(line) for miss in line.settle(slot_ms)]
 
     def status(self) -> dict[str, Mapping[str, Any]]:
         """For people: what each line says of its devices."""

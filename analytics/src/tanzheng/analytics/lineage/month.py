@@ -243,7 +243,7 @@ class _Builder:
                     "point": point.name,
                     "role": str(roles.get(point.name, "")),
                     "gateway": device.gateway,
-                    "interval_s": self.plant.gateway(device.gateway).interval_s,
+                    "interval_s": self.plant.interval_ms(device, point) // 1000,
                     "register": f"{point.field} of profile {device.profile}",
                 })  # fmt: skip
                 yield own, f"device:{device.id}"

@@ -46,11 +46,9 @@ class Reach:
         self._samples_ms = inputs.run_samples().t_ms
         names = set(hourly_points(inputs))
         self._gateways = {
-            gw: (
-                plant.gateway(gw).interval_ms,
-                [_Held.of(signed, names, plant.gateway(gw).interval_ms) for signed in chains[gw]],
-            )
+            gw: (interval_ms, [_Held.of(signed, names, interval_ms) for signed in chains[gw]])
             for gw in sorted(chains)
+            for interval_ms in [_interval_ms_max(plant, inputs, gw)]
         }
 
     def slots(self, from_ms: int, to_ms: int) -> tuple[int, int]:
@@ -83,12 +81,19 @@ class Reach:
     def telling(self, point: str, t_ms: int) -> list[BatchRange]:
         """The batches that hold the slot `t_ms` of one point: its reading or its ledger record."""
         found: list[BatchRange] = []
-        for gw, (interval_ms, held) in self._gateways.items():
+        interval_ms = self._inputs.intervals_ms[point]
+        for gw, (_, held) in self._gateways.items():
             holds = [
                 each.signed for each in held if _holds(each.signed.batch, point, t_ms, interval_ms)
             ]
             found += ranges(gw, holds)
         return found
+
+
+def _interval_ms_max(plant: Plant, inputs: MonthInputs, gw: str) -> int:
+    """The longest interval of the unit's points behind a gateway."""
+    names = (point.name for point in plant.points_of_gateway(gw))
+    return max(inputs.intervals_ms[name] for name in names if name in inputs.intervals_ms)
 
 
 def ranges(gw: str, batches: Sequence[SignedBatch]) -> Iterator[BatchRange]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.plant import Device, GatewayPlan, Plant, Unit
@@ -25,6 +26,7 @@ from tanzheng.edge.configuration.documents import (
     read_bytes,
     shown,
 )
+from tanzheng.edge.configuration.intervals import phase_ms, slow_fields
 from tanzheng.edge.configuration.links import checked_link, driver_of, endpoint
 from tanzheng.edge.configuration.locate import Key
 from tanzheng.edge.drivers import PROTOCOLS
@@ -62,7 +64,10 @@ class Placement:
     def placed(self) -> Placed:
         """The device as its driver takes it, alone."""
         plan = self.plan
-        return Placed(plan.id, plan.link, plan.profile, plan.fields, 0, plan.interval_ms)
+        return Placed(
+            plan.id, plan.link, plan.profile, plan.fields, 0, plan.interval_ms, plan.phase_ms,
+            plan.slow_fields, plan.slow_every,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def load(path: Path) -> Loaded:
     plan = Plan(
         gateway=gateway.id,
         interval_ms=gateway.interval_ms,
-        phase_ms=-plant.zone.offset_minutes * 60_000 % gateway.interval_ms,
+        phase_ms=phase_ms(plant, gateway.interval_ms),
         devices=tuple(each.plan for each in placements),
         key_path=keys[0],
         platform_key_path=keys[1],
@@ -209,7 +214,11 @@ def _placements(
         link = _link(device, table, document, key, profile, config.problems)
         if profile is not None:
             fields = tuple(point.field for point in device.points)
-            plan = DevicePlan(device.id, link, profile.to_plan(), fields, gateway.interval_ms)
+            slow, slow_every = slow_fields(device, plant, link, plant_document, config.problems)
+            plan = DevicePlan(
+                device.id, link, profile.to_plan(), fields, plant.interval_ms(device),
+                phase_ms(plant, HOUR_MS), slow, slow_every,
+            )  # fmt: skip
             yield Placement(device, plan, profile, document, key)
 
 

@@ -7,6 +7,7 @@ from tanzheng.edge.configuration.config import Loaded, Placement
 from tanzheng.edge.configuration.documents import Problems
 from tanzheng.edge.configuration.links import serial_settings, station
 from tanzheng.edge.configuration.traffic import LineLoad, line_loads
+from tanzheng.edge.drivers import SENDING
 from tanzheng.hardware.addresses import Hj212At
 
 LOAD_MAX: Final = 0.8
@@ -38,7 +39,7 @@ def _line(load: LineLoad, interval_ms: int, problems: Problems) -> None:
             problems.warn(
                 other.document, other.key, f"{what}{placements[0].device.id} · 串口参数不一致"
             )
-    polled = [each for each in placements if each.plan.link["protocol"] not in ("hj212", "mqtt")]
+    polled = [each for each in placements if each.plan.link["protocol"] not in SENDING]
     silent_ms = sum(each.plan.link.get("timeout_ms", 1000) for each in polled)
     if silent_ms > interval_ms:
         what = f"if all {len(polled)} devices at {load.endpoint} are silent, their time-outs take "
@@ -46,7 +47,19 @@ def _line(load: LineLoad, interval_ms: int, problems: Problems) -> None:
         problems.warn(placements[0].document, placements[0].key, text)
     if load.load is not None and load.load > LOAD_MAX:
         text = f"{load.endpoint} would be busy {load.load:.0%} of the time · 总线负荷过高"
+        if often := [name for each in placements for name in _often(each)]:
+            more = ", …" if len(often) > POINTS_NAMED_MAX else ""
+            text += (
+                f"; a longer interval_s would do for {', '.join(often[:POINTS_NAMED_MAX])}{more}"
+            )
         problems.warn(placements[0].document, placements[0].key, text)
+
+
+def _often(placement: Placement) -> list[str]:
+    """Points that change slowly, by the profile, and are read at every slot."""
+    fast = [name for name in placement.plan.fields if name not in placement.plan.slow_fields]
+    slowly = [name for name in fast if placement.profile.field_point(name).poll == "slow"]
+    return [f"{placement.device.id}/{name}" for name in slowly]
 
 
 def _device(placement: Placement, problems: Problems) -> None:
@@ -69,10 +82,12 @@ def _roles(loaded: Loaded, problems: Problems) -> None:
     gauges = {unit.operating.point for unit in loaded.units if unit.operating is not None}
     without = [p.name for p in points if p.role is None and p.name not in gauges]
     if without:
-        more = ", …" if len(without) > POINTS_NAMED_MAX else ""
-        names = ", ".join(without[:POINTS_NAMED_MAX]) + more
         text = f"{len(without)} points without a role are recorded, no month is computed of them: "
-        problems.warn(loaded.plant, ("device",), f"{text}{names} · 无角色")
+        problems.warn(loaded.plant, ("device",), f"{text}{_named(without)} · 无角色")
+
+
+def _named(points: Sequence[str]) -> str:
+    return ", ".join(points[:POINTS_NAMED_MAX]) + (", …" if len(points) > POINTS_NAMED_MAX else "")
 
 
 def _repeated(

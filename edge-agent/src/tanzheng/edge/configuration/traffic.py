@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from tanzheng.edge.configuration.config import Placement
 from tanzheng.edge.configuration.links import endpoint, serial_settings
+from tanzheng.edge.drivers import SENDING
 from tanzheng.hardware.blocks import plan_blocks
 from tanzheng.hardware.points import PointSpec
 
 MODBUS_DEVICE_MS: Final = 50.0
 DLT645_DEVICE_MS: Final = 150.0
 """A device's own time before it answers: 20 to 150 ms on Modbus, 20 to 500 ms on DL/T 645."""
-SLOW_EVERY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class LineLoad:
 def traffic_of(placement: Placement) -> Traffic | None:
     """The traffic of a polled device; None for one that sends by itself."""
     protocol = placement.plan.link["protocol"]
-    if protocol in ("hj212", "mqtt"):
+    if protocol in SENDING:
         return None
     wanted = [placement.profile.field_point(name) for name in placement.plan.fields]
-    fast = [point for point in wanted if point.poll == "fast"]
-    slow = [point for point in wanted if point.poll == "slow"]
+    plan = placement.plan
+    fast = [point for point in wanted if point.field not in plan.slow_fields]
+    slow = [point for point in wanted if point.field in plan.slow_fields]
     times = _dlt645_times if protocol == "dlt645" else _modbus_times
     often, seldom = times(placement, fast), times(placement, slow)
-    every = placement.plan.link.get("slow_every", SLOW_EVERY)
-    mean = len(often) + len(seldom) / every
+    mean = len(often) + len(seldom) / plan.slow_every
     serial = serial_settings(placement.plan.link) is not None
     total = sum(often) + sum(seldom) if serial else None
     return Traffic(len(often) + len(seldom), mean, total)
@@ -65,12 +65,16 @@ def line_loads(placements: Sequence[Placement], interval_ms: int) -> list[LineLo
 
 
 def _load(name: str, placements: tuple[Placement, ...], interval_ms: int) -> LineLoad:
-    found = [traffic for each in placements if (traffic := traffic_of(each)) is not None]
-    times = [(t.line_ms, t.requests_mean / max(1, t.requests)) for t in found if t.line_ms]
-    if not times:
+    round_ms = load = 0.0
+    for each in placements:
+        traffic = traffic_of(each)
+        if traffic is not None and traffic.line_ms:
+            round_ms += traffic.line_ms
+            mean_ms = traffic.line_ms * traffic.requests_mean / max(1, traffic.requests)
+            load += mean_ms / max(interval_ms, each.plan.interval_ms)
+    if not round_ms:
         return LineLoad(name, placements, None, None)
-    mean_ms = sum(ms * share for ms, share in times)
-    return LineLoad(name, placements, sum(ms for ms, _ in times), mean_ms / interval_ms)
+    return LineLoad(name, placements, round_ms, load)
 
 
 def _modbus_times(placement: Placement, points: Sequence[PointSpec]) -> list[float]:

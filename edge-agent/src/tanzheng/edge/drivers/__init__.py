@@ -16,6 +16,8 @@ PROTOCOLS: Final[Mapping[str, str]] = {
     "mqtt": "mqtt",
 }
 """Protocol of a link → the folder of its driver."""
+SENDING: Final = ("hj212", "mqtt")
+"""Those whose devices send by themselves."""
 
 
 def make_lines(devices: Sequence[Placed], around: Surroundings) -> list[Line]:

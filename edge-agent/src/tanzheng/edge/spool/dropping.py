@@ -30,12 +30,13 @@ class Remains:
     events: int
 
 
-def drop(bodies: Sequence[bytes], points: int, interval_ms: int, phase_ms: int) -> Remains:
+def drop(bodies: Sequence[bytes], grids: Sequence[tuple[int, int]], interval_ms: int) -> Remains:
     """What is left of the entries in `bodies`: each reading becomes a gap at its slot.
 
-    Misses keep their reason. `points` counts the point set.
+    Misses keep their reason. `grids`: interval and phase of each point of the point set;
+    `interval_ms` is the gateway's.
     """
-    gaps = Gaps(points, interval_ms)
+    gaps = Gaps(len(grids), interval_ms)
     told = readings = 0
     events = []
     for body in bodies:
@@ -47,13 +48,16 @@ def drop(bodies: Sequence[bytes], points: int, interval_ms: int, phase_ms: int) 
         events += [event for event in entry.events if event.kind not in BULKY_EVENTS]
         if isinstance(entry, SlotEntry):
             gaps.add_slot(entry.slot_ms, entry.misses)
-        slots: dict[int, set[int]] = {}
+        slots: dict[tuple[int, int], set[int]] = {}
         for take in entry.takes:
-            slot_ms = take.t_ms - (take.t_ms - phase_ms) % interval_ms
-            slots.setdefault(slot_ms, set()).update(take.points)
             readings += len(take.points)
-        for slot_ms, missed in sorted(slots.items()):
-            gaps.add_slot(slot_ms, [Miss(tuple(sorted(missed)), SPOOL_DROPPED)])
+            for point in take.points:
+                step_ms, phase_ms = grids[point]
+                slot_ms = take.t_ms - (take.t_ms - phase_ms) % step_ms
+                slots.setdefault((slot_ms, step_ms), set()).add(point)
+        for (slot_ms, step_ms), missed in sorted(slots.items()):
+            slot = range(slot_ms, slot_ms + step_ms, step_ms)
+            gaps.add_slot(slot_ms, [Miss(tuple(sorted(missed)), SPOOL_DROPPED, slot)])
     left: list[Entry] = [
         GapEntry(
             gap.from_ms, gap.to_ms, gap.reason,

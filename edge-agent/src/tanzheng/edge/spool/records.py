@@ -310,17 +310,31 @@ def _floats(data: bytes) -> "array[float]":
 def _tail(misses: Iterable[Miss], events: Iterable[Event]) -> bytes:
     return cbor.dumps(
         [
-            [[array("H", miss.points).tobytes(), miss.reason] for miss in misses],
+            [_told(miss) for miss in misses],
             [[event.t_ms, event.kind, dict(event.detail)] for event in events],
         ]
     )
+
+
+def _told(miss: Miss) -> list[Any]:
+    points, slots = array("H", miss.points).tobytes(), miss.slots
+    if slots is None:
+        return [points, miss.reason]
+    return [points, miss.reason, slots.start, slots.stop, slots.step]
+
+
+def _miss(points: bytes, reason: object, *slots: int) -> Miss:
+    own = range(*slots) if slots else None
+    if own is not None and (len(slots) != 3 or own.step <= 0 or not own):
+        raise EncodingError(f"spool entry: expected slots of a miss, got {slots}")
+    return Miss(tuple(array("H", points)), str(reason), own)
 
 
 def _read_tail(data: bytes) -> tuple[Sequence[Miss], Sequence[Event]]:
     try:
         misses, events = cbor.loads(data, "spool entry")
         return (
-            [Miss(tuple(array("H", points)), str(reason)) for points, reason in misses],
+            [_miss(*miss) for miss in misses],
             [Event(*event) for event in events],
         )
     except (TypeError, ValueError) as error:

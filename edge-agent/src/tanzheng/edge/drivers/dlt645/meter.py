@@ -77,15 +77,16 @@ class MeterReader:
         self.reason: str | None = None
         self.successes = self.failures = 0
         self._around, self._wire, self._profile = around, wire, profile
-        self._interval_ms = placed.interval_ms
+        self._placed = placed
         specs = [profile.field_point(field) for field in placed.fields]
         self._place = {spec.id: placed.first + index for index, spec in enumerate(specs)}
         self._names = {
             spec.id: f"{placed.id}/{field}"
             for spec, field in zip(specs, placed.fields, strict=True)
         }
-        self._fast = self._plan([spec for spec in specs if spec.poll == "fast"])
-        self._slow = self._plan([spec for spec in specs if spec.poll == "slow"])
+        slow = placed.slow_fields
+        self._fast = self._plan([spec for spec in specs if spec.field not in slow])
+        self._slow = self._plan([spec for spec in specs if spec.field in slow])
         self._status: dict[str, int] = {}
         self._stranger = ""
         self._ratios_ms = around.now_ms()
@@ -95,11 +96,10 @@ class MeterReader:
 
     def due_reads(self, slot_ms: int) -> list[DataRead]:
         """What to ask at this slot."""
-        since_ms = slot_ms - self._around.phase_ms
-        if since_ms % self._interval_ms:
+        if not self._placed.has_slot(slot_ms):
             return []
-        slow = since_ms % (self.settings.slow_every * self._interval_ms) == 0
-        return [*self._fast, *self._slow] if slow else list(self._fast)
+        every = self._placed.is_slow(slot_ms)
+        return [*self._fast, *self._slow] if every else list(self._fast)
 
     def indices(self, reads: Iterable[DataRead]) -> tuple[int, ...]:
         """The points that these reads are for, each once, in their order in the plan."""

@@ -66,7 +66,6 @@ class MeterSettings:
     timeout_s: float
     pause_s: float
     wake_bytes: int
-    slow_every: int
     ratios: Mapping[Ratio, RatioHistory]
 
     def factor(self, times: Iterable[Ratio], t_ms: int) -> Fraction:
@@ -85,7 +84,6 @@ def settings_of(placed: Placed, profile: Profile) -> MeterSettings:
         timeout_s=link.get("timeout_ms", 1000) / 1000,
         pause_s=link.get("pause_ms", profile.pause_ms) / 1000,
         wake_bytes=link.get("wake_bytes", 4),
-        slow_every=link.get("slow_every", 10),
         ratios=_ratios(placed, profile),
     )
 

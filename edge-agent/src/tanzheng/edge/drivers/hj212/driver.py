@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tanzheng.core.batch import Event
 from tanzheng.core.errors import BadInput, TanzhengError
-from tanzheng.edge.abc import Line, Placed, Round, Sink, Surroundings
+from tanzheng.edge.abc import Line, Miss, Placed, Round, Sink, Surroundings
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.drivers.hj212.codec import Frame, parse
 from tanzheng.edge.drivers.hj212.logger import (
@@ -81,7 +81,6 @@ class Hj212Line:
         first = links[0]
         self._mode, self._host, self._port = first.mode, first.host, first.port
         self._loggers = {link.mn: Logger(link, around) for link in links}
-        self._points = tuple(rule.index for link in links for rule in link.rules)
         self._idle_s = max(link.idle_s_max for link in links)
         self._around = around
         self._packets = Packets()
@@ -110,9 +109,19 @@ class Hj212Line:
     # -- rounds
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
-        """Every point, at each slot."""
-        del slot_ms
-        return self._points
+        """Every point of the loggers that have this slot."""
+        loggers = self._loggers.values()
+        return tuple(point for logger in loggers for point in logger.owed.due(slot_ms))
+
+    def windows_ms(self) -> Mapping[int, int]:
+        """The windows of all points."""
+        owed = [logger.owed for logger in self._loggers.values()]
+        return {point: ms for each in owed for point, ms in each.windows_ms.items()}
+
+    def settle(self, slot_ms: int) -> list[Miss]:
+        """Judge every slot up to this one."""
+        loggers = self._loggers.values()
+        return [miss for logger in loggers for miss in logger.owed.settle(slot_ms)]
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
         """Say which points have had no value for too long; values come through the sink."""

@@ -14,6 +14,7 @@ from tanzheng.edge.abc import Miss, Surroundings, Take
 from tanzheng.edge.drivers.hj212.codec import Frame
 from tanzheng.edge.drivers.hj212.readings import Readings, read, time_of
 from tanzheng.edge.drivers.hj212.settings import LoggerLink
+from tanzheng.edge.owed import OwedSlots
 from tanzheng.hardware.hj212.codec import ANSWER_BIT, PACKET_BIT, CrcMode, crc_text
 from tanzheng.hardware.hj212.codec import frame as build_frame
 
@@ -23,6 +24,8 @@ FRAMES_MAX: Final = 512
 KEPT_REFUSED_S: Final = 60.0
 """At most one refused frame in that time becomes an event; all are counted."""
 INTERACTION: Final = frozenset({"9011", "9012", "9013", "9014"})
+STALE: Final = "stale"
+NOT_AVAILABLE: Final = "not_available"
 _ECHO: Final = re.compile(r"[0-9A-Za-z_.@#$%*+-]{1,64}")
 _ALLOWED: Final[Mapping[str, tuple[CrcMode | None, ...]]] = {
     "hj212": ("hj212",),
@@ -60,6 +63,8 @@ class Logger:
         self.last_reason = "no_frame_yet"
         self.last_ms: int | None = None
         self._around = around
+        points = (rule.index for rule in link.rules)
+        self.owed = OwedSlots(points, link.placed, link.stale_after_ms)
         self._fresh: dict[int, int] = {}
         self._void: dict[int, int] = {}
         self._strange: dict[int, str] = {}
@@ -180,20 +185,24 @@ class Logger:
             _remember(self._instants, readings.t_ms, known | set(taken), INSTANTS_MAX)
         for points, newest in ((readings.points, self._fresh), (readings.void, self._void)):
             newest.update((p, max(readings.t_ms, newest.get(p, 0))) for p in points)
+        for point in readings.points:
+            self.owed.filled(point, readings.t_ms)
+        for point in readings.void:
+            self.owed.empty(point, readings.t_ms, NOT_AVAILABLE)
         for point in (*readings.points, *readings.void):
             self._strange.pop(point, None)
         self._strange.update(readings.strange)
 
     def misses(self, slot_ms: int) -> list[Miss]:
-        """The points without a value whose time lies in the stale window before `slot_ms`."""
+        """What is given up at `slot_ms`: all slots of points without a value in the stale window
+        before it, of others those that are as old as the window."""
         since_ms = slot_ms - self.link.stale_after_ms
-        missed: dict[str, list[int]] = {}
-        for rule in self.link.rules:
-            if self._fresh.get(rule.index, -1) <= since_ms:
-                void = self._void.get(rule.index, -1) > since_ms
-                reason = "not_available" if void else "stale"
-                missed.setdefault(reason, []).append(rule.index)
-        return [Miss(tuple(points), reason) for reason, points in missed.items()]
+        absent = {
+            point: NOT_AVAILABLE if self._void.get(point, -1) > since_ms else STALE
+            for point in self.owed.points
+            if self._fresh.get(point, -1) <= since_ms
+        }
+        return self.owed.misses(slot_ms, absent)
 
     def status(self) -> dict[str, Any]:
         """For people. A logger that sent nothing for its stale window is not answering."""

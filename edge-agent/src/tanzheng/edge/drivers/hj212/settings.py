@@ -70,6 +70,7 @@ class LoggerLink:
     sm4_key: bytes | None
     utc_offset_min: int
     data: str
+    placed: Placed
     stale_after_ms: int
     idle_s_max: int
     quarantine: str | None
@@ -91,6 +92,7 @@ class LoggerLink:
                 sm4_key=_sm4_key(link.get("sm4_key_file")),
                 utc_offset_min=_minutes(link.get("utc_offset", "+08:00")),
                 data=link.get("data", "2011"),
+                placed=placed,
                 stale_after_ms=link.get("stale_after", 3) * placed.interval_ms,
                 idle_s_max=link.get("idle_s_max", IDLE_S_MAX),
                 quarantine=link.get("quarantine"),

@@ -55,6 +55,7 @@ class Device:
     ) -> None:
         profile = Profile.from_plan(placed.profile)
         self.id, self.settings = placed.id, settings_of(placed, profile)
+        self.placed, self.coarse = placed, placed.interval_ms != around.interval_ms
         self._around, self._late_possible, self._clock = around, late_possible, clock
         self._now_ms = around.now_ms
         self._points = [profile.field_point(name) for name in placed.fields]
@@ -66,7 +67,6 @@ class Device:
         self._planner = Planner(profile, self.settings.unit, places, ratios, self._raws.memory)
         learned = Learned(self.settings.registers_per_read_max)
         self._pupil = Pupil(placed.id, names, learned, around)
-        self._every_ms = self.settings.slow_every * placed.interval_ms
         self._identifier = Identifier(profile, self.settings, placed.id, around)
         self._backoff = Backoff()
         self._generation: int | None = None
@@ -84,7 +84,9 @@ class Device:
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
         """The points that this slot is for."""
-        return (self._all if self._is_slow(slot_ms) else self._fast).due
+        if not self.placed.has_slot(slot_ms):
+            return ()
+        return (self._all if self.placed.is_slow(slot_ms) else self._fast).due
 
     def status(self) -> Mapping[str, Any]:
         """For people, and for whoever wants to keep what was learned."""
@@ -128,7 +130,7 @@ class Device:
         if self.reason and not self._backoff.ready(self._clock()):
             found.miss(self.due(slot_ms), self.reason)
             return
-        slow = self._is_slow(slot_ms)
+        slow = self.placed.is_slow(slot_ms)
         begin = begin or Begin(len(found.takes), len(found.misses))
         again = ""
         for _ in range(TRIES_PER_ROUND_MAX):
@@ -159,14 +161,12 @@ class Device:
             and self._pupil.searched is None
         )
 
-    def _is_slow(self, slot_ms: int) -> bool:
-        return (slot_ms - self._around.phase_ms) % self._every_ms == 0
-
     def _plan(self) -> None:
         """Schedules for all points and for the fast ones, by what is known of the device now."""
         learned = self._pupil.learned
         self._all = self._fast = self._planner.schedule(self._points, learned)
-        quick = [point for point in self._points if point.poll == "fast"]
+        slow = self.placed.slow_fields
+        quick = [point for point in self._points if point.field not in slow]
         if len(quick) < len(self._points):
             self._fast = self._planner.schedule(quick, learned)
 

@@ -112,6 +112,8 @@ class ModbusLine:
             found = self._found
             found.takes, found.misses = [], []
             for device in self._devices:
+                if device.coarse and not device.placed.has_slot(self._slot_ms):
+                    continue
                 self._device, self._timeout_s = device, device.settings.timeout_s
                 reads = device.plain_reads(self.generation)
                 if reads is None:

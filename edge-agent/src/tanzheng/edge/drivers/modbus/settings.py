@@ -57,7 +57,6 @@ class Settings:
     pause_s: float
     connect_pause_s: float
     registers_per_read_max: int
-    slow_every: int
     ratios: Mapping[str, Fraction]
     serial_number: str | None
 
@@ -81,7 +80,6 @@ def settings_of(placed: Placed, profile: Profile) -> Settings:
         pause_s=link.get("pause_ms", profile.pause_ms) / 1000,
         connect_pause_s=link.get("connect_pause_ms", profile.connect_pause_ms) / 1000,
         registers_per_read_max=min(most, link.get("registers_per_read_max", most)),
-        slow_every=link.get("slow_every", 10),
         ratios=_ratios(placed, profile),
         serial_number=link.get("serial_number"),
     )

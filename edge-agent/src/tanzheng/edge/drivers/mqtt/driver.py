@@ -27,6 +27,7 @@ from tanzheng.edge.drivers.mqtt.point_rule import PointRule
 from tanzheng.edge.drivers.mqtt.router import Router, rebirth_topic
 from tanzheng.edge.drivers.mqtt.settings import BrokerAt, DeviceLink
 from tanzheng.edge.drivers.mqtt.sparkplug import encode_rebirth
+from tanzheng.edge.owed import OwedSlots
 from tanzheng.hardware.profile import Profile
 
 QUEUE_MESSAGES_MAX: Final = 4_000
@@ -54,8 +55,7 @@ def make_lines(devices: Sequence[Placed], around: Surroundings) -> list[Line]:
 
 def _line(members: Sequence[tuple[Placed, BrokerAt]], around: Surroundings) -> Line:
     (first, broker), *_ = members
-    router, own = Router(), []
-    windows_ms: dict[int, int] = {}
+    router, own, owed = Router(), [], []
     keepalive_s = []
     for placed, at in members:
         try:
@@ -66,9 +66,9 @@ def _line(members: Sequence[tuple[Placed, BrokerAt]], around: Surroundings) -> L
             raise BadInput(f"device {placed.id}: expected the login of {first.id}, got another")
         own.append(device)
         keepalive_s.append(link.keepalive_s)
-        windows_ms |= dict.fromkeys(device.points, link.stale_after * placed.interval_ms)
-    intake = Intake(router, own, around.now_ms)
-    return MqttLine(broker, min(keepalive_s), intake, windows_ms, around)
+        owed.append(OwedSlots(device.points, placed, link.stale_after * placed.interval_ms))
+    intake = Intake(router, own, owed, around.now_ms)
+    return MqttLine(broker, min(keepalive_s), intake, around)
 
 
 def add_device(placed: Placed, router: Router) -> tuple[Device, DeviceLink]:
@@ -92,12 +92,10 @@ class MqttLine:
         broker: BrokerAt,
         keepalive_s: int,
         intake: Intake,
-        windows_ms: Mapping[int, int],
         around: Surroundings,
     ) -> None:
         self._broker, self._keepalive_s = broker, keepalive_s
-        self._intake, self._windows_ms, self._around = intake, windows_ms, around
-        self._points = tuple(windows_ms)
+        self._intake, self._around = intake, around
         self._version = V5
         self._link: SourceLink | None = None
         self._connected = False
@@ -116,13 +114,20 @@ class MqttLine:
         return self._broker.name
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
-        """All points: their senders have no poll classes."""
-        return self._points
+        """All points of the devices that have this slot."""
+        return tuple(point for owed in self._intake.owed for point in owed.due(slot_ms))
+
+    def windows_ms(self) -> Mapping[int, int]:
+        """The windows of all points."""
+        return {point: ms for owed in self._intake.owed for point, ms in owed.windows_ms.items()}
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
-        """Misses for the points of which nothing was heard for too long."""
-        found = self._intake.misses(slot_ms, self._windows_ms)
-        finished(Round((), tuple(Miss(tuple(points), why) for why, points in found.items())))
+        """Misses for the slots that nothing was heard of."""
+        finished(Round((), self._intake.misses(slot_ms)))
+
+    def settle(self, slot_ms: int) -> list[Miss]:
+        """Judge every slot up to this one."""
+        return [miss for owed in self._intake.owed for miss in owed.settle(slot_ms)]
 
     def status(self) -> Mapping[str, Any]:
         """Connection, counters, and of each device the newest sample time and last refusal."""
@@ -244,6 +249,7 @@ class MqttLine:
         takes, events = self._intake.take(fresh)
         if takes or events:
             await self._commit(sink, takes, events)
+            self._intake.durable(takes)
         for link, message in chunk:
             self._confirm(link, message)
         self._ask_rebirths()

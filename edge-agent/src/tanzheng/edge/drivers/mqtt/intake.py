@@ -2,16 +2,17 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tanzheng.core.batch import Event
 from tanzheng.core.quality import Quality
-from tanzheng.edge.abc import Take
+from tanzheng.edge.abc import Miss, Take
 from tanzheng.edge.drivers.mqtt.feeds import Device, Reading
 from tanzheng.edge.drivers.mqtt.memory import PointMemory
 from tanzheng.edge.drivers.mqtt.router import Router
+from tanzheng.edge.owed import OwedSlots
 
 PAYLOAD_BYTES_MAX: Final = 256 * 1024
 AHEAD_MS_MAX: Final = 10 * 60_000
@@ -36,16 +37,20 @@ class Intake:
 
     router: Router
     devices: Sequence[Device]
+    owed: Sequence[OwedSlots]
+    """One for each device, in their order."""
     now_ms: Callable[[], int]
     counts: Counter[str] = field(default_factory=Counter)
     refusals: dict[str, str] = field(default_factory=dict)
     memory: dict[int, PointMemory] = field(init=False)
     rebirths: list[str] = field(default_factory=list)
+    _owed: dict[int, OwedSlots] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is known of any point."""
         points = (point for device in self.devices for point in device.points)
         self.memory = {point: PointMemory() for point in points}
+        self._owed = {point: owed for owed in self.owed for point in owed.points}
 
     def take(self, messages: Sequence[Inbound]) -> tuple[list[Take], list[Event]]:
         """What `messages` deliver, in takes of one instant each, and what is to be noted."""
@@ -93,6 +98,7 @@ class Intake:
         if reading.value is None:
             self.counts["no_value"] += 1
             memory.nothing(t_ms, reading.reason)
+            self._owed[reading.point].empty(reading.point, t_ms, reading.reason)
         elif not memory.take(t_ms, message.arrived_ms):
             self.counts["duplicate"] += 1
         else:
@@ -103,13 +109,23 @@ class Intake:
                 quality = Quality.UNCERTAIN_CLOCK if quality == Quality.GOOD else quality
             by_time.setdefault(t_ms, []).append((reading.point, reading.value, quality))
 
-    def misses(self, slot_ms: int, windows_ms: Mapping[int, int]) -> dict[str, list[int]]:
-        """Reason → points without a value in their window (point → ms) before the slot."""
-        found: dict[str, list[int]] = {}
-        for point, memory in self.memory.items():
-            reason = memory.miss(slot_ms, windows_ms[point])
-            if reason is not None:
-                found.setdefault(reason, []).append(point)
+    def durable(self, takes: Sequence[Take]) -> None:
+        """These are on disk."""
+        for take in takes:
+            for point in take.points:
+                self._owed[point].filled(point, take.t_ms)
+
+    def misses(self, slot_ms: int) -> list[Miss]:
+        """What is given up at the slot: of points without a value in their window before it all
+        slots, of others those that are as old as the window."""
+        found: list[Miss] = []
+        for owed in self.owed:
+            reasons = {
+                point: self.memory[point].miss(slot_ms, window_ms)
+                for point, window_ms in owed.windows_ms.items()
+            }
+            absent = {point: reason for point, reason in reasons.items() if reason is not None}
+            found += owed.misses(slot_ms, absent)
         return found
 
 
