@@ -77,7 +77,8 @@ class MeteredMonth:
         power, interval_ms = inputs.role(Role.POWER)
         energy = metered_and_integrated(self.counters[0].mended.lifted(), power, interval_ms)
         transitions = running.transitions(inputs.run_samples())
-        unseen = inputs.unit.rated_capacity_mw * transitions * interval_ms / (2 * HOUR_MS)
+        slowest_ms = max(interval_ms, inputs.run_state()[1])
+        unseen = inputs.unit.rated_capacity_mw * transitions * slowest_ms / (2 * HOUR_MS)
         standing = [hour.generation_mwh for hour in self.hours if not hour.operating_half_ms]
         decreases = sum(len(counter.decreases_ms) for counter in self.counters)
         return {
