@@ -12,8 +12,8 @@ import polars as pl
 from rules import peer
 from tanzheng.analytics.rules import fleet
 from tanzheng.analytics.rules.catalogue import FleetRule
+from tanzheng.analytics.rules.frame import prepared
 from tanzheng.analytics.rules.report import Report
-from tanzheng.analytics.rules.rows import prepared
 from tanzheng.analytics.rules.suppression import Suppressions
 
 CONTENDERS = ("tanzheng", "tanzheng, words", "pandera, column", "pandera, frame", "floor")

@@ -19,7 +19,7 @@ from pandera.api.polars.types import PolarsData
 
 from rules.expressions import Compiler, there
 from tanzheng.analytics.rules.catalogue import FleetRule
-from tanzheng.analytics.rules.rows import DTYPES, which_table
+from tanzheng.analytics.rules.frame import DTYPES, which_table
 from tanzheng.analytics.rules.tables import DERIVED, TableShape
 
 NUMBER = "_row"

@@ -14,7 +14,7 @@ from tanzheng.analytics.rules.catalogue import FleetRule, load_catalogue
 from tanzheng.analytics.rules.exact import Rows, evaluate
 from tanzheng.analytics.rules.examples import replace_values, with_calendar
 from tanzheng.analytics.rules.expression import Expression
-from tanzheng.analytics.rules.rows import DTYPES
+from tanzheng.analytics.rules.frame import DTYPES
 from tanzheng.analytics.rules.tables import TABLES
 
 SHAPE = TABLES["unit_month"]

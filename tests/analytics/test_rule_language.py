@@ -22,7 +22,7 @@ from tanzheng.analytics.errors import PackInvalid
 from tanzheng.analytics.rules.compiled import Screen
 from tanzheng.analytics.rules.expression import Expression
 from tanzheng.analytics.rules.fleet import Judge, RulePlan
-from tanzheng.analytics.rules.rows import prepared
+from tanzheng.analytics.rules.frame import prepared
 from tanzheng.analytics.rules.ruleset import load_rules
 from tanzheng.analytics.rules.tables import TABLES
 
@@ -43,11 +43,14 @@ def test_what_is_not_doubtful_is_exact(close: bool, text: str, rows: list[dict[s
     """Without the help of `exact`: bounds of a column, and bounds of a row."""
     condition = Expression.parse(text, SCHEMA)
     rule = rule_of(condition)
-    judge = Judge(RulePlan([rule]), prepared(frame_of(rows), "here"))
-    held, failed, doubt = judge.screened(rule, Screen(judge.plan, judge.rows, close))
-    for place, answer in enumerate(exactly(condition, rows)):
-        if place not in doubt:
-            assert (held[place], failed[place]) == (answer is True, answer is False)
+    [(_, table)] = prepared(frame_of(rows), "here").sectors()
+    judge = Judge(RulePlan([rule]), table)
+    held, failed, doubt = judge.screened(rule, Screen(judge.plan, table, close))
+    answers = exactly(condition, rows)
+    for number, place in enumerate(table.place):
+        if number not in doubt:
+            answer = answers[place]
+            assert (held[number], failed[number]) == (answer is True, answer is False)
 
 
 def test_a_number_before_a_look_back_that_is_never_known() -> None:

@@ -72,7 +72,8 @@ def leaf(value: Array, close: bool) -> Number:
     if close:
         size = np.abs(value)
         return Number(value, size, EPSILON * size + TINY, sharp=True, grid=_grid(value))
-    most = float(np.fmax.reduce(np.abs(value), axis=None, initial=0.0))
+    highest = np.fmax.reduce(value, axis=None, initial=0.0)
+    most = float(max(highest, -np.fmin.reduce(value, axis=None, initial=0.0)))
     return Number(value, most, EPSILON * most + TINY, sharp=True)
 
 
@@ -116,19 +117,18 @@ def multiplied(a: Number, b: Number) -> Number:
 
 def divided(a: Number, b: Number) -> Number:
     """Not known where `b` is zero; doubtful where `b` may be."""
-    far = np.abs(b.value)
-    zero = far == 0
-    near = (far <= 2 * b.error) & ~(zero & b.sharp)
-    least: Bound
-    if isinstance(b.size, float):
-        least = float(np.fmin.reduce(far, axis=None, initial=SIZE_MAX, where=~(zero | near)))
-    else:
-        least = np.where(zero | near, 1.0, far)
-    value = a.value / np.where(zero, np.nan, b.value)
+    value, far, near = a.value / b.value, np.abs(b.value), None
+    closest = np.fmin.reduce(far, axis=None, initial=SIZE_MAX)
+    if not np.all(closest > 2 * b.error):
+        zero = far == 0
+        near = (far <= 2 * b.error) & ~(zero & b.sharp)
+        value, far = np.where(zero, np.nan, value), np.where(zero | near, np.nan, far)
+        closest = np.fmin.reduce(far, axis=None, initial=SIZE_MAX)
+    least: Bound = float(closest) if isinstance(b.size, float) else far
     size = a.size / least
     error = 2 * (a.error + size * b.error) / least + EPSILON * size + TINY
     number = _guarded(Number(value, size, error), a, b)
-    return replace(number, doubt=either(number.doubt, near)) if near.any() else number
+    return number if near is None else replace(number, doubt=either(number.doubt, near))
 
 
 def _guarded(number: Number, a: Number, b: Number) -> Number:
@@ -193,29 +193,31 @@ def spread(*parts: Number) -> Number:
 def rounded(a: Number, places: int) -> Number:
     """Half away from zero."""
     scaled, doubt = _scaled(a, places)
-    value = np.copysign(scaled / 10.0**places, a.value)
     size = a.size + 1.0
-    return Number(value, size, EPSILON * size, sharp=True, grid=10.0**-places, doubt=doubt)
+    grid = 10.0**-places
+    return Number(scaled / 10.0**places, size, EPSILON * size, sharp=True, grid=grid, doubt=doubt)
 
 
 def last_digit(a: Number, places: int) -> Number:
     scaled, doubt = _scaled(a, places)
-    return counted(np.fmod(scaled, 10), doubt)
+    digits = np.abs(scaled)
+    return counted(digits - 10 * np.floor(digits / 10), doubt)
 
 
 def _scaled(a: Number, places: int) -> tuple[Array, Mask | None]:
     """`a` in steps of its last place, a whole number; doubtful near a half and beyond floats."""
     scale = 10.0**places
-    exact = np.abs(a.value) * scale
-    whole = np.floor(exact)
-    part = exact - whole
+    exact = a.value * scale
+    whole = np.rint(exact)
+    apart = np.abs(exact - whole)
     over = np.greater_equal(a.size * scale, SCALED_MAX)
     doubt = either(a.doubt, over if over.any() else None)
-    if places or not a.sharp:
-        slack = (a.error * scale + EPSILON * (a.size * scale)) * MARGIN
-        near = np.abs(part - 0.5) <= slack
-        doubt = either(doubt, near if near.any() else None)
-    return whole + (part >= 0.5), doubt
+    if places == 0 and a.sharp:
+        half = apart == 0.5
+        return np.where(half, np.trunc(exact) + np.sign(exact), whole), doubt
+    slack = (a.error * scale + EPSILON * (a.size * scale)) * MARGIN
+    near = apart >= 0.5 - slack
+    return whole, either(doubt, near if near.any() else None)
 
 
 def compared(operation: type[ast.cmpop], a: Number, b: Number) -> Truth:
@@ -228,12 +230,11 @@ def compared(operation: type[ast.cmpop], a: Number, b: Number) -> Truth:
     slack = (a.error + b.error) * MARGIN
     grid = np.minimum(a.grid, b.grid)
     settled = np.less(slack, grid / 4)
-    slack = np.where(settled, grid / 2, slack)
-    below, above = apart < -slack, apart > slack
-    level = np.abs(apart) <= slack
+    if settled.any():
+        slack = np.where(settled, grid / 2, slack)
+    below, above, level = apart < -slack, apart > slack, np.abs(apart) <= slack
     if level.any():
-        open_ = level & ~settled
-        doubt = either(doubt, open_ if open_.any() else None)
+        doubt = either(doubt, level & ~settled)
     return Truth(*_BLUNT[operation](below, level, above), doubt)
 
 

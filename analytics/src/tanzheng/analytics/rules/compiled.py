@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -222,6 +222,7 @@ def _sharing(screen: Screen, name: str, of: str) -> Number:
 _AT_ROWS = {_column, _back, _sharing}
 
 
+@cache
 def _constant(value: Decimal | None) -> Number:
     if value is None:
         return bounded.counted(bounded.UNKNOWN)

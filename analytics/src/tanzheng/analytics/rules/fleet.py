@@ -1,6 +1,5 @@
 """A table of many units against many rules: screened in float64, settled in Decimal."""
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tanzheng.analytics.rules.bounded import Mask, Truth, either
+from tanzheng.analytics.rules.bounded import Mask, Number, Truth, either
 from tanzheng.analytics.rules.catalogue import FleetRule, judged, placeholders
-from tanzheng.analytics.rules.compiled import Column, Places, Plan, Screen, Text
-from tanzheng.analytics.rules.rows import EPOCH, Rows, prepared
+from tanzheng.analytics.rules.compiled import Places, Plan, Screen, Text
+from tanzheng.analytics.rules.expression import Expression
+from tanzheng.analytics.rules.frame import prepared
+from tanzheng.analytics.rules.rows import EPOCH, Rows
 from tanzheng.analytics.rules.tables import TableShape
-from tanzheng.analytics.rules.vocabulary import MONTHS_BACK
 
 ALL = "all"
 FEW = 16
@@ -97,8 +97,13 @@ def _judge(judge: "Judge", rule: FleetRule, verdicts: Verdicts) -> None:
 
 def answers(frame: pl.DataFrame, rule: FleetRule, where: str) -> list[bool | None]:
     """True, false, or None where the rule does not apply or the answer is not known, by row."""
-    held, failed = Judge(RulePlan([rule]), prepared(frame, where))(rule)
-    return [bool(yes) if yes or no else None for yes, no in zip(held, failed, strict=True)]
+    found: list[bool | None] = [None] * frame.height
+    plan = RulePlan([rule])
+    for _, rows in prepared(frame, where).sectors():
+        held, failed = Judge(plan, rows)(rule)
+        for place, yes, no in zip(rows.place, held, failed, strict=True):
+            found[place] = bool(yes) if yes or no else None
+    return found
 
 
 class RulePlan(Plan):
@@ -161,8 +166,12 @@ class Judge:
 
     @np.errstate(all="ignore")
     def _values(self, text: str, rule: FleetRule, at: Places) -> Sequence[object]:
-        node = ast.parse(text, mode="eval").body
-        column: Column = self.screen(self.plan.add(node, rule.parameters))
+        if text in self.rows.whole.shape.columns:
+            kind, column = self.rows.whole.shape.columns[text].kind, self.rows.column(text)
+        else:
+            expression = Expression.value(text, self.rows.whole.shape.schema(rule.parameters))
+            kind = expression.type.kind
+            column = self.screen(self.plan.add(expression.tree, rule.parameters))
         if isinstance(column, Text):
             words = [*column.words, None]
             return [words[code] for code in _spread(column.code, self.shape)[at].tolist()]
@@ -170,17 +179,12 @@ class Judge:
             known = _spread(column.true | column.false, self.shape)[at]
             true = _spread(column.true, self.shape)[at]
             return [bool(yes) if there else None for yes, there in zip(true, known, strict=True)]
-        numbers = _spread(column.value, self.shape)[at].tolist()
+        values = column.value if isinstance(column, Number) else column
+        numbers = _spread(values, self.shape)[at].tolist()
         known = [None if isnan(number) else number for number in numbers]
-        if _is_date(node, self.rows.shape):
+        if kind == "date":
             return [None if days is None else EPOCH + timedelta(days=days) for days in known]
         return known
-
-
-def _is_date(node: ast.expr, shape: TableShape) -> bool:
-    while isinstance(node, ast.Call) and ast.unparse(node.func) in {*MONTHS_BACK, "earlier"}:
-        node = node.args[0]
-    return isinstance(node, ast.Name) and shape.columns[node.id].kind == "date"
 
 
 def _spread(array: Any, shape: tuple[int]) -> Any:
