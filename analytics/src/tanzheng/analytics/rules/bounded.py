@@ -135,11 +135,13 @@ def _guarded(number: Number, a: Number, b: Number) -> Number:
     """`number` with the doubts of its parts, and doubtful where it may have overflowed."""
     doubt = either(a.doubt, b.doubt)
     over = np.greater_equal(number.size, SIZE_MAX)
-    if over.any():
-        size = np.minimum(number.size, SIZE_MAX)
-        size = float(size) if isinstance(number.size, float) else size
-        return replace(number, size=size, error=size, grid=0.0, doubt=either(doubt, over))
-    return number if doubt is None else replace(number, doubt=doubt)
+    if not over.any():
+        return number if doubt is None else replace(number, doubt=doubt)
+    doubt = either(doubt, over)
+    if isinstance(number.size, float):
+        return replace(number, size=SIZE_MAX, error=SIZE_MAX, grid=0.0, doubt=doubt)
+    size = np.minimum(number.size, SIZE_MAX)
+    return replace(number, size=size, error=np.where(over, size, number.error), doubt=doubt)
 
 
 def negative(a: Number) -> Number:
