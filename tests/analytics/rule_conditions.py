@@ -96,8 +96,8 @@ def exactly(condition: Expression, rows: list[dict[str, Any]]) -> list[object]:
     return [evaluate(condition.tree, row) for row in known]
 
 
-def rule_of(condition: Expression) -> FleetRule:
-    return replace(RULE, when=None, condition=condition, parameters=PARAMETERS)
+def rule_of(condition: Expression, when: Expression | None = None) -> FleetRule:
+    return replace(RULE, when=when, condition=condition, parameters=PARAMETERS)
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -1,11 +1,13 @@
 """The language of fleet rules: what is refused when read, and two back ends that agree."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics.rule_conditions import (
     CONDITIONS,
@@ -38,19 +40,26 @@ def test_both_back_ends_agree(text: str, rows: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("close", [False, True])
 @settings(deadline=None, max_examples=300)
-@given(text=CONDITIONS, rows=ROWS)
-def test_what_is_not_doubtful_is_exact(close: bool, text: str, rows: list[dict[str, Any]]) -> None:
-    """Without the help of `exact`: bounds of a column, and bounds of a row."""
-    condition = Expression.parse(text, SCHEMA)
-    rule = rule_of(condition)
+@given(texts=st.tuples(CONDITIONS, CONDITIONS), rows=ROWS)
+def test_what_is_not_doubtful_is_exact(
+    close: bool, texts: tuple[str, str], rows: list[dict[str, Any]]
+) -> None:
+    """Without the help of `exact`: bounds of a column, and bounds of a row. The rules share steps:
+    one asks where the other applies, and neither may change what the other is told."""
+    when, condition = (Expression.parse(text, SCHEMA) for text in texts)
+    rules = [rule_of(condition, when), rule_of(when), rule_of(condition)]
+    rules = [replace(rule, id=str(number)) for number, rule in enumerate(rules)]
     [(_, table)] = prepared(frame_of(rows), "here").sectors()
-    judge = Judge(RulePlan([rule]), table)
-    held, failed, doubt = judge.screened(rule, Screen(judge.plan, table, close))
-    answers = exactly(condition, rows)
-    for number, place in enumerate(table.place):
-        if number not in doubt:
-            answer = answers[place]
-            assert (held[number], failed[number]) == (answer is True, answer is False)
+    judge = Judge(RulePlan(rules), table)
+    screen = Screen(judge.plan, table, close)
+    asked, held_to = exactly(when, rows), exactly(condition, rows)
+    both = [answer if there else None for there, answer in zip(asked, held_to, strict=True)]
+    for rule, expected in zip(rules, (both, asked, held_to), strict=True):
+        held, failed, doubt = judge.screened(rule, screen)
+        for number, place in enumerate(table.place):
+            if number not in doubt:
+                answer = expected[place]
+                assert (held[number], failed[number]) == (answer is True, answer is False)
 
 
 def test_a_number_before_a_look_back_that_is_never_known() -> None:

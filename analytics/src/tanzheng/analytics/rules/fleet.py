@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import isnan
 from typing import Any
 
 import numpy as np
@@ -153,9 +152,8 @@ class Judge:
         true, false, doubt = truth.true, truth.false, truth.doubt
         if applies is not None:
             true, false = true & applies.true, false & applies.true
-            doubt = either(doubt, applies.doubt)
-            if doubt is not None:
-                doubt &= applies.true if applies.doubt is None else applies.true | applies.doubt
+            may = applies.true if applies.doubt is None else applies.true | applies.doubt
+            doubt = either(None if doubt is None else doubt & may, applies.doubt)
         open_ = np.flatnonzero(_spread(doubt, shape)) if doubt is not None else NONE
         return _spread(true, shape), _spread(false, shape), open_
 
@@ -179,12 +177,12 @@ class Judge:
             known = _spread(column.true | column.false, self.shape)[at]
             true = _spread(column.true, self.shape)[at]
             return [bool(yes) if there else None for yes, there in zip(true, known, strict=True)]
-        values = column.value if isinstance(column, Number) else column
-        numbers = _spread(values, self.shape)[at].tolist()
-        known = [None if isnan(number) else number for number in numbers]
+        numbers = _spread(column.value if isinstance(column, Number) else column, self.shape)[at]
+        found = numbers.astype(object)
+        found[np.isnan(numbers)] = None
         if kind == "date":
-            return [None if days is None else EPOCH + timedelta(days=days) for days in known]
-        return known
+            return [None if days is None else EPOCH + timedelta(days=days) for days in found]
+        return list(found)
 
 
 def _spread(array: Any, shape: tuple[int]) -> Any:
