@@ -58,6 +58,8 @@ def prepared(frame: pl.DataFrame, where: str) -> "Table":
 
 def _typed(frame: pl.DataFrame, name: str, shape: TableShape) -> pl.Expr:
     wanted = DTYPES[shape.columns[name].kind]
+    if frame.schema[name] == wanted:
+        return pl.col(name)
     if wanted == pl.Date and frame.schema[name] == pl.String:
         return pl.col(name).str.to_date("%Y-%m-%d")
     return pl.col(name).cast(wanted)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from itertools import chain, islice
 
 from tanzheng.analytics.rules.catalogue import SEVERITIES, FleetRule
@@ -153,14 +154,19 @@ def _log(item: Suppression) -> dict[str, object]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """A message with its values: the braces hold expressions, which `str.format` cannot look up."""
-    parts = string.Formatter().parse(text)
-    return "".join(before + (values[name] if name else "") for before, name, _, _ in parts)
+    return "".join(before + (values[name] if name else "") for before, name in _parts(text))
+
+
+@cache
+def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((before, name) for before, name, _, _ in string.Formatter().parse(text))
 
 
 def shown(value: object) -> str:
     """A number without the noise of float64, a month or text as it is, `?` where not known."""
     if value is None:
         return "?"
-    if isinstance(value, float):
-        return format(Decimal(f"{value:.{SHOWN_DIGITS}g}").normalize(), "f")
-    return str(value)
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.{SHOWN_DIGITS}g}"
+    return format(Decimal(text).normalize(), "f") if "e" in text else text
