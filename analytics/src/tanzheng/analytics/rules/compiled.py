@@ -172,13 +172,15 @@ class Screen:
 
     def __call__(self, place: int) -> Any:
         """The result at `place` of the plan."""
-        result = self._results.get(place)
-        if result is not None:
-            return result
+        found = self._results.get(place)
+        if found is not None:
+            return found
         step = self.plan.steps[place]
         parts = [self(part) for part in step.parts]
         at = (self,) if step.operation in _AT_ROWS else ()
-        result = self._results[place] = step.operation(*at, *parts, *step.given)
+        result = step.operation(*at, *parts, *step.given)
+        if self._waiting[place] > 0:
+            self._results[place] = result
         for part in step.parts:
             self._waiting[part] -= 1
             if not self._waiting[part]:
