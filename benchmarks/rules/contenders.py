@@ -53,7 +53,7 @@ class Floor:
             for sector, rows in prepared(frame, table).sectors():
                 held = [rule for rule in mine if sector is None or rule.sector in {sector, "all"}]
                 steps = fleet.RulePlan(held).steps
-                self.passes.append((rows.frame.height, len(steps)))
+                self.passes.append((len(rows.place), len(steps)))
 
     def __call__(self) -> Found:
         for rows, steps in self.passes:

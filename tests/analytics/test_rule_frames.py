@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from analytics.rule_conditions import RULE, SCHEMA, as_fleet, exactly, rule_of
 from tanzheng.analytics.rules import fleet, frame
@@ -21,7 +22,7 @@ from tanzheng.analytics.rules.suppression import Suppressions
 MONTHS = [date(2025 + n // 12, n % 12 + 1, 1) for n in range(24)]
 
 
-def table(units: int, **figures: Sequence[object]) -> pl.DataFrame:
+def table(units: int, **figures: Sequence[object] | NDArray[np.float64]) -> pl.DataFrame:
     """24 months of each unit; figures are given a row."""
     rows = units * len(MONTHS)
     return pl.DataFrame(

@@ -59,8 +59,10 @@ class Verdicts:
 
     def keys(self) -> pl.DataFrame:
         """The row key of each failure, rule after rule."""
+        # A list: Polars loads numpy.ma for an array, which takes longer than all of this.
         places = [NONE, *(group.place for group in self.failures)]
-        return self.frame.select(self.shape.row_key)[np.concatenate(places)]
+        keys: pl.DataFrame = self.frame.select(self.shape.row_key)[np.concatenate(places).tolist()]
+        return keys
 
 
 def run(
@@ -79,7 +81,7 @@ def run(
         for rule in mine:
             if sector is None or rule.sector in {sector, ALL}:
                 _judge(judge, rule, verdicts)
-        advance(rows.frame.height)
+        advance(len(rows.place))
     return verdicts
 
 
@@ -125,7 +127,7 @@ class Judge:
     def __init__(self, plan: RulePlan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
         self.screen = Screen(plan, rows)
-        self.shape = (rows.frame.height,)
+        self.shape = rows.place.shape
 
     def __call__(self, rule: FleetRule) -> tuple[Mask, Mask]:
         """Where the rule holds and where it fails; elsewhere it does not apply or is not known."""

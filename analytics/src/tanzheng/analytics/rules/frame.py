@@ -48,7 +48,9 @@ def prepared(frame: pl.DataFrame, where: str) -> "Table":
         raise BadInput(f"{where}: {shape.name}: expected {what}")
     frame = frame.drop(DERIVED, strict=False)
     try:
-        frame = frame.select(_typed(frame, name, shape) for name in frame.columns)
+        frame = frame.select(
+            _typed(name, got, shape.columns[name].kind) for name, got in frame.schema.items()
+        )
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"{where}: {shape.name}: {str(error).splitlines()[0]}") from None
     table = Table(frame.rechunk(), shape)
@@ -56,11 +58,11 @@ def prepared(frame: pl.DataFrame, where: str) -> "Table":
     return table
 
 
-def _typed(frame: pl.DataFrame, name: str, shape: TableShape) -> pl.Expr:
-    wanted = DTYPES[shape.columns[name].kind]
-    if frame.schema[name] == wanted:
+def _typed(name: str, got: pl.DataType, kind: str) -> pl.Expr:
+    wanted = DTYPES[kind]
+    if got == wanted:
         return pl.col(name)
-    if wanted == pl.Date and frame.schema[name] == pl.String:
+    if wanted == pl.Date and got == pl.String:
         return pl.col(name).str.to_date("%Y-%m-%d")
     return pl.col(name).cast(wanted)
 
@@ -104,6 +106,16 @@ def _check_once(table: "Table", where: str) -> None:
         )
 
 
+def _filled(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with NaN for numbers not known; columns without any stay as they are."""
+    holes = [
+        name
+        for name, kind in frame.schema.items()
+        if kind == pl.Float64 and 0 < frame[name].null_count() < frame.height
+    ]
+    return frame.with_columns(pl.col(holes).fill_null(float("nan")))
+
+
 def _order(keys: Places) -> Places:
     if (keys[1:] > keys[:-1]).all():
         return np.arange(len(keys))
@@ -128,10 +140,14 @@ class Table:
             yield word, self._rows(self.order[sector.code[self.order] == code])
 
     def _rows(self, place: Places) -> Rows:
-        numbers = self.frame.select(pl.exclude(pl.String))
         if (np.diff(place) == 1).all():
-            return Rows(self, numbers.slice(int(place[0]), len(place)), place)
-        return Rows(self, numbers[place], place)
+            part = self.frame.select(pl.exclude(pl.String)).slice(int(place[0]), len(place))
+            return Rows(self, _filled(part), place, together=True)
+        return Rows(self, self._numbers, place, together=False)
+
+    @cached_property
+    def _numbers(self) -> pl.DataFrame:
+        return _filled(self.frame.select(pl.exclude(pl.String)))
 
     def text(self, name: str) -> Text:
         """The texts of a column as numbers; one for all rows where it has none."""
@@ -143,10 +159,10 @@ class Table:
         if name not in self.frame.columns or self.frame[name].null_count() == self.frame.height:
             return Text(np.array(-1), ())
         runs = self.frame[name].rle().struct.unnest()
-        texts = runs["value"].fill_null("").to_list()
+        texts = runs["value"].to_list()
         words = list(dict.fromkeys(texts))
         places = dict(zip(words, range(len(words)), strict=True))
-        places.update(dict.fromkeys(["", *filter(str.isspace, words)], -1))
+        places.update(dict.fromkeys([None, "", *filter(str.isspace, filter(None, words))], -1))
         code = np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
         return Text(np.repeat(code, runs["len"].to_numpy()), words)
 

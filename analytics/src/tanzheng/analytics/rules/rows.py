@@ -27,14 +27,11 @@ class Rows:
     A column without any value has one number, NaN, for all rows.
     """
 
-    def __init__(self, whole: "Table", frame: pl.DataFrame, place: Places) -> None:
-        holes = [
-            name
-            for name, kind in frame.schema.items()
-            if kind == pl.Float64 and 0 < frame[name].null_count() < frame.height
-        ]
-        self.frame = frame.with_columns(pl.col(holes).fill_null(float("nan")))
+    def __init__(self, whole: "Table", frame: pl.DataFrame, place: Places, together: bool) -> None:
+        """`frame` has the numbers and dates of these rows where they stand together in order, and
+        else those of the whole table."""
         self.whole, self.place = whole, place
+        self._frame, self._together = frame, together
         self._keys, self._months = whole.keys[place], whole.months[place]
         apart = np.diff(self._keys)
         self._gaps = bool(((apart > 1) & (apart < MONTHS // 2)).any())
@@ -61,12 +58,13 @@ class Rows:
                 return (self._months % 12 + 1).astype(np.float64)
             case "hours_of_month":
                 return (first_day(self._months + 1) - first_day(self._months)) * 24
-        values = self.frame.get_column(name, default=None)
+        values = self._frame.get_column(name, default=None)
         if values is None or values.null_count() == len(values):
             return UNKNOWN
+        figures = values.to_numpy()
         if values.dtype == pl.Date:
-            values = values.to_physical().cast(pl.Float64).fill_null(float("nan"))
-        return np.asarray(values.to_numpy(), np.float64)
+            figures = np.where(np.isnat(figures), np.nan, figures.astype(np.int64))
+        return figures if self._together else figures[self.place]
 
     def back(self, months: int) -> Places:
         """For each row the place of the row so many months before; one beyond the last: none."""
