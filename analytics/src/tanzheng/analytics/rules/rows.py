@@ -61,7 +61,7 @@ class Rows:
         values = self._frame.get_column(name, default=None)
         if values is None or values.null_count() == len(values):
             return UNKNOWN
-        figures = values.to_numpy()
+        figures: Array = values.to_numpy()
         if values.dtype == pl.Date:
             figures = np.where(np.isnat(figures), np.nan, figures.astype(np.int64))
         return figures if self._together else figures[self.place]
