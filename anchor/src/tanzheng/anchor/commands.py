@@ -94,7 +94,9 @@ def seal_command(
         if not as_json:
             typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
 
-    sealed = AnchorFolder(folder, rpc).seal(package, operator_key, out, correction, progress)
+    sealed = AnchorFolder(folder, rpc, _report).seal(
+        package, operator_key, out, correction, progress
+    )
     _show(_sealed_fields(sealed, out), as_json)
 
 
@@ -111,7 +113,7 @@ def consistency_command(
     from tanzheng.anchor import file_ops
     from tanzheng.anchor.service import AnchorFolder
 
-    proof = AnchorFolder(folder).consistency(first)
+    proof = AnchorFolder(folder, report=_report).consistency(first)
     if out is not None:
         file_ops.overwrite(out, proof.encode())
     path = [node.hex() for node in proof.path]
@@ -130,7 +132,7 @@ def status_command(
     """Audit the log on disk and hold it against the chain. 日志状态与审计"""
     from tanzheng.anchor.service import AnchorFolder
 
-    _show(_standing_fields(AnchorFolder(folder, rpc).standing(not offline)), as_json)
+    _show(_standing_fields(AnchorFolder(folder, rpc, _report).standing(not offline)), as_json)
 
 
 @app.command("devchain")
@@ -154,6 +156,11 @@ def devchain_command(
 
 
 # ------------------------------------------------------------------ what is shown
+
+
+def _report(what: str) -> None:
+    """What was put right after a kill, beside the answer: nothing is mended in silence."""
+    typer.echo(f"log 日志: {what}", err=True)
 
 
 def _chain_fields(chain: ChainFile) -> dict[str, Any]:
@@ -189,7 +196,7 @@ def _standing_fields(standing: Standing) -> dict[str, Any]:
     last, publication = standing.contents.last, standing.publication
     return {
         **_chain_fields(standing.chain),
-        "leaves": len(standing.contents.leaves),
+        "leaves": standing.contents.size,
         "checkpoint_seq": last.checkpoint.seq if last else 0,
         "log_size": last.checkpoint.size if last else 0,
         "publication": publication.state if publication else None,

@@ -3,6 +3,9 @@
 Contract: when a function returns, the bytes and the name survive a power cut; when it raises or the
 machine stops, the name holds the old bytes or the new ones, never a part. Each write goes to a
 temporary file in the same folder, is synced, takes its name in one step, and the folder is synced.
+
+`append` alone may leave a part of what it was given behind the old bytes: whoever uses it knows the
+length that counts, and cuts the rest (`truncate`).
 """
 
 from __future__ import annotations
@@ -37,6 +40,52 @@ def create_idempotent(path: Path, data: bytes) -> None:
 def overwrite(path: Path, data: bytes) -> None:
     """Replace or create `path` in one step."""
     _place(path, data, PUBLIC_MODE, os.replace)
+
+
+def append(path: Path, data: bytes, at: int) -> None:
+    """Add `data` behind the first `at` bytes, which are all there are; else `DifferentBytes`."""
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PUBLIC_MODE)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        if (size := os.fstat(descriptor).st_size) != at:
+            raise DifferentBytes(f"expected {at} bytes in {path}, got {size}")
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(descriptor)
+    if at == 0:
+        sync_folder(path.parent)
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut `path` to its first `size` bytes."""
+    with path.open("rb+") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Take the file `path` away."""
+    path.unlink()
+    sync_folder(path.parent)
+
+
+def rename(path: Path, to: Path) -> None:
+    """Give a file or folder another name in the same folder."""
+    path.rename(to)
+    sync_folder(to.parent)
+
+
+def reader(folder: Path) -> Callable[[str], bytes | None]:
+    """What gives the content of a path below `folder`, None where there is no file."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
 
 
 def make_folder(path: Path) -> None:
