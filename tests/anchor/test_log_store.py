@@ -242,8 +242,6 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "upper hash flipped": lambda log: flip(log / "tile/sha256/1/000", 3),
     "upper hash too many": lambda log: grow(log / "tile/sm3/1/000", 32),
     "file of no number": lambda log: grow(log / "tile/sha256/0/000.bak", 32),
-        (log / "tile/sha256/0/002.bak").write_bytes(bytes(32)) and None
-    ),
     "hole": lambda log: move(log / "tile/sha256/0/000", log / "tile/sha256/0/002"),
     "checkpoint missing": lambda log: (log / "checkpoints/000001.cose").unlink(),
     "last checkpoint missing": lambda log: (log / "checkpoints/000002.cose").unlink(),

@@ -59,8 +59,12 @@ class Contents:
             raise LogDamaged(f"{self.size} statements: expected one root twice, got two")
         return roots
 
-    def take_in(self, size: int) -> None:
-        """Read statements up to `size` back from disk; `LogDamaged` names what does not fit."""
+    def take_in(self, size: int, appended: Sequence[SignedStatement] = ()) -> None:
+        """Read statements up to `size` back from disk; `LogDamaged` names what does not fit.
+
+        `appended`: those that were just written, so that their bytes need not be taken apart again.
+        """
+        start = self.size
         self.tree.grow(size)
         self.tree_sm3.grow(size)
         pairs = ((self.tree, self._bodies, sha256), (self.tree_sm3, self._bodies_sm3, sm3))
@@ -72,7 +76,7 @@ class Contents:
                     raise LogDamaged(f"leaf {index}: expected the bytes of its hash, got others")
                 bodies.append(digest)
             if index >= self.heads.size:  # of the others the heads file tells what is needed
-                self.heads.add(opened(index, raw))
+                self.heads.add(appended[index - start] if appended else opened(index, raw))
             if index + 1 in points:
                 self._check_roots(points[index + 1])
         self.roots()
@@ -142,9 +146,12 @@ class LogStore:
 
     def append(self, contents: Contents, leaves: Sequence[SignedStatement]) -> None:
         """Add statements durably, and take in what the disk then gives back."""
-        raw, size = [leaf.raw for leaf in leaves], contents.size
-        self._tiles.append(raw, size)
-        contents.take_in(size + len(raw))
+        raw, first = [leaf.raw for leaf in leaves], contents.size
+        self._tiles.append(raw, first)
+        size = first + len(raw)
+        if [found for _, found in contents.files.entries(first, size)] != raw:
+            raise LogDamaged(f"leaf {first} …: expected the bytes that were written, got others")
+        contents.take_in(size, leaves)
 
     def add_checkpoint(self, contents: Contents, signed: SignedCheckpoint) -> None:
         """Write the signed checkpoint over `contents` durably, and the heads as of it.
