@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anchor.packages import OPERATOR
 from evidence import CHAIN_ID, CONTRACT, LOG_ID, TIME_S, statement
@@ -13,8 +14,10 @@ from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.publication import Finality
 from tanzheng.anchor.sealing import next_checkpoint
 from tanzheng.core.ids import Subject
+from tanzheng.core.trust import OperatorKey, Trust
 
 if TYPE_CHECKING:
+    from tanzheng.core.checkpoint import Checkpoint, SignedCheckpoint
     from tanzheng.core.statement import SignedStatement
 
 CHAIN = ChainFile(
@@ -58,3 +61,24 @@ def sealed(folder: Path, *sizes: int) -> Path:
             append(store, contents, size - contents.size)
             checkpoint(store, contents)
     return folder
+
+
+def trust(**changes: Any) -> Trust:
+    """What a verifier of these logs trusts: the log and its operator's key."""
+    plain = Trust(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        log_id=LOG_ID,
+        operator_keys=(OperatorKey(OPERATOR.public, 0, None),),
+        gateways=(),
+        plants=(),
+        blocks=(),
+    )
+    return replace(plain, **changes)
+
+
+def next_point(signed: SignedCheckpoint, **changes: Any) -> Checkpoint:
+    """The checkpoint after `signed`, over the same statements unless changed."""
+    point = signed.checkpoint
+    following = replace(point, seq=point.seq + 1, previous=signed.digest, t_ms=point.t_ms + 1)
+    return replace(following, **changes)

@@ -120,6 +120,24 @@ def consistency_command(
     _show({"first": proof.first, "second": proof.second, "path": path}, as_json)
 
 
+@app.command("cosigned")
+def cosigned_command(
+    folder: Folder,
+    cosignature: Annotated[Path, typer.Option(help="What the witness handed over. 会签文件")],
+    witness_key: Annotated[Path, typer.Option(help="Its public key (PEM). 见证人公钥")],
+    as_json: Json = False,
+) -> None:
+    """Keep a witness's cosignature of a checkpoint in the log. 收存见证人会签
+
+    Receipts made from now on carry it: run `seal` again for one that was made before.
+    """
+    from tanzheng.anchor.service import AnchorFolder
+
+    signed = AnchorFolder(folder, report=_report).add_cosignature(cosignature, witness_key)
+    point = signed.checkpoint
+    _show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
+
+
 @app.command("status")
 def status_command(
     folder: Folder,

@@ -21,12 +21,20 @@ from tanzheng.anchor.errors import LogBusy
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
-from tanzheng.core.log_files import NEWEST, LogFiles, checkpoint_path, opened
+from tanzheng.core.log_files import (
+    NEWEST,
+    LogFiles,
+    checkpoint_path,
+    cosignatures_path,
+    opened,
+)
 from tanzheng.core.log_heads import LogHeads, heads_path
 from tanzheng.core.merkle import Frontier, leaf_hash
 from tanzheng.core.tiles import LogDamaged, TileTree
+from tanzheng.core.witness import encode_all, open_cosignature
 
 if TYPE_CHECKING:
+    from tanzheng.core.keys import VerifyKey
     from tanzheng.core.statement import SignedStatement
 
 
@@ -167,6 +175,21 @@ class LogStore:
         for other in sorted((self._folder / "heads").glob("[0-9]*.cbor")):
             if other.name < Path(heads_path(seq)).name:
                 file_ops.remove(other)
+
+    def add_cosignature(self, raw: bytes, witness: VerifyKey) -> SignedCheckpoint:
+        """Keep what `witness` signed over one of the checkpoints, which is returned.
+
+        `LogDamaged` where there is no such checkpoint, `SignatureInvalid` where it is of another
+        key or another log. A second one of the same witness takes the place of the first.
+        """
+        cosignature, files = open_cosignature(raw), LogFiles(file_ops.reader(self._folder))
+        signed = files.checkpoint(cosignature.seq)
+        cosignature.verify(signed, witness)
+        others = [each for each in files.cosignatures(cosignature.seq) if each.kid != witness.kid]
+        path = self._folder / cosignatures_path(cosignature.seq)
+        file_ops.make_folder(path.parent)
+        file_ops.overwrite(path, encode_all([*others, cosignature]))
+        return signed
 
     def _checkpoints(self) -> list[SignedCheckpoint]:
         """All checkpoints, each the next of the one before, and the newest the last of them."""

@@ -19,6 +19,7 @@ from tanzheng.core.hashing import sha256, sm3
 from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement, Supersedes
 from tanzheng.core.tiles import LogDamaged
+from tanzheng.core.witness import encode_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,7 +171,9 @@ class Sealer:
         head, place = contents.heads.tree.current(statement.statement.subject)
         included = self._inclusion(contents, index, point.size)
         transparent = inclusion.attach(statement.raw, included)
-        return receipt.encode(transparent, checkpoint.raw, head, place, proof)
+        cosigned = contents.files.cosignatures(point.seq)
+        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
+        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
 
     def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
         root, path = contents.tree.root(size), contents.tree.inclusion(index, size)

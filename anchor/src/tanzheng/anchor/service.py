@@ -25,8 +25,8 @@ from tanzheng.anchor.node import Node
 from tanzheng.anchor.package_files import read_package
 from tanzheng.anchor.publication import Finality, Publication, Publisher
 from tanzheng.anchor.sealing import Correction, Sealed, Sealer
-from tanzheng.core.checkpoint import ConsistencyProof
-from tanzheng.core.keys import SigningKey
+from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
+from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.tiles import LogDamaged
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class AnchorFolder:
         if not 1 <= first <= second:
             raise AnchorInput(f"--from: expected a size from 1 to {second}, got {first}")
         return ConsistencyProof(first, second, tuple(contents.tree.consistency(first, second)))
+
+    def add_cosignature(self, cosignature: Path, witness_key: Path) -> SignedCheckpoint:
+        """Keep a witness's cosignature in the log: receipts made from now on carry it."""
+        witness = VerifyKey.from_pem(_read(witness_key), str(witness_key))
+        with self._store.lock():
+            return self._store.add_cosignature(_read(cosignature), witness)
 
     def standing(self, ask_chain: bool) -> Standing:
         """Audit the log on disk and, if asked, hold it against the contract.
@@ -179,4 +185,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise AnchorInput(f"expected a key in {path}, got {error.strerror}") from None
+        raise AnchorInput(f"expected a file in {path}, got {error.strerror}") from None

@@ -2,7 +2,7 @@
 
     checkpoint                      the newest signed checkpoint
     checkpoints/000001.cose         every signed checkpoint, from 1 without a hole
-    cosignatures/000001/KID.cose    what a witness signed over it
+    cosignatures/000001.cbor        what witnesses signed over it (`witness`)
     heads/000001.cbor               heads as of the newest checkpoint (`log_heads`)
     tile/…                          statements and hashes (`tiles`)
 
@@ -11,12 +11,13 @@ What is read is checked for its form and place. What it proves is for roots and 
 
 from collections.abc import Iterator
 
-from tanzheng.core import cbor, checkpoint, statement
+from tanzheng.core import cbor, checkpoint, statement, witness
 from tanzheng.core.checkpoint import SignedCheckpoint
 from tanzheng.core.errors import BadInput
 from tanzheng.core.log_heads import LogHeads, heads_path
 from tanzheng.core.statement import SignedStatement
 from tanzheng.core.tiles import TILE_WIDTH, LogDamaged, ReadFile, TileTree, bundle_path
+from tanzheng.core.witness import Cosignature
 
 NEWEST = "checkpoint"
 
@@ -26,9 +27,9 @@ def checkpoint_path(seq: int) -> str:
     return f"checkpoints/{seq:06d}.cose"
 
 
-def cosignature_path(seq: int, kid: bytes) -> str:
-    """Return where the cosignature of checkpoint `seq` by the witness key `kid` stands."""
-    return f"cosignatures/{seq:06d}/{kid.hex()}.cose"
+def cosignatures_path(seq: int) -> str:
+    """Return where the witnesses' cosignatures of checkpoint `seq` stand."""
+    return f"cosignatures/{seq:06d}.cbor"
 
 
 class LogFiles:
@@ -49,6 +50,15 @@ class LogFiles:
         if signed.checkpoint.seq != seq:
             raise LogDamaged(f"{path}: expected checkpoint {seq}, got {signed.checkpoint.seq}")
         return signed
+
+    def cosignatures(self, seq: int) -> tuple[Cosignature, ...]:
+        """Return the cosignatures of checkpoint `seq`, none where there is no file."""
+        path = cosignatures_path(seq)
+        data = self.read(path)
+        try:
+            return () if data is None else witness.decode_all(data)
+        except BadInput as error:
+            raise LogDamaged(f"{path}: {error}") from error
 
     def tree(self, hash_name: str, size: int) -> TileTree:
         """Return the tree over the first `size` statements as the tiles have it."""

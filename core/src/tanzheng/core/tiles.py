@@ -91,10 +91,14 @@ class TileTree(Nodes):
 
     def leaf(self, index: int) -> bytes:
         """Return the digest of leaf `index`."""
-        return self._node(0, index)
+        return self.stored(0, index)
+
+    def stored(self, level: int, index: int) -> bytes:
+        """Return the hash of that number in a tile level, as the file has it."""
+        return self._node(level * TILE_LEVELS, index)
 
     def tile_root(self, level: int, number: int) -> bytes:
-        """Return the root of a full tile, computed from its hashes: what the level above holds."""
+        """Return the root of a full tile, computed from its hashes: `stored(level + 1, number)`."""
         return parents(self._rows(level, number)[-1], self._hash)[0]
 
     def grow(self, size: int) -> None:

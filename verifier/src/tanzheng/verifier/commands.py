@@ -22,6 +22,10 @@ def verify(
         Path | None,
         typer.Option(help="Proof between that checkpoint and the receipt's · 一致性证明"),
     ] = None,
+    cosignatures: Annotated[
+        list[Path] | None,
+        typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
@@ -33,9 +37,11 @@ def verify(
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.package import check_package
 
-    given = read_inputs(receipt, package, trust, last_checkpoint, consistency)
+    given = read_inputs(receipt, package, trust, last_checkpoint, consistency, cosignatures or [])
     statement = given.receipt.statement.statement
-    points = check_receipt(given.receipt, given.trust, given.last, given.consistency)
+    points = check_receipt(
+        given.receipt, given.trust, given.last, given.consistency, given.cosignatures
+    )
     points += check_package(given.files, statement, given.trust)
     if as_json:
         import json

@@ -7,6 +7,10 @@ class Unreadable(BadInput):
     """A file that cannot be read, or is larger than anything of its kind."""
 
 
+class NothingSealed(BadInput):
+    """A log without a checkpoint: there is nothing yet that could be proved."""
+
+
 class PackageForeign(CheckFailed):
     """A package that is in itself in order, but not the one the statement speaks of."""
 

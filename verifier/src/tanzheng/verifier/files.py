@@ -7,6 +7,7 @@ from tanzheng.core.manifest import FILES_MAX
 from tanzheng.verifier.errors import Unreadable
 
 PACKAGE_BYTES_MAX = 1 << 30
+KEY_BYTES_MAX = 4096
 
 
 def read_file(path: Path, bytes_max: int, what: str) -> bytes:
@@ -30,6 +31,24 @@ def write_new(path: Path, data: bytes, what: str) -> None:
             stream.write(data)
     except OSError as error:
         raise Unreadable(f"{what}: expected a free place, got {path}: {error.strerror}") from error
+
+
+def replace(path: Path, data: bytes, what: str) -> None:
+    """Put `data` in the place of `path` in one step, durably: a reader sees the old or the new."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise Unreadable(f"{what}: expected to write {path}: {error.strerror}") from error
 
 
 def read_package(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ cannot make it record a header that does not exist under that hash.
 """
 
 import json
-import os
 import signal
 import time
 import urllib.error
@@ -24,14 +23,13 @@ from tanzheng.core.keys import VerifyKey
 from tanzheng.core.plant import PLANT_BYTES_MAX, Plant
 from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock, TrustedGateway, TrustedPlant
 from tanzheng.verifier.errors import NodeFault, NodeLied
-from tanzheng.verifier.files import read_file
+from tanzheng.verifier.files import KEY_BYTES_MAX, read_file, replace
 
 POLL_S = 0.5
 RETRY_S = 2.0
 TIMEOUT_S = 20.0
 ANSWER_BYTES_MAX = 32 << 20
 BLOCKS_PER_QUERY = 10_000
-KEY_BYTES_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def run(
         try:
             if observer.advance() or not out.exists():
                 trust = observer.trust()
-                write(out, trust.encode())
+                replace(out, trust.encode(), "--out")
                 blocks = ", ".join(str(block.number) for block in trust.blocks)
                 say(f"{out}: blocks {blocks or 'none yet'}")
             away = False
@@ -212,19 +210,6 @@ class Observer:
                 f"got block {header.number} with {header.hash.hex()}"
             )
         return TrustedBlock(number, digest, header.time_s)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step, durably: a reader sees the old or the new file."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"--out: expected to write {path}: {error.strerror}") from error
 
 
 def _public_key(path: Path) -> VerifyKey:
