@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ from anchor.packages import OPERATOR
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.core import cbor
 from tanzheng.core.checkpoint import ConsistencyProof
+from tanzheng.core.equivocation import NoEquivocation
 from tanzheng.core.errors import BadInput
 from tanzheng.core.heads import HeadsTree
 from tanzheng.core.keys import SigningKey
@@ -26,8 +28,10 @@ from tanzheng.core.log_audit import CHECKS, audit
 from tanzheng.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.trust import OperatorKey, Untrusted
+from tanzheng.core.witness import cosign
 from tanzheng.verifier import log_folder
 from tanzheng.verifier.errors import NothingSealed, Unreadable
+from tanzheng.verifier.inputs import read_cosignatures
 from tanzheng.verifier.log_commands import app
 from tanzheng.verifier.log_export import ExportUnsound
 from tanzheng.verifier.log_source import LogUnreachable, open_log
@@ -336,3 +340,45 @@ def test_export_of_a_damaged_log_says_so(log: Path, tmp_path: Path) -> None:
     flip(log / "tile/sha256/1/000", 40)
     with pytest.raises((ExportUnsound, LogDamaged)):
         run("export", log, "--out", tmp_path / "frozen")
+
+
+# ------------------------------------------------------------------ equivocation
+
+
+def test_equivocation_from_two_files_to_a_checked_proof(
+    log: Path, tmp_path: Path, trust_file: Path
+) -> None:
+    signed = open_log(str(log)).checkpoint(3)
+    lie = replace(signed.checkpoint, heads_root=bytes(32)).sign(OPERATOR)
+    other, proof = tmp_path / "other.cose", tmp_path / "proof.cbor"
+    other.write_bytes(lie.raw)
+    shown = machine("prove-equivocation", log / "checkpoint", other, "--out", proof)
+    assert shown["equivocation"] == "two checkpoints of seq 3"
+    checked = machine("check-equivocation", proof, "--trust", trust_file)
+    assert {checked[side]["checkpoint_sha256"] for side in ("older", "newer")} == {
+        signed.digest.hex(),
+        lie.digest.hex(),
+    }
+    assert "双重签署" in run("check-equivocation", proof, "--trust", trust_file)
+
+
+def test_honest_checkpoints_are_no_equivocation(log: Path) -> None:
+    with pytest.raises(NoEquivocation):
+        run("prove-equivocation", log / "checkpoint", log / "checkpoints/000002.cose")
+
+
+# ------------------------------------------------------------------ what `verify` is handed
+
+
+def test_cosignatures_alone_and_as_the_log_keeps_them(log: Path, tmp_path: Path) -> None:
+    witness = SigningKey.from_seed(b"witness".ljust(32, b"."))
+    signed = open_log(str(log)).checkpoint(3)
+    raw, path = cosign(signed, 0, witness), tmp_path / "c.cose"
+    path.write_bytes(raw)
+    LogStore(log).add_cosignature(raw, witness.public)
+    assert [each.raw for each in read_cosignatures(path)] == [raw]
+    assert [each.raw for each in read_cosignatures(log / "cosignatures/000003.cbor")] == [raw]
+    assert machine("head", log)["cosigned_by"] == [witness.public.kid.hex()]
+    run("export", log, "--out", tmp_path / "frozen")
+    assert machine("head", tmp_path / "frozen") == machine("head", log)
+    assert machine("fsck", log)["ok"]
