@@ -1,9 +1,17 @@
 """`tanzheng verify` and `tanzheng trust`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tanzheng.core.ids import Subject
+    from tanzheng.core.points import Point
 
 TRUST_HELP = "What you trust, from somewhere other than the operator · 信任文件"
 
@@ -33,7 +41,6 @@ def verify(
     Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
     """
     from tanzheng.core.receipt_check import check_receipt
-    from tanzheng.verifier import report
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.package import check_package
 
@@ -43,17 +50,20 @@ def verify(
         given.receipt, given.trust, given.last, given.consistency, given.cosignatures
     )
     points += check_package(given.files, statement, given.trust)
+    _answer(statement.subject, points, f"seq {statement.seq}, {statement.issuer}", as_json)
+
+
+def _answer(subject: Subject, points: Sequence[Point], origin: str, as_json: bool) -> None:
+    from tanzheng.verifier import report
+
     if as_json:
         import json
 
-        typer.echo(
-            json.dumps(report.as_json(statement.subject, points), ensure_ascii=False, indent=2)
-        )
+        typer.echo(json.dumps(report.as_json(subject, points), ensure_ascii=False, indent=2))
     else:
         from rich.console import Console
 
-        origin = f"seq {statement.seq}, {statement.issuer}"
-        report.show(statement.subject, points, Console(), origin)
+        report.show(subject, points, Console(), origin)
     if not report.holds(points):
         raise typer.Exit(3)
 
