@@ -354,6 +354,7 @@ def test_equivocation_from_two_files_to_a_checked_proof(
     other.write_bytes(lie.raw)
     shown = machine("prove-equivocation", log / "checkpoint", other, "--out", proof)
     assert shown["equivocation"] == "two checkpoints of seq 3"
+    assert bytes.fromhex(shown["proof"]) == proof.read_bytes()
     checked = machine("check-equivocation", proof, "--trust", trust_file)
     assert {checked[side]["checkpoint_sha256"] for side in ("older", "newer")} == {
         signed.digest.hex(),

@@ -93,6 +93,13 @@ def observe(
     confirmations: Annotated[
         int, typer.Option(min=0, help="Blocks on top before one counts as final · 确认区块数")
     ] = 0,
+    witness_key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public key (PEM) of each witness, named as its file · 见证人公钥"),
+    ] = None,
+    witnesses: Annotated[
+        int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -102,5 +109,6 @@ def observe(
     """
     from tanzheng.verifier import observer
 
-    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key)
+    policy = observer.read_witnesses(witness_key or [], witnesses)
+    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key, policy)
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -193,6 +193,7 @@ def _equivocation(proof: Any) -> dict[str, Any]:
         "equivocation": proof.what,
         "older": checkpoint_fields(proof.a),
         "newer": checkpoint_fields(proof.b),
+        "proof": proof.encode().hex(),
     }
 
 

@@ -49,6 +49,7 @@ LABELS = {
     "equivocation": "equivocation 双重签署",
     "older": "one checkpoint 检查点一",
     "newer": "other checkpoint 检查点二",
+    "proof": "proof 证明",
     "out": "written to 输出文件",
     "witness": "witness key 见证密钥",
     "last_seq": "last cosigned 最近会签",
