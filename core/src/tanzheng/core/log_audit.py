@@ -39,7 +39,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "chains": ("the statements of each subject are one chain", "各主体声明成链"),
     "heads": ("heads of every checkpoint are the signed ones", "当前版本树与签名一致"),
     "signatures": ("signed by keys of the trust file", "签名为受信密钥"),
-    "witnesses": ("newest checkpoint cosigned by k of n witnesses", "最新检查点由足数见证人会签"),
+    "witnesses": ("newest checkpoint cosigned by enough", "最新检查点会签足数"),
 }
 P = ParamSpec("P")
 T = TypeVar("T")
