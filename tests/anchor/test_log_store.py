@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ from tanzheng.core import cbor
 from tanzheng.core.hashing import HashFunction, sha256, sm3
 from tanzheng.core.merkle import Tree
 from tanzheng.core.tiles import HASHES, LogDamaged, tile_counts, tile_path
+from tanzheng.verifier.log_folder import check_folder
+from tanzheng.verifier.log_source import open_log
 
 
+@cache
 def tree_of(count: int, hash_function: HashFunction = sha256) -> Tree:
     tree = Tree(hash_function)
     tree.extend(logs.stated(number).raw for number in range(count))
@@ -104,7 +108,8 @@ def seal_more(folder: Path, count: int) -> None:
 def killed_at(step: int, work: Callable[[], object]) -> bool:
     """Run `work` in a process of its own that is killed before its `step`-th disk operation.
 
-    An append counts twice: it is killed before it, and with half of the bytes written.
+    Each sync and each taking of a name counts by itself; an append twice: it is killed before it,
+    and with half of the bytes written.
     """
     if (child := os.fork()) == 0:
         left = step
@@ -129,6 +134,8 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
         append = file_ops.append
         for name in ("append", "truncate", "remove", "rename", "overwrite", "create_idempotent"):
             setattr(file_ops, name, die(getattr(file_ops, name)))
+        for name in ("link", "replace", "fsync"):
+            setattr(os, name, die(getattr(os, name)))
         try:
             work()
         finally:
@@ -159,9 +166,10 @@ def test_killed_at_every_step_of_a_seal(tmp_path: Path, before: int, count: int)
         if contents.last is None or contents.last.checkpoint.size < contents.size:
             logs.checkpoint(store, contents)
         again = LogStore(work).read()
+        assert check_folder(work, open_log(str(work)), None).findings == ()
         assert again.last is not None
         assert (again.size, again.last.checkpoint.seq) == (before + count, 1 + bool(before))
-    assert step > 8
+    assert step > 25
     assert {before, before + count} <= sizes
 
 
@@ -207,6 +215,18 @@ def test_reading_mends_nothing(tmp_path: Path) -> None:
     before = files_of(tmp_path)
     assert LogStore(tmp_path).read().size == 3
     assert files_of(tmp_path) == before
+
+
+def test_reading_beside_an_append_that_lags_above(tmp_path: Path) -> None:
+    """A statement counts before the tiles above follow: a reader stops before it."""
+    logs.sealed(tmp_path, 200)
+    store = LogStore(tmp_path)
+    logs.append(store, store.open(), 100)
+    (tmp_path / "tile/sm3/1/000").unlink()
+    assert LogStore(tmp_path).read().size == 255
+    said: list[str] = []
+    assert LogStore(tmp_path, said.append).open().size == 300
+    assert said == ["tile/sm3/1: 1 hashes completed from those below"]
 
 
 def test_full_disk_then_again(tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ from tanzheng.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.trust import OperatorKey, Untrusted
 from tanzheng.core.witness import cosign
-from tanzheng.verifier import log_folder
-from tanzheng.verifier.errors import NothingSealed, Unreadable
+from tanzheng.verifier.errors import InUse, NothingSealed, Unreadable
 from tanzheng.verifier.inputs import read_cosignatures
 from tanzheng.verifier.log_commands import app
 from tanzheng.verifier.log_export import ExportUnsound
@@ -299,7 +298,7 @@ def test_statements_by_another_key(tmp_path: Path) -> None:
 
 
 def test_fsck_waits_for_no_seal(log: Path) -> None:
-    with LogStore(log).lock(), pytest.raises(log_folder.LogInUse):
+    with LogStore(log).lock(), pytest.raises(InUse):
         run("fsck", log)
 
 

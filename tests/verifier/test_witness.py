@@ -26,11 +26,11 @@ from tanzheng.core.witness import (
     open_cosignature,
 )
 from tanzheng.verifier import witness
-from tanzheng.verifier.errors import Unreadable
-from tanzheng.verifier.files import replace
+from tanzheng.verifier.errors import InUse, Unreadable
+from tanzheng.verifier.files import locked, replace
 from tanzheng.verifier.log_commands import app as log_app
 from tanzheng.verifier.log_source import open_log
-from tanzheng.verifier.witness import WitnessBusy, WitnessRefuses
+from tanzheng.verifier.witness import WitnessRefuses
 from tanzheng.verifier.witness_commands import app
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def test_a_damaged_state_is_named(person: Person, log: Path, text: str) -> None:
 
 
 def test_two_at_once(person: Person, log: Path) -> None:
-    with witness._alone(person.own), pytest.raises(WitnessBusy):
+    with locked(person.own / witness.LOCK), pytest.raises(InUse):
         person.attend(log)
 
 

@@ -19,6 +19,7 @@ from tanzheng.anchor.errors import DifferentBytes
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600
+_UNFINISHED = ".unfinished"
 
 
 def create_exclusive(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
@@ -70,6 +71,14 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def remove_unfinished(folder: Path) -> list[Path]:
+    """Remove what writes that were killed left below `folder` before it had a name."""
+    left = sorted(path for path in folder.rglob(f".*{_UNFINISHED}") if path.is_file())
+    for path in left:
+        remove(path)
+    return left
+
+
 def rename(path: Path, to: Path) -> None:
     """Give a file or folder another name in the same folder."""
     path.rename(to)
@@ -107,7 +116,7 @@ def sync_folder(path: Path) -> None:
 
 
 def _place(path: Path, data: bytes, mode: int, name: Callable[[str, Path], None]) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)

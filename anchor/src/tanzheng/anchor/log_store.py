@@ -131,13 +131,15 @@ class LogStore:
         """Put right what a kill may have left, then `read`. For the holder of the lock."""
         signed = self._checkpoints()
         self._tiles.recover(signed[-1].checkpoint.size if signed else 0, self._report)
+        for path in file_ops.remove_unfinished(self._folder):
+            self._report(f"{path}: removed, its writing was not finished")
         if signed:
             file_ops.overwrite(self._folder / NEWEST, signed[-1].raw)
         return self.read()
 
     def read(self) -> Contents:
         """Everything, read from disk and audited; `LogDamaged` names what does not fit."""
-        signed, size = self._checkpoints(), self._tiles.size()
+        signed, size = self._checkpoints(), self._tiles.readable()
         if signed and signed[-1].checkpoint.size > size:
             expected = signed[-1].checkpoint.size
             raise LogDamaged(f"{self._folder}: expected {expected} statements, got {size}")

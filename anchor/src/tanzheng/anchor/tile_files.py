@@ -19,6 +19,7 @@ from tanzheng.core.tiles import (
     ENTRIES,
     HASHES,
     TILE_BYTES,
+    TILE_LEVELS,
     TILE_WIDTH,
     LogDamaged,
     TileTree,
@@ -43,6 +44,15 @@ class TileFiles:
     def size(self) -> int:
         """How many statements count."""
         return self._octets(COMMITTED, 0) // HASH_BYTES
+
+    def readable(self) -> int:
+        """How many statements can be read with proofs: an append under way may lag above."""
+        size = self.size()
+        for name in HASHES:
+            for level in range(1, len(tile_counts(size))):
+                have = self._octets(name, level) // HASH_BYTES
+                size = min(size, ((have + 1) << (TILE_LEVELS * level)) - 1)
+        return size
 
     def append(self, statements: Sequence[bytes], first: int) -> None:
         """Add signed statements behind the first `first`; durable when it returns."""

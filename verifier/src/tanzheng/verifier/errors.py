@@ -11,6 +11,10 @@ class NothingSealed(BadInput):
     """A log without a checkpoint: there is nothing yet that could be proved."""
 
 
+class InUse(TanzhengError):
+    """Another process works in that folder: try again when it has ended."""
+
+
 class PackageForeign(CheckFailed):
     """A package that is in itself in order, but not the one the statement speaks of."""
 

@@ -1,10 +1,13 @@
 """Reading what a verifier is handed: bounded, plain files only, nothing followed. One writer."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tanzheng.core.manifest import FILES_MAX
-from tanzheng.verifier.errors import Unreadable
+from tanzheng.verifier.errors import InUse, Unreadable
 
 PACKAGE_BYTES_MAX = 1 << 30
 KEY_BYTES_MAX = 4096
@@ -49,6 +52,19 @@ def replace(path: Path, data: bytes, what: str) -> None:
             os.close(folder)
     except OSError as error:
         raise Unreadable(f"{what}: expected to write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def locked(lock: Path) -> Iterator[None]:
+    """Keep other processes out of a folder by its lock file; `InUse` where one is at work."""
+    descriptor = os.open(lock, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InUse(f"expected to be alone in {lock.parent}, got another process") from None
+    finally:
+        os.close(descriptor)
 
 
 def read_package(folder: Path) -> dict[str, bytes]:

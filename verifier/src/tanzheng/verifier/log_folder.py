@@ -3,16 +3,13 @@
 It takes the lock of the log, so that no seal is under way, and changes nothing.
 """
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from tanzheng.core import cbor
-from tanzheng.core.errors import TanzhengError
 from tanzheng.core.hashing import HASH_BYTES
 from tanzheng.core.log_audit import CHECKS, Audit, Finding, audit
 from tanzheng.core.log_files import NEWEST, LogFiles
@@ -27,6 +24,7 @@ from tanzheng.core.tiles import (
     tile_path,
 )
 from tanzheng.core.trust import Trust
+from tanzheng.verifier.files import locked
 
 _KNOWN = re.compile(
     rf"{NEWEST}|lock|checkpoints/\d{{6,}}\.cose|cosignatures/\d{{6,}}\.cbor|"
@@ -35,13 +33,10 @@ _KNOWN = re.compile(
 _ROW = re.compile(rf"({ENTRIES}|tile/(?:{'|'.join(HASHES)})/\d+)/(.+)")
 
 
-class LogInUse(TanzhengError):
-    """A seal is under way in that folder: try again when it has ended."""
-
-
 def check_folder(folder: Path, files: LogFiles, trust: Trust | None) -> Audit:
     """Look at every file of the folder, then audit every statement, sealed or not yet."""
-    with _alone(folder):
+    lock = folder / "lock"  # an export has none: nobody seals there
+    with locked(lock) if lock.exists() else nullcontext():
         sizes = {
             path.relative_to(folder).as_posix(): path.stat().st_size
             for path in sorted(folder.rglob("*"))
@@ -53,22 +48,6 @@ def check_folder(folder: Path, files: LogFiles, trust: Trust | None) -> Audit:
         audited = audit(files, size, trust)
     asked = tuple(check for check in CHECKS if check == "files" or check in audited.asked)
     return replace(audited, findings=(*found, *audited.findings), asked=asked)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    lock = folder / "lock"
-    if not lock.exists():  # an export: nobody seals there
-        yield
-        return
-    descriptor = os.open(lock, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise LogInUse(f"expected to be alone in {folder}, got a seal under way") from None
-    finally:
-        os.close(descriptor)
 
 
 def _files(sizes: dict[str, int], size: int, files: LogFiles) -> Iterator[str]:

@@ -7,18 +7,15 @@ The state is durable before a cosignature leaves, so that a witness that was kil
 again and nothing else. A lost state is not made anew in silence: `start` says so on purpose.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tanzheng.core import checkpoint, closed, strict_json
 from tanzheng.core.checkpoint import SignedCheckpoint, check_extends
 from tanzheng.core.equivocation import Equivocation, NoEquivocation
-from tanzheng.core.errors import CheckFailed, EncodingError, TanzhengError
+from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.hashing import sm3
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.log_audit import audit
@@ -27,10 +24,10 @@ from tanzheng.core.merkle import verify_consistency
 from tanzheng.core.trust import Trust
 from tanzheng.core.witness import cosign, open_cosignature
 from tanzheng.verifier.errors import Unreadable
-from tanzheng.verifier.files import read_file, replace
+from tanzheng.verifier.files import locked, read_file, replace
 from tanzheng.verifier.log_proofs import newest
 
-STATE = "state.json"
+STATE, LOCK = "state.json", "lock"
 VERSION = 1
 STATE_BYTES_MAX = 64 << 10
 CHECKPOINTS_BETWEEN_MAX = 100_000
@@ -46,10 +43,6 @@ class WitnessRefuses(CheckFailed):
             "two contradict each other, equivocation-….cbor proves it to anyone "
             "(`tanzheng log check-equivocation`).\n未会签；请将留存的检查点交给依赖该日志的各方。"
         )
-
-
-class WitnessBusy(TanzhengError):
-    """Another process cosigns for this witness: try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +87,7 @@ def start(folder: Path, trust: Trust) -> Path:
     if (own / STATE).exists():
         raise Unreadable(f"{own / STATE}: expected a log not watched yet, got its state")
     own.mkdir(parents=True, exist_ok=True)
+    (own / LOCK).touch()
     replace(own / STATE, State(None, None).encode(), "state")
     return own
 
@@ -107,7 +101,8 @@ def attend(
     proof does not hold; what the operator signed is then kept as evidence.
     """
     own = folder / trust.log_id.hex()
-    with _alone(own):
+    read_state(own)  # says so where this log is not watched
+    with locked(own / LOCK):
         state = read_state(own)
         signed = newest(files)
         trust.check_log(signed)
@@ -193,17 +188,3 @@ def _keep(own: Path, what: str, digest: bytes, data: bytes, suffix: str = ".cose
     path.parent.mkdir(exist_ok=True)
     replace(path, data, "evidence")
     return path
-
-
-@contextmanager
-def _alone(own: Path) -> Iterator[None]:
-    if not own.is_dir():
-        raise Unreadable(f"{own}: expected a log that this witness watches")
-    descriptor = os.open(own / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise WitnessBusy(f"expected to be alone in {own}, got another cosigning") from None
-    finally:
-        os.close(descriptor)
