@@ -14,7 +14,7 @@ import pytest
 
 from anchor import logs
 from tanzheng.anchor import file_ops
-from tanzheng.anchor.errors import DifferentBytes
+from tanzheng.anchor.errors import AnchorInput, DifferentBytes
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core import cbor
@@ -92,6 +92,17 @@ def test_a_heads_file_that_is_wrong_is_not_believed(tmp_path: Path) -> None:
         kept.write_bytes(wrong)
         contents = LogStore(tmp_path).read()
         assert (contents.heads.tree.root, contents.heads.size) == (right, 5)
+
+
+def test_a_statement_that_follows_nothing_is_not_written(tmp_path: Path) -> None:
+    logs.sealed(tmp_path, 3)
+    before = files_of(tmp_path)
+    store = LogStore(tmp_path)
+    contents = store.open()
+    for wrong in ([logs.stated(2)], [logs.stated(3), logs.stated(3)]):
+        with pytest.raises(AnchorInput, match=r"expected statement 2 of E0000[23]"):
+            store.append(contents, wrong)
+    assert files_of(tmp_path) == before
 
 
 # ------------------------------------------------------------------ kills

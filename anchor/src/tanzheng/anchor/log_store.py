@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tanzheng.anchor import file_ops, log_migration
-from tanzheng.anchor.errors import LogBusy
+from tanzheng.anchor.errors import AnchorInput, LogBusy
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
@@ -133,7 +133,8 @@ class LogStore:
         self._tiles.recover(signed[-1].checkpoint.size if signed else 0, self._report)
         for path in file_ops.remove_unfinished(self._folder):
             self._report(f"{path}: removed, its writing was not finished")
-        if signed:
+        read = file_ops.reader(self._folder)
+        if signed and read(NEWEST) != signed[-1].raw:  # killed between the two
             file_ops.overwrite(self._folder / NEWEST, signed[-1].raw)
         return self.read()
 
@@ -155,7 +156,12 @@ class LogStore:
         return contents
 
     def append(self, contents: Contents, leaves: Sequence[SignedStatement]) -> None:
-        """Add statements durably, and take in what the disk then gives back."""
+        """Add statements durably, and take in what the disk then gives back.
+
+        `AnchorInput` where one does not follow its subject's last: nothing was written then.
+        """
+        if (wrong := contents.heads.objection(leaves)) is not None:
+            raise AnchorInput(wrong)
         raw, first = [leaf.raw for leaf in leaves], contents.size
         self._tiles.append(raw, first)
         size = first + len(raw)

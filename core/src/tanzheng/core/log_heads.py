@@ -37,17 +37,27 @@ class LogHeads:
 
         `LogDamaged` where it does not follow its subject's last one: each is a chain of its own.
         """
-        stated = leaf.statement
-        before = self.tree.head(stated.subject)
-        expected = (before.seq + 1, before.digest) if before else (1, None)
-        if (stated.seq, stated.prev) != expected:
-            raise LogDamaged(
-                f"leaf {self.size}: expected statement {expected[0]} of {stated.subject}, "
-                f"got {stated.seq} after {stated.prev.hex() if stated.prev else 'none'}"
-            )
-        self.tree.put(Head(stated.subject, stated.seq, leaf.digest))
-        self._index[stated.subject] = self.size
+        if (wrong := self.objection([leaf])) is not None:
+            raise LogDamaged(f"leaf {self.size}: {wrong}")
+        self.tree.put(_head(leaf))
+        self._index[leaf.statement.subject] = self.size
         self.size += 1
+
+    def objection(self, leaves: Iterable[SignedStatement]) -> str | None:
+        """Return why `leaves` cannot be the next statements, None where they can."""
+        fresh = dict[Subject, Head]()
+        for leaf in leaves:
+            stated = leaf.statement
+            before = fresh.get(stated.subject) or self.tree.head(stated.subject)
+            expected = (before.seq + 1, before.digest) if before else (1, None)
+            if (stated.seq, stated.prev) != expected:
+                after = stated.prev.hex() if stated.prev else "none"
+                return (
+                    f"expected statement {expected[0]} of {stated.subject}, "
+                    f"got {stated.seq} after {after}"
+                )
+            fresh[stated.subject] = _head(leaf)
+        return None
 
     def index(self, subject: Subject) -> int | None:
         """Return the leaf index of the subject's current statement, None where it has none."""
@@ -64,6 +74,10 @@ class LogHeads:
         """Read the file form of the heads after `size` statements; `EncodingError` otherwise."""
         rows = closed.sequence(cbor.loads(data, "heads", HEADS_BYTES_MAX), "heads", SUBJECTS_MAX)
         return cls(size, map(_row, rows))
+
+
+def _head(leaf: SignedStatement) -> Head:
+    return Head(leaf.statement.subject, leaf.statement.seq, leaf.digest)
 
 
 def _row(value: object) -> tuple[Head, int]:
