@@ -7,15 +7,19 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from anchor import logs
+from anchor.packages import OPERATOR
+from evidence import TIME_S
 from tanzheng.anchor import file_ops
 from tanzheng.anchor.errors import AnchorInput, DifferentBytes
 from tanzheng.anchor.log_store import LogStore
+from tanzheng.anchor.sealing import next_checkpoint
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core import cbor
 from tanzheng.core.hashing import HashFunction, sha256, sm3
@@ -314,6 +318,27 @@ def test_damage_is_named_and_nothing_is_cut(tmp_path: Path, flaw: str) -> None:
     with pytest.raises(LogDamaged, match="expected"):
         LogStore(tmp_path).open()
     assert files_of(tmp_path / "tile") == before
+
+
+def test_statements_rewritten_with_all_their_tiles(tmp_path: Path) -> None:
+    """Sound in themselves, but not what the checkpoint signed."""
+    honest, forged = logs.sealed(tmp_path / "honest", 3), tmp_path / "forged"
+    store = LogStore(forged)
+    store.append(store.open(), [logs.stated(9_000 + number) for number in range(3)])
+    for name in ("checkpoint", "checkpoints/000001.cose"):
+        shutil.copy(honest / name, forged / name)
+    with pytest.raises(LogDamaged, match="expected its roots"):
+        LogStore(forged).open()
+
+
+def test_a_checkpoint_with_the_heads_of_another_log(tmp_path: Path) -> None:
+    store = LogStore(logs.sealed(tmp_path, 3))
+    contents = store.open()
+    logs.append(store, contents, 1)
+    point = replace(next_checkpoint(contents, logs.CHAIN, TIME_S), heads_root=bytes(32))
+    store.add_checkpoint(contents, point.sign(OPERATOR))
+    with pytest.raises(LogDamaged, match="expected its heads"):
+        LogStore(tmp_path).open()
 
 
 # ------------------------------------------------------------------ the older layout
