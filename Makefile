@@ -10,7 +10,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability fuzz
-.PHONY: bench bench-anomaly bench-close bench-edge bench-rules
+.PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -46,6 +46,11 @@ bench-anomaly: setup
 # The edge agent beside its peers; they are installed into .parts/peers. ARGS: number of rounds.
 bench-edge: setup
 	PYTHONPATH=benchmarks python -m peers $(ARGS)
+
+# The evidence log at a million leaves and a year of statements, each figure held to its limit,
+# beside pymerkle (installed into .parts/peers). ARGS: number of rounds.
+bench-log: setup
+	PYTHONPATH=benchmarks:tests python -m log $(ARGS)
 
 # A fleet's year against every rule, beside pandera: docs/performance.md.
 # ARGS: number of rounds, then number of plants.

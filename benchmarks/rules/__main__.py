@@ -1,6 +1,7 @@
 """`make bench-rules`: a fleet's year against every rule, beside pandera: docs/performance.md.
 
 Each round of each contender runs in a process of its own, in turn, so that the memory is its own.
+Each reports every failure as rule, plant and month; ours once more with its words in two languages.
 ARGS: number of rounds, then number of plants.
 """
 
@@ -16,41 +17,41 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROUNDS, PLANTS, SEED = 3, 3500, 20261128
+ROUNDS, PLANTS, SEED = 5, 3500, 20261128
 MB = 1024
 TABLES = ("unit_month", "lab_report", "point_month")
-CONTENDERS = ("tanzheng", "pandera")
+Rounds = dict[str, list[dict[str, object]]]
 
 
-def contender(name: str, folder: Path) -> None:
-    """One round: reads the tables, judges them, prints seconds, memory and every failure."""
+def timed(name: str, folder: Path) -> None:
+    """One round of one contender: prints seconds, memory and every failure."""
     import polars as pl
 
-    from rules import peer
-    from tanzheng.analytics.rules import fleet
+    from rules.contenders import made
     from tanzheng.analytics.rules.catalogue import load_catalogue
-    from tanzheng.analytics.rules.report import Report
-    from tanzheng.analytics.rules.suppression import Suppressions
 
-    rules = load_catalogue().rules
     frames = {table: pl.read_parquet(folder / f"{table}.parquet") for table in TABLES}
-    start = time.perf_counter()
-    found: list[tuple[str, str, int]] = []
-    for table, frame in frames.items():
-        if name == "pandera":
-            found += [(table, *item) for item in peer.failures(frame, rules, table)]
-        else:
-            report = Report(b"", Suppressions())
-            report.add(fleet.run(frame, rules, table), table)
-            found += [(table, item.rule.id, item.row) for item in report.failures]
-    seconds = time.perf_counter() - start
+    contender = made(name, frames, load_catalogue().rules)
+    start, worked = time.perf_counter(), time.process_time()
+    found = contender()
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
-    print(json.dumps({"seconds": seconds, "rss_mb": rss, "failures": sorted(found)}))
+    failures = sorted(
+        (
+            table,
+            row["rule"],
+            *(str(row[key]) for key in frame.columns if key not in {"rule", "_row"}),
+        )
+        for table, frame in found.items()
+        for row in frame.iter_rows(named=True)
+    )
+    print(json.dumps({"seconds": seconds, "cpu_s": worked, "rss_mb": rss, "failures": failures}))
 
 
 def main(rounds: int, plants: int) -> None:
     """All rounds, the proof that the failures are the same, the table."""
     from rules import generator
+    from rules.contenders import CONTENDERS
     from tanzheng.analytics.rules.catalogue import load_catalogue
 
     console = Console()
@@ -61,45 +62,55 @@ def main(rounds: int, plants: int) -> None:
             frame = getattr(generator, table)(plants, SEED)
             frame.write_parquet(folder / f"{table}.parquet")
             rows += frame.height
-        results: dict[str, list[dict[str, object]]] = {who: [] for who in CONTENDERS}
+        results: Rounds = {who: [] for who in CONTENDERS}
         for number in range(rounds):
             for who in CONTENDERS:
                 with console.status(f"round {number + 1}: {who}"):
                     results[who].append(_round(who, folder))
-    failures = [item["failures"] for each in results.values() for item in each]
-    if any(other != failures[0] for other in failures):
-        raise SystemExit("expected the same failures from both, got different ones")
+    count = _same_failures(results)
     console.print(_table(results))
-    count = len(failures[0]) if isinstance(failures[0], list) else 0
     console.print(
         f"{plants:,} plants × {generator.MONTHS} months, {rows:,} rows of {len(TABLES)} tables, "
-        f"{len(load_catalogue().rules)} rules: {count:,} failures, the same in every round of both"
+        f"{len(load_catalogue().rules)} rules: {count:,} failures, the same in every round of all"
     )
 
 
 def _round(who: str, folder: Path) -> dict[str, object]:
-    command = [sys.executable, "-m", "rules", "--contender", who, str(folder)]
+    command = [sys.executable, "-m", "rules", "--timed", who, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _table(results: dict[str, list[dict[str, object]]]) -> Table:
-    table = Table("who", "seconds, median (min to max)", "RSS, MB", "ours ÷ it")
-    medians = {}
+def _same_failures(results: Rounds) -> int:
+    found = [item["failures"] for who, each in results.items() if who != "floor" for item in each]
+    if any(other != found[0] for other in found):
+        raise SystemExit("expected the same failures from all, got different ones")
+    return len(found[0]) if isinstance(found[0], list) else 0
+
+
+def _table(results: Rounds) -> Table:
+    table = Table(
+        "who", "seconds, median (min to max)", "it ÷ ours", "CPU s", "it ÷ ours", "RSS, MB"
+    )
+    ours = [statistics.median(_figures(results["tanzheng"], key)) for key in ("seconds", "cpu_s")]
     for who, rounds in results.items():
-        seconds = sorted(float(str(item["seconds"])) for item in rounds)
-        medians[who] = statistics.median(seconds)
-        rss = max(float(str(item["rss_mb"])) for item in rounds)
-        ratio = f"{medians[who] / medians['tanzheng']:.1f} × faster"
-        spread = f"{medians[who]:.2f} ({seconds[0]:.2f} to {seconds[-1]:.2f})"
-        table.add_row(who, spread, f"{rss:,.0f}", "" if who == "tanzheng" else ratio)
+        seconds, worked = _figures(rounds, "seconds"), _figures(rounds, "cpu_s")
+        medians = [statistics.median(seconds), statistics.median(worked)]
+        ratios = [f"{it / own:.2f}" for it, own in zip(medians, ours, strict=True)]
+        spread = f"{medians[0]:.3f} ({seconds[0]:.3f} to {seconds[-1]:.3f})"
+        rss = f"{_figures(rounds, 'rss_mb')[-1]:,.0f}"
+        table.add_row(who, spread, ratios[0], f"{medians[1]:.3f}", ratios[1], rss)
     return table
 
 
+def _figures(rounds: list[dict[str, object]], key: str) -> list[float]:
+    return sorted(float(str(item[key])) for item in rounds)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--contender"]:
-        contender(sys.argv[2], Path(sys.argv[3]))
+    if sys.argv[1:2] == ["--timed"]:
+        timed(sys.argv[2], Path(sys.argv[3]))
     else:
         numbers = [int(text) for text in sys.argv[1:]]
         main(*(numbers + [ROUNDS, PLANTS][len(numbers) :]))

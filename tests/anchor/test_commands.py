@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from anchor.packages import OPERATOR, package, written
 from tanzheng.anchor.commands import app
 from tanzheng.anchor.errors import AnchorInput
 from tanzheng.core.checkpoint import ConsistencyProof
+from tanzheng.core.keys import SigningKey
 from tanzheng.core.receipt import decode
+from tanzheng.core.witness import cosign, decode_all
 
 if TYPE_CHECKING:
     from tanzheng.anchor.devchain import Anvil
@@ -58,6 +61,36 @@ def test_from_deployment_to_consistency(log: Path) -> None:
     shown = machine("consistency", "--dir", log, "--from", 1, "--out", proof_file)
     proof = ConsistencyProof.decode(proof_file.read_bytes())
     assert (proof.first, proof.second) == (shown["first"], shown["second"]) == (1, 2)
+
+
+def test_a_cosignature_goes_into_the_receipts(log: Path) -> None:
+    first = seal(log, "2018-06")
+    witness = SigningKey.from_seed(b"witness".ljust(32, b"."))
+    signed = decode(Path(first["receipt"]).read_bytes()).checkpoint
+    (log.parent / "c.cose").write_bytes(cosign(signed, 0, witness))
+    (log.parent / "w.pub.pem").write_bytes(witness.public.to_pem())
+    shown = machine(
+        *("cosigned", "--dir", log, "--cosignature", log.parent / "c.cose"),
+        *("--witness-key", log.parent / "w.pub.pem"),
+    )
+    assert shown == {"checkpoint_seq": 1, "log_size": 1}
+    again = decode(Path(seal(log, "2018-06")["receipt"]).read_bytes())
+    [cosignature] = decode_all(again.attestations["cosignatures"])
+    cosignature.verify(again.checkpoint, witness.public)
+
+
+def test_an_older_log_is_brought_over_and_it_says_so(log: Path) -> None:
+    """As version 0.1 left it: a file a statement."""
+    seal(log, "2018-06")
+    folder = log / "log"
+    (folder / "leaves").mkdir()
+    (folder / "tile/entries/000").rename(folder / "leaves/000000000.cose")
+    for name in ("tile", "heads"):
+        shutil.rmtree(folder / name)
+    (folder / "checkpoint").unlink()
+    result = CliRunner().invoke(app, ["status", "--dir", str(log), "--json"])
+    assert "1 statements brought into tiles" in result.stderr
+    assert seal(log, "2018-07")["log_size"] == 2
 
 
 def test_status(log: Path) -> None:

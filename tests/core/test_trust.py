@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from evidence import GATEWAY, OPERATOR, Operator, statement
 from tanzheng.core.errors import BadInput, EncodingError
+from tanzheng.core.keys import SigningKey
 from tanzheng.core.trust import OperatorKey, Trust, Untrusted
 
 
@@ -52,6 +53,23 @@ def test_a_key_is_valid_within_its_span_ends_included(t_ms: int, valid: bool) ->
     assert OperatorKey(OPERATOR.public, 10, 20).valid_at(t_ms) is valid
 
 
+WITNESS = SigningKey.from_seed(b"witness".ljust(32, b".")).public.raw.hex()
+
+
+def witnesses(threshold: object = 1, *keys: object) -> dict[str, Any]:
+    """The trust file with witnesses, one by default."""
+    named = keys or ({"name": "w1", "public_key": WITNESS},)
+    return {**CONTENT, "witnesses": {"threshold": threshold, "keys": list(named)}}
+
+
+def test_witnesses_may_be_named() -> None:
+    named = Trust.decode(json.dumps(witnesses()).encode())
+    assert named.witnesses is not None
+    assert (named.witnesses.threshold, named.witnesses.witnesses[0].name) == (1, "w1")
+    assert Trust.decode(named.encode()) == named
+    assert "witnesses" not in CONTENT
+
+
 ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     "missing key": lambda: {k: v for k, v in CONTENT.items() if k != "blocks"},
     "unknown key": lambda: {**CONTENT, "note": ""},
@@ -65,6 +83,16 @@ ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     "block twice": lambda: {**CONTENT, "blocks": CONTENT["blocks"] * 2},
     "gateway twice": lambda: {**CONTENT, "gateways": CONTENT["gateways"] * 2},
     "operator twice": lambda: {**CONTENT, "operator_keys": CONTENT["operator_keys"] * 2},
+    "no witness needed": lambda: witnesses(0),
+    "more witnesses than keys": lambda: witnesses(2),
+    "no witnesses": lambda: {**CONTENT, "witnesses": None},
+    "witness twice": lambda: witnesses(1, *[{"name": n, "public_key": WITNESS} for n in "ab"]),
+    "two witnesses of one name": lambda: witnesses(
+        1, {"name": "w", "public_key": WITNESS}, {"name": "w", "public_key": "00" * 32}
+    ),
+    "operator as its own witness": lambda: witnesses(
+        1, {"name": "w", "public_key": OPERATOR.public.raw.hex()}
+    ),
     "another key's id": lambda: {
         **CONTENT,
         "operator_keys": [{**CONTENT["operator_keys"][0], "kid": "00" * 16}],

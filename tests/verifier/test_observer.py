@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from anchor.chain import LOG_ID, Deployed, deployed
 from evidence import GATEWAY, OPERATOR
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.core.errors import BadInput
+from tanzheng.core.keys import SigningKey
 from tanzheng.core.trust import Trust
 from tanzheng.verifier.errors import NodeFault, NodeLied
-from tanzheng.verifier.observer import Anchors, Node, Observer, read_anchors, run
+from tanzheng.verifier.observer import Anchors, Node, Observer, read_anchors, read_witnesses, run
 from verifier.month import PLANT, PLANT_RAW
 
 
@@ -194,3 +196,24 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_witnesses_are_kept_in_the_trust_file(keys: Path) -> None:
+    """A file written at every advance must not forget whom it asks for."""
+    paths = []
+    for name in ("institute", "academy"):
+        paths.append(keys / f"{name}.pub.pem")
+        key = SigningKey.from_seed(name.encode().ljust(32, b"."))
+        paths[-1].write_bytes(key.public.to_pem())
+    policy = read_witnesses(paths, 1)
+    assert policy is not None
+    assert [each.name for each in policy.witnesses] == ["institute", "academy"]
+    gateway, operator = [keys / "gateway.pem"], [keys / "operator.pem"]
+    contract, plant = f"0x{'12' * 20}", keys / "plant.toml"
+    known = read_anchors(contract, LOG_ID.hex(), plant, gateway, operator, policy)
+    assert Observer(Node("http://127.0.0.1:9"), known, 0).trust().witnesses == policy
+    assert (policy.threshold, read_witnesses([], None)) == (1, None)
+    assert read_witnesses(paths, None) == replace(policy, threshold=2)
+    for threshold in (0, 3):
+        with pytest.raises(BadInput, match="--witnesses"):
+            read_witnesses(paths, threshold)

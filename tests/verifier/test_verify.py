@@ -18,8 +18,10 @@ from tanzheng.core import manifest as shape
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.checkpoint import ConsistencyProof
 from tanzheng.core.errors import BadInput
+from tanzheng.core.keys import SigningKey
 from tanzheng.core.manifest import Manifest
 from tanzheng.core.receipt import decode
+from tanzheng.core.witness import Witness, WitnessPolicy, cosign
 from tanzheng.verifier.inputs import read_inputs
 from verifier.month import answer, chain, edited, package, rebuilt, seal, stated
 
@@ -321,3 +323,18 @@ def test_bad_input_ends_with_2(tmp_path: Path) -> None:
     code, text = run(*arguments)
     assert code == 2
     assert "error" in text
+
+
+def test_the_command_with_witnesses(tmp_path: Path) -> None:
+    """The trust file wants one of them: in the receipt or beside it, else exit code 3."""
+    witness = SigningKey.from_seed(b"witness".ljust(32, b"."))
+    policy = WitnessPolicy(1, (Witness("w1", witness.public),))
+    arguments = seal(FILES, witnesses=policy).write(tmp_path)
+    code, text = run(*arguments, "--json")
+    assert (code, answer(text)["witnessed"]) == (3, "failed")
+    signed = decode((tmp_path / "receipt.cbor").read_bytes()).checkpoint
+    (tmp_path / "c.cose").write_bytes(cosign(signed, 0, witness))
+    code, text = run(*arguments, "--cosignatures", str(tmp_path / "c.cose"))
+    assert code == 0, text
+    assert "1 of 1 witnesses (w1)" in text
+    assert "见证人会签足数" in text

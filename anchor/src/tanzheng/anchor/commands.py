@@ -94,7 +94,9 @@ def seal_command(
         if not as_json:
             typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
 
-    sealed = AnchorFolder(folder, rpc).seal(package, operator_key, out, correction, progress)
+    sealed = AnchorFolder(folder, rpc, _report).seal(
+        package, operator_key, out, correction, progress
+    )
     _show(_sealed_fields(sealed, out), as_json)
 
 
@@ -111,11 +113,29 @@ def consistency_command(
     from tanzheng.anchor import file_ops
     from tanzheng.anchor.service import AnchorFolder
 
-    proof = AnchorFolder(folder).consistency(first)
+    proof = AnchorFolder(folder, report=_report).consistency(first)
     if out is not None:
         file_ops.overwrite(out, proof.encode())
     path = [node.hex() for node in proof.path]
     _show({"first": proof.first, "second": proof.second, "path": path}, as_json)
+
+
+@app.command("cosigned")
+def cosigned_command(
+    folder: Folder,
+    cosignature: Annotated[Path, typer.Option(help="What the witness handed over. 会签文件")],
+    witness_key: Annotated[Path, typer.Option(help="Its public key (PEM). 见证人公钥")],
+    as_json: Json = False,
+) -> None:
+    """Keep a witness's cosignature of a checkpoint in the log. 收存见证人会签
+
+    Receipts made from now on carry it: run `seal` again for one that was made before.
+    """
+    from tanzheng.anchor.service import AnchorFolder
+
+    signed = AnchorFolder(folder, report=_report).add_cosignature(cosignature, witness_key)
+    point = signed.checkpoint
+    _show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
 
 
 @app.command("status")
@@ -130,7 +150,7 @@ def status_command(
     """Audit the log on disk and hold it against the chain. 日志状态与审计"""
     from tanzheng.anchor.service import AnchorFolder
 
-    _show(_standing_fields(AnchorFolder(folder, rpc).standing(not offline)), as_json)
+    _show(_standing_fields(AnchorFolder(folder, rpc, _report).standing(not offline)), as_json)
 
 
 @app.command("devchain")
@@ -154,6 +174,11 @@ def devchain_command(
 
 
 # ------------------------------------------------------------------ what is shown
+
+
+def _report(what: str) -> None:
+    """What was put right after a kill, beside the answer: nothing is mended in silence."""
+    typer.echo(f"log 日志: {what}", err=True)
 
 
 def _chain_fields(chain: ChainFile) -> dict[str, Any]:
@@ -189,7 +214,7 @@ def _standing_fields(standing: Standing) -> dict[str, Any]:
     last, publication = standing.contents.last, standing.publication
     return {
         **_chain_fields(standing.chain),
-        "leaves": len(standing.contents.leaves),
+        "leaves": standing.contents.size,
         "checkpoint_seq": last.checkpoint.seq if last else 0,
         "log_size": last.checkpoint.size if last else 0,
         "publication": publication.state if publication else None,

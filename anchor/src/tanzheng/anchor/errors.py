@@ -41,16 +41,6 @@ class NotFinal(TanzhengError):
     """The transaction is not final within the time given: run the command again."""
 
 
-class LogDamaged(CheckFailed):
-    """The log on disk is not the log that was sealed."""
-
-    def diagnostics(self) -> str:
-        return (
-            "Nothing was sealed. Restore the named file from a copy; the signed checkpoints and "
-            "the chain say which bytes are right."
-        )
-
-
 class LogBusy(TanzhengError):
     """Another process works on this log."""
 

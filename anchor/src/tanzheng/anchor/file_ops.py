@@ -3,6 +3,9 @@
 Contract: when a function returns, the bytes and the name survive a power cut; when it raises or the
 machine stops, the name holds the old bytes or the new ones, never a part. Each write goes to a
 temporary file in the same folder, is synced, takes its name in one step, and the folder is synced.
+
+`append` alone may leave a part of what it was given behind the old bytes: whoever uses it knows the
+length that counts, and cuts the rest (`truncate`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from tanzheng.anchor.errors import DifferentBytes
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600
+_UNFINISHED = ".unfinished"
 
 
 def create_exclusive(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
@@ -39,6 +43,60 @@ def overwrite(path: Path, data: bytes) -> None:
     _place(path, data, PUBLIC_MODE, os.replace)
 
 
+def append(path: Path, data: bytes, at: int) -> None:
+    """Add `data` behind the first `at` bytes, which are all there are; else `DifferentBytes`."""
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PUBLIC_MODE)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        if (size := os.fstat(descriptor).st_size) != at:
+            raise DifferentBytes(f"expected {at} bytes in {path}, got {size}")
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(descriptor)
+    if at == 0:
+        sync_folder(path.parent)
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut `path` to its first `size` bytes."""
+    with path.open("rb+") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Take the file `path` away."""
+    path.unlink()
+    sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> list[Path]:
+    """Remove what writes that were killed left below `folder` before it had a name."""
+    left = sorted(path for path in folder.rglob(f".*{_UNFINISHED}") if path.is_file())
+    for path in left:
+        remove(path)
+    return left
+
+
+def rename(path: Path, to: Path) -> None:
+    """Give a file or folder another name in the same folder."""
+    path.rename(to)
+    sync_folder(to.parent)
+
+
+def reader(folder: Path) -> Callable[[str], bytes | None]:
+    """What gives the content of a path below `folder`, None where there is no file."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            return (folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
 def make_folder(path: Path) -> None:
     """Create the folder `path` and its parents, durably."""
     if path.is_dir():
@@ -58,7 +116,7 @@ def sync_folder(path: Path) -> None:
 
 
 def _place(path: Path, data: bytes, mode: int, name: Callable[[str, Path], None]) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(_UNFINISHED, f".{path.name}.", path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)

@@ -1,69 +1,118 @@
-"""The log on disk: an append-only row of leaves and of the checkpoints signed over them.
+"""The log on disk (its files: `tanzheng.core.log_files`), written by one process at a time.
 
-    leaves/000000000.cose         signed statements, numbered from 0 without a hole
-    checkpoints/000001.cose       signed checkpoints, numbered from 1 without a hole
-
-Nothing here is ever overwritten or deleted. Before a checkpoint is signed, everything is read back
-from disk and the tree is built twice, by two different algorithms, and held against every earlier
-checkpoint: a log once died of one flipped bit in an entry that it served under a valid proof.
+Nothing that counts is ever overwritten or deleted. Whoever opens the log re-hashes every statement,
+builds both trees twice (from the statements' bytes, and from the tiles) and holds them against
+every checkpoint; what is appended is read back before it is signed: a log once died of one flipped
+bit in an entry that it served under a valid proof.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tanzheng.anchor import file_ops
-from tanzheng.anchor.errors import LogBusy, LogDamaged
-from tanzheng.core import checkpoint as checkpoints
-from tanzheng.core import merkle
-from tanzheng.core import statement as statements
+from tanzheng.anchor import file_ops, log_migration
+from tanzheng.anchor.errors import AnchorInput, LogBusy
+from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint
-from tanzheng.core.errors import EncodingError
-from tanzheng.core.hashing import HashFunction, sha256, sm3
-from tanzheng.core.heads import Head, HeadsTree
+from tanzheng.core.hashing import sha256, sm3
+from tanzheng.core.log_files import (
+    NEWEST,
+    LogFiles,
+    checkpoint_path,
+    cosignatures_path,
+    opened,
+)
+from tanzheng.core.log_heads import LogHeads, heads_path
+from tanzheng.core.merkle import Frontier, leaf_hash
+from tanzheng.core.tiles import LogDamaged, TileTree
+from tanzheng.core.witness import encode_all, open_cosignature
 
 if TYPE_CHECKING:
+    from tanzheng.core.keys import VerifyKey
     from tanzheng.core.statement import SignedStatement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Contents:
-    """The log as read from disk in one go, with its trees."""
+    """The log as read from disk and audited. `take_in` goes on where it ended."""
 
-    leaves: tuple[SignedStatement, ...]
-    checkpoints: tuple[SignedCheckpoint, ...]
-    tree: merkle.Tree
-    tree_sm3: merkle.Tree
+    files: LogFiles
+    checkpoints: list[SignedCheckpoint]
+    heads: LogHeads
+    tree: TileTree
+    tree_sm3: TileTree
+    _bodies: Frontier = field(default_factory=Frontier)
+    _bodies_sm3: Frontier = field(default_factory=lambda: Frontier(sm3))
 
-    def heads(self, size: int) -> HeadsTree:
-        """The heads tree over the first `size` leaves: the last statement of each subject."""
-        latest = {}
-        for leaf in self.leaves[:size]:
-            stated = leaf.statement
-            latest[stated.subject] = Head(stated.subject, stated.seq, leaf.digest)
-        return HeadsTree(latest.values())
+    @property
+    def size(self) -> int:
+        """Number of statements."""
+        return self._bodies.size
 
     @property
     def last(self) -> SignedCheckpoint | None:
         """The newest checkpoint, None before the first."""
         return self.checkpoints[-1] if self.checkpoints else None
 
+    def roots(self) -> tuple[bytes, bytes]:
+        """SHA-256 and SM3 root, each built twice; `LogDamaged` where the two differ."""
+        roots = self._bodies.root(), self._bodies_sm3.root()
+        if roots != (self.tree.root(), self.tree_sm3.root()):
+            raise LogDamaged(f"{self.size} statements: expected one root twice, got two")
+        return roots
+
+    def take_in(self, size: int, appended: Sequence[SignedStatement] = ()) -> None:
+        """Read statements up to `size` back from disk; `LogDamaged` names what does not fit.
+
+        `appended`: those that were just written, so that their bytes need not be taken apart again.
+        """
+        start = self.size
+        self.tree.grow(size)
+        self.tree_sm3.grow(size)
+        pairs = ((self.tree, self._bodies, sha256), (self.tree_sm3, self._bodies_sm3, sm3))
+        points = {signed.checkpoint.size: signed for signed in self.checkpoints}
+        for index, raw in self.files.entries(self.size, size):
+            for tree, bodies, hash_function in pairs:
+                digest = leaf_hash(raw, hash_function)
+                if digest != tree.leaf(index):
+                    raise LogDamaged(f"leaf {index}: expected the bytes of its hash, got others")
+                bodies.append(digest)
+            if index >= self.heads.size:  # of the others the heads file tells what is needed
+                self.heads.add(appended[index - start] if appended else opened(index, raw))
+            if index + 1 in points:
+                self._check_roots(points[index + 1])
+        self.roots()
+
+    def _check_roots(self, signed: SignedCheckpoint) -> None:
+        point = signed.checkpoint
+        if (self._bodies.root(), self._bodies_sm3.root()) != (point.root_sha256, point.root_sm3):
+            raise LogDamaged(f"checkpoint {point.seq}: expected its roots on disk, got others")
+        if signed is not self.last or self.heads.size != point.size:
+            return  # the heads of every checkpoint take time: `tanzheng log audit` gives it
+        if self.heads.tree.root != point.heads_root:
+            raise LogDamaged(f"checkpoint {point.seq}: expected its heads, got others")
+
 
 class LogStore:
-    """The log in one folder. One process writes at a time (`lock`)."""
+    """The log in one folder. Whoever writes holds the `lock`.
 
-    def __init__(self, folder: Path) -> None:
+    `report` hears what an unfinished append of an earlier process made necessary.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[str], None] = lambda _: None) -> None:
         self._folder = folder
-        self._leaves = folder / "leaves"
-        self._checkpoints = folder / "checkpoints"
-        for part in (self._leaves, self._checkpoints):
-            file_ops.make_folder(part)
+        self._report = report
+        self._tiles = TileFiles(folder)
+        file_ops.make_folder(folder / "checkpoints")
+        if log_migration.is_old(folder):
+            with self.lock():
+                report(f"{folder}: {log_migration.migrate(folder)} statements brought into tiles")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -78,107 +127,109 @@ class LogStore:
         finally:
             os.close(descriptor)
 
-    def append(self, leaf: SignedStatement) -> int:
-        """Add a leaf durably and return its index."""
-        index = len(_numbered(self._leaves, start=0))
-        file_ops.create_exclusive(self._leaves / f"{index:09d}.cose", leaf.raw)
-        return index
-
-    def add_checkpoint(self, checkpoint: SignedCheckpoint) -> None:
-        """Write a signed checkpoint durably; equal bytes are fine, others `DifferentBytes`."""
-        name = f"{checkpoint.checkpoint.seq:06d}.cose"
-        file_ops.create_idempotent(self._checkpoints / name, checkpoint.raw)
+    def open(self) -> Contents:
+        """Put right what a kill may have left, then `read`. For the holder of the lock."""
+        signed = self._checkpoints()
+        self._tiles.recover(signed[-1].checkpoint.size if signed else 0, self._report)
+        for path in file_ops.remove_unfinished(self._folder):
+            self._report(f"{path}: removed, its writing was not finished")
+        read = file_ops.reader(self._folder)
+        if signed and read(NEWEST) != signed[-1].raw:  # killed between the two
+            file_ops.overwrite(self._folder / NEWEST, signed[-1].raw)
+        return self.read()
 
     def read(self) -> Contents:
         """Everything, read from disk and audited; `LogDamaged` names what does not fit."""
-        leaves = tuple(self._opened_leaves())
-        signed = tuple(self._opened_checkpoints())
-        raw = [leaf.raw for leaf in leaves]
-        contents = Contents(leaves, signed, _tree(raw, sha256), _tree(raw, sm3))
-        again = [path.read_bytes() for path in _numbered(self._leaves, start=0)]
-        for tree, hash_function in ((contents.tree, sha256), (contents.tree_sm3, sm3)):
-            if tree.root() != root_by_definition(again, hash_function):
-                raise LogDamaged(f"{self._leaves}: expected one root twice, got two")
-        _check_chains(leaves)
-        _check_checkpoints(contents)
+        signed, size = self._checkpoints(), self._tiles.readable()
+        if signed and signed[-1].checkpoint.size > size:
+            expected = signed[-1].checkpoint.size
+            raise LogDamaged(f"{self._folder}: expected {expected} statements, got {size}")
+        files = LogFiles(file_ops.reader(self._folder))
+        contents = Contents(
+            files,
+            signed,
+            self._heads(files, signed),
+            files.tree("sha256", size),
+            files.tree("sm3", size),
+        )
+        contents.take_in(size)
         return contents
 
-    def _opened_leaves(self) -> Iterator[SignedStatement]:
-        for path in _numbered(self._leaves, start=0):
-            try:
-                yield statements.open_signed(path.read_bytes())
-            except EncodingError as error:
-                raise LogDamaged(f"{path}: {error}") from error
+    def append(self, contents: Contents, leaves: Sequence[SignedStatement]) -> None:
+        """Add statements durably, and take in what the disk then gives back.
 
-    def _opened_checkpoints(self) -> Iterator[SignedCheckpoint]:
-        for seq, path in enumerate(_numbered(self._checkpoints, start=1), start=1):
-            try:
-                signed = checkpoints.open_signed(path.read_bytes())
-            except EncodingError as error:
-                raise LogDamaged(f"{path}: {error}") from error
-            if signed.checkpoint.seq != seq:
-                found = signed.checkpoint.seq
-                raise LogDamaged(f"{path}: expected checkpoint {seq}, got {found}")
-            yield signed
+        `AnchorInput` where one does not follow its subject's last: nothing was written then.
+        """
+        if (wrong := contents.heads.objection(leaves)) is not None:
+            raise AnchorInput(wrong)
+        raw, first = [leaf.raw for leaf in leaves], contents.size
+        self._tiles.append(raw, first)
+        size = first + len(raw)
+        if [found for _, found in contents.files.entries(first, size)] != raw:
+            raise LogDamaged(f"leaf {first} …: expected the bytes that were written, got others")
+        contents.take_in(size, leaves)
 
+    def add_checkpoint(self, contents: Contents, signed: SignedCheckpoint) -> None:
+        """Write the signed checkpoint over `contents` durably, and the heads as of it.
 
-def root_by_definition(leaves: Sequence[bytes], hash_function: HashFunction) -> bytes:
-    """MTH as RFC 9162 §2.1.1 defines it, by recursion: the second opinion on `merkle.Tree`."""
-    if not leaves:
-        return hash_function(b"")
-    if len(leaves) == 1:
-        return merkle.leaf_hash(leaves[0], hash_function)
-    split = 1 << ((len(leaves) - 1).bit_length() - 1)
-    left, right = leaves[:split], leaves[split:]
-    return merkle.node_hash(
-        root_by_definition(left, hash_function),
-        root_by_definition(right, hash_function),
-        hash_function,
-    )
+        Equal bytes are fine, others under the same number are `DifferentBytes`.
+        """
+        seq = signed.checkpoint.seq
+        file_ops.create_idempotent(self._folder / checkpoint_path(seq), signed.raw)
+        file_ops.overwrite(self._folder / NEWEST, signed.raw)
+        contents.checkpoints.append(signed)
+        file_ops.make_folder((self._folder / heads_path(seq)).parent)
+        file_ops.overwrite(self._folder / heads_path(seq), contents.heads.encode())
+        for other in sorted((self._folder / "heads").glob("[0-9]*.cbor")):
+            if other.name < Path(heads_path(seq)).name:
+                file_ops.remove(other)
 
+    def add_cosignature(self, raw: bytes, witness: VerifyKey) -> SignedCheckpoint:
+        """Keep what `witness` signed over one of the checkpoints, which is returned.
 
-def _tree(leaves: Sequence[bytes], hash_function: HashFunction) -> merkle.Tree:
-    tree = merkle.Tree(hash_function)
-    tree.extend(leaves)
-    return tree
+        `LogDamaged` where there is no such checkpoint, `SignatureInvalid` where it is of another
+        key or another log. A second one of the same witness takes the place of the first.
+        """
+        cosignature, files = open_cosignature(raw), LogFiles(file_ops.reader(self._folder))
+        signed = files.checkpoint(cosignature.seq)
+        cosignature.verify(signed, witness)
+        others = [each for each in files.cosignatures(cosignature.seq) if each.kid != witness.kid]
+        path = self._folder / cosignatures_path(cosignature.seq)
+        file_ops.make_folder(path.parent)
+        file_ops.overwrite(path, encode_all([*others, cosignature]))
+        return signed
 
+    def _checkpoints(self) -> list[SignedCheckpoint]:
+        """All checkpoints, each the next of the one before, and the newest the last of them."""
+        files, found = LogFiles(file_ops.reader(self._folder)), list[SignedCheckpoint]()
+        previous, size = NO_CHECKPOINT, 0
+        for seq in range(1, len(self._numbered_checkpoints()) + 1):
+            signed = files.checkpoint(seq)
+            point = signed.checkpoint
+            if point.previous != previous or point.size <= size:
+                raise LogDamaged(f"checkpoint {seq}: expected it to follow the one before")
+            found.append(signed)
+            previous, size = signed.digest, point.size
+        newest = files.newest()
+        if newest is not None and newest.digest not in {signed.digest for signed in found}:
+            raise LogDamaged(
+                f"{NEWEST}: expected one of {len(found)} checkpoints, got another of "
+                f"seq {newest.checkpoint.seq}"
+            )
+        return found
 
-def _numbered(folder: Path, start: int) -> list[Path]:
-    """The files of `folder` by number; `LogDamaged` if one is missing between them."""
-    paths = sorted(folder.glob("[0-9]*.cose"))
-    for expected, path in enumerate(paths, start=start):
-        if int(path.stem) != expected:
-            raise LogDamaged(f"{folder}: expected number {expected}, got {path.name}")
-    return paths
+    def _numbered_checkpoints(self) -> list[Path]:
+        folder = self._folder / "checkpoints"
+        paths = sorted(folder.glob("[0-9]*.cose"))
+        for expected, path in enumerate(paths, start=1):
+            if path.name != Path(checkpoint_path(expected)).name:
+                raise LogDamaged(f"{folder}: expected number {expected}, got {path.name}")
+        return paths
 
-
-def _check_chains(leaves: Sequence[SignedStatement]) -> None:
-    """Each subject's statements must be a chain of their own, in the order of the log."""
-    last: dict[str, SignedStatement] = {}
-    for index, leaf in enumerate(leaves):
-        subject, stated = str(leaf.statement.subject), leaf.statement
-        before = last.get(subject)
-        expected = (before.statement.seq + 1, before.digest) if before else (1, None)
-        if (stated.seq, stated.prev) != expected:
-            raise LogDamaged(f"leaf {index}: expected statement {expected[0]} of {subject}")
-        last[subject] = leaf
-
-
-def _check_checkpoints(contents: Contents) -> None:
-    """Each checkpoint must follow the one before, and have the roots of its leaves."""
-    previous, size = NO_CHECKPOINT, 0
-    for signed in contents.checkpoints:
-        point = signed.checkpoint
-        where = f"checkpoint {point.seq}"
-        if point.previous != previous or point.size <= size:
-            raise LogDamaged(f"{where}: expected it to follow the one before, got another")
-        if point.size > contents.tree.size:
-            raise LogDamaged(f"{where}: expected {point.size} leaves, got {contents.tree.size}")
-        roots = (contents.tree.root(point.size), contents.tree_sm3.root(point.size))
-        if roots != (point.root_sha256, point.root_sm3):
-            raise LogDamaged(f"{where}: expected its roots over the leaves on disk, got others")
-        previous, size = signed.digest, point.size
-    # The heads follow from the leaves; to build them for every checkpoint would be quadratic.
-    last = contents.last
-    if last and contents.heads(last.checkpoint.size).root != last.checkpoint.heads_root:
-        raise LogDamaged(f"checkpoint {last.checkpoint.seq}: expected its heads, got others")
+    def _heads(self, files: LogFiles, signed: list[SignedCheckpoint]) -> LogHeads:
+        """The heads as of the newest checkpoint that has a right file of them, else none yet."""
+        for checkpoint in signed[:-3:-1]:  # a kill leaves the file of the one before
+            kept = files.kept_heads(checkpoint)
+            if kept is not None:
+                return kept
+        return LogHeads()

@@ -18,6 +18,8 @@ from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
 from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement, Supersedes
+from tanzheng.core.tiles import LogDamaged
+from tanzheng.core.witness import encode_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,15 +77,14 @@ class Sealer:
         checkpoint.
         """
         manifest = check_bag(files)
-        contents = self._store.read()
+        contents = self._store.open()
         if contents.last is not None:  # signed by an earlier run, perhaps not yet on the chain
             self._publish(contents.last, timeout_s)
         index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
-        contents = self._store.read()  # what is sealed is what the disk gives back
-        checkpoint = self._checkpoint_over(contents, index, now_ms)
+        checkpoint = self._checkpoint(contents, now_ms)
         published = self._publish(checkpoint, timeout_s)
         raw = self._receipt(contents, index, checkpoint, published)
-        return Sealed(contents.leaves[index], index, checkpoint, published, raw)
+        return Sealed(contents.files.statement(index), index, checkpoint, published, raw)
 
     # ---------------------------------------------------------------- statement
 
@@ -91,18 +92,19 @@ class Sealer:
         self, contents: Contents, manifest: Manifest, raw: bytes, correction: Correction | None
     ) -> int:
         """Index of the leaf that states this manifest; appended unless it is there."""
-        own = [
-            index
-            for index, leaf in enumerate(contents.leaves)
-            if leaf.statement.subject == manifest.subject
-        ]
-        last = contents.leaves[own[-1]] if own else None
-        if last is not None and last.statement.manifest_sha256 == sha256(raw):
-            return own[-1]
+        index = contents.heads.index(manifest.subject)
+        last = None if index is None else contents.files.statement(index)
+        if index is not None and last is not None:
+            head = contents.heads.tree.head(manifest.subject)
+            if head is None or last.digest != head.digest:
+                raise LogDamaged(f"leaf {index}: expected the current one of {manifest.subject}")
+            if last.statement.manifest_sha256 == sha256(raw):
+                return index
         if (last is None) != (correction is None):
             raise AnchorInput(_correction_problem(manifest, last))
         statement = self._statement(manifest, raw, last, correction)
-        return self._store.append(statement.sign(self._operator))
+        self._store.append(contents, [statement.sign(self._operator)])
+        return contents.size - 1
 
     def _statement(
         self,
@@ -140,25 +142,13 @@ class Sealer:
 
     # ---------------------------------------------------------------- checkpoint
 
-    def _checkpoint_over(self, contents: Contents, index: int, now_ms: int) -> SignedCheckpoint:
-        """The last checkpoint if it covers the leaf, else a new one over the whole log."""
+    def _checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
+        """The last checkpoint if it covers the whole log, else a new one that does."""
         last = contents.last
-        if last is not None and last.checkpoint.size > index:
+        if last is not None and last.checkpoint.size == contents.size:
             return last
-        size = contents.tree.size
-        signed = Checkpoint(
-            chain_id=self._chain.chain_id,
-            contract=self._chain.contract,
-            log_id=self._chain.log_id,
-            seq=last.checkpoint.seq + 1 if last else 1,
-            size=size,
-            root_sha256=contents.tree.root(),
-            root_sm3=contents.tree_sm3.root(),
-            heads_root=contents.heads(size).root,
-            previous=last.digest if last else NO_CHECKPOINT,
-            t_ms=now_ms,
-        ).sign(self._operator)
-        self._store.add_checkpoint(signed)
+        signed = next_checkpoint(contents, self._chain, now_ms).sign(self._operator)
+        self._store.add_checkpoint(contents, signed)
         return signed
 
     def _publish(self, signed: SignedCheckpoint, timeout_s: float) -> Publication:
@@ -170,7 +160,7 @@ class Sealer:
     def _receipt(
         self, contents: Contents, index: int, checkpoint: SignedCheckpoint, published: Publication
     ) -> bytes:
-        statement, point = contents.leaves[index], checkpoint.checkpoint
+        statement, point = contents.files.statement(index), checkpoint.checkpoint
         proof = take_proof(
             self._publisher.contract.node,
             point.contract,
@@ -178,14 +168,34 @@ class Sealer:
             checkpoint.digest,
             published.mined,
         )
-        head, place = contents.heads(point.size).current(statement.statement.subject)
+        head, place = contents.heads.tree.current(statement.statement.subject)
         included = self._inclusion(contents, index, point.size)
         transparent = inclusion.attach(statement.raw, included)
-        return receipt.encode(transparent, checkpoint.raw, head, place, proof)
+        cosigned = contents.files.cosignatures(point.seq)
+        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
+        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
 
     def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
         root, path = contents.tree.root(size), contents.tree.inclusion(index, size)
         return inclusion.sign(root, size, index, path, self._operator)
+
+
+def next_checkpoint(contents: Contents, chain: ChainFile, now_ms: int) -> Checkpoint:
+    """The checkpoint over everything in the log, not signed yet."""
+    last = contents.last
+    root_sha256, root_sm3 = contents.roots()
+    return Checkpoint(
+        chain_id=chain.chain_id,
+        contract=chain.contract,
+        log_id=chain.log_id,
+        seq=last.checkpoint.seq + 1 if last else 1,
+        size=contents.size,
+        root_sha256=root_sha256,
+        root_sm3=root_sm3,
+        heads_root=contents.heads.tree.root,
+        previous=last.digest if last else NO_CHECKPOINT,
+        t_ms=now_ms,
+    )
 
 
 def _correction_problem(manifest: Manifest, last: SignedStatement | None) -> str:

@@ -1,6 +1,6 @@
 """The anchor folder as a whole: opens its parts, deploys, seals, answers for its state.
 
-    chain.json   log/{leaves,checkpoints}   publications/   sealer.key
+    chain.json   log/ (`log_store`)   publications/   sealer.key
 
 This is where clock, random numbers, key files and folders come in; `commands` only shows.
 """
@@ -19,14 +19,15 @@ from eth_utils.address import is_address, to_checksum_address
 from tanzheng.anchor import file_ops, keyfile
 from tanzheng.anchor.chain_file import NAME, ChainFile
 from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
-from tanzheng.anchor.errors import AnchorInput, LogDamaged
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.package_files import read_package
 from tanzheng.anchor.publication import Finality, Publication, Publisher
 from tanzheng.anchor.sealing import Correction, Sealed, Sealer
-from tanzheng.core.checkpoint import ConsistencyProof
-from tanzheng.core.keys import SigningKey
+from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
+from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.core.tiles import LogDamaged
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -46,13 +47,18 @@ class Standing:
 
 
 class AnchorFolder:
-    """One log in one folder; `rpc` overrides the node named in chain.json."""
+    """One log in one folder; `rpc` overrides the node named in chain.json; `report`: `LogStore`."""
 
-    def __init__(self, folder: Path, rpc: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rpc: str | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._folder = folder
         self.chain = ChainFile.read(folder)
         self._node = Node(rpc or self.chain.rpc)
-        self._store = LogStore(folder / "log")
+        self._store = LogStore(folder / "log", report)
 
     def seal(
         self,
@@ -81,6 +87,12 @@ class AnchorFolder:
         if not 1 <= first <= second:
             raise AnchorInput(f"--from: expected a size from 1 to {second}, got {first}")
         return ConsistencyProof(first, second, tuple(contents.tree.consistency(first, second)))
+
+    def add_cosignature(self, cosignature: Path, witness_key: Path) -> SignedCheckpoint:
+        """Keep a witness's cosignature in the log: receipts made from now on carry it."""
+        witness = VerifyKey.from_pem(_read(witness_key), str(witness_key))
+        with self._store.lock():
+            return self._store.add_cosignature(_read(cosignature), witness)
 
     def standing(self, ask_chain: bool) -> Standing:
         """Audit the log on disk and, if asked, hold it against the contract.
@@ -173,4 +185,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise AnchorInput(f"expected a key in {path}, got {error.strerror}") from None
+        raise AnchorInput(f"expected a file in {path}, got {error.strerror}") from None

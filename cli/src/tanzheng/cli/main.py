@@ -38,6 +38,8 @@ SUMMARIES = {
     "anomalies": "Anomalies with the input to blame: detect, explain · 异常检测",
     "leads": "Leads: opened, handed down, answered, closed · 问题线索",
     "anchor": "Log, checkpoint, chain: a receipt for a package · 存证上链",
+    "log": "The log's plain files: head, proofs, audit, export · 存证日志",
+    "witness": "Cosign checkpoints after checking consistency · 见证人",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
     "recompute": "Make a package again from its signed batches, compare · 离线重算",

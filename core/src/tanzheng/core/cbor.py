@@ -56,18 +56,25 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
     return value
 
 
-def split(data: bytes, what: str = "CBOR sequence") -> list[bytes]:
-    """The encoded items of a CBOR sequence (RFC 8742), one after another, nothing left over.
+def complete(data: bytes, count_max: int | None = None) -> list[bytes]:
+    """The encoded items at the beginning of a CBOR sequence that may have been cut anywhere.
 
-    Only cuts: whether an item is the deterministic encoding is for `loads` to say.
+    Ends at `count_max` items or before the first that is not whole. Whether an item is the
+    deterministic encoding is for `loads` to say.
     """
-    stream, items = io.BytesIO(data), []
-    while (start := stream.tell()) < len(data):
+    stream, items = io.BytesIO(data), list[bytes]()
+    while (start := stream.tell()) < len(data) and len(items) != count_max:
         try:
             cbor2.load(stream)
-        except Exception as error:  # semantic tags make the decoder raise nearly anything
-            raise EncodingError(
-                f"{what}: expected a CBOR item at byte {start}, got {type(error).__name__}"
-            ) from error
+        except Exception:  # noqa: BLE001 – semantic tags make the decoder raise nearly anything
+            break
         items.append(data[start : stream.tell()])
+    return items
+
+
+def split(data: bytes, what: str = "CBOR sequence") -> list[bytes]:
+    """The encoded items of a CBOR sequence (RFC 8742), one after another, nothing left over."""
+    items = complete(data)
+    if (end := sum(map(len, items))) < len(data):
+        raise EncodingError(f"{what}: expected a CBOR item at byte {end}, got something else")
     return items

@@ -140,16 +140,17 @@ class ConsistencyProof:
         )
 
 
+def log_of(point: Checkpoint) -> tuple[int, bytes, bytes]:
+    """Return chain id, contract and log id: which log a checkpoint is of."""
+    return point.chain_id, point.contract, point.log_id
+
+
 def check_extends(older: Checkpoint, newer: Checkpoint, path: Sequence[bytes]) -> None:
     """Return where `newer` is a later state of the same log; else `ProofInvalid`.
 
     Two different checkpoints of one sequence prove equivocation, and are named so.
     """
-    if (older.chain_id, older.contract, older.log_id) != (
-        newer.chain_id,
-        newer.contract,
-        newer.log_id,
-    ):
+    if log_of(older) != log_of(newer):
         raise ProofInvalid("checkpoints: expected two of one log, got two logs")
     if older.seq == newer.seq and older != newer:
         raise ProofInvalid(f"checkpoints: expected one of seq {older.seq}, got two (equivocation)")

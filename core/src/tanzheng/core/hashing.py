@@ -6,7 +6,9 @@ leaves and files, for readers who may only rely on Chinese algorithms; Keccak-25
 """
 
 import hashlib
+import importlib
 from collections.abc import Callable
+from functools import cache
 
 from cryptography.hazmat.primitives import hashes
 
@@ -29,7 +31,9 @@ def sm3(data: bytes) -> bytes:
 
 # ------------------------------------------------------------------ Keccak-256
 # Keccak reference, version 3.0 (2011): rate 1088, capacity 512, padding 0x01 … 0x80. Written here
-# because a verifier hashes a few dozen trie nodes and should not need a compiled package for them.
+# because a verifier hashes a few dozen trie nodes and should not need a compiled package for them;
+# where one is installed (whoever talks to a chain has it), it makes a receipt's check ten times
+# as fast.
 
 _RATE_BYTES = 136
 _MASK = (1 << 64) - 1
@@ -79,6 +83,22 @@ def _permute(a: list[int]) -> list[int]:
 
 def keccak256(data: bytes) -> bytes:
     """Return the Keccak-256 digest as the EVM computes it."""
+    compiled = _compiled()
+    return keccak256_python(data) if compiled is None else compiled(data)
+
+
+@cache
+def _compiled() -> HashFunction | None:
+    """The Keccak-256 of pycryptodome, None where that is not installed."""
+    try:
+        keccak = importlib.import_module("Crypto.Hash.keccak")
+    except ImportError:
+        return None
+    return lambda data: bytes(keccak.new(digest_bits=256, data=data).digest())
+
+
+def keccak256_python(data: bytes) -> bytes:
+    """Return the same digest without any package."""
     padded = bytearray(data)
     padded.extend(bytes(_RATE_BYTES - len(data) % _RATE_BYTES))
     padded[len(data)] ^= 0x01

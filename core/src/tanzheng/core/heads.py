@@ -6,8 +6,8 @@ count is bound. An inclusion proves "this is the current version as of the check
 neighbours prove that a subject has no statement at all.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -56,22 +56,50 @@ def bind_count(count: int, root: bytes) -> bytes:
 
 
 class HeadsTree:
-    """The heads of one checkpoint, sorted by the subject's text."""
+    """The heads of one checkpoint, sorted by the subject's text; it grows with the log."""
 
-    def __init__(self, heads: Iterable[Head]) -> None:
+    def __init__(self, heads: Iterable[Head] = ()) -> None:
         """Build the tree; `EncodingError` where a subject comes twice."""
-        self._heads = sorted(heads, key=lambda head: str(head.subject))
-        self._subjects = [str(head.subject) for head in self._heads]
-        for a, b in pairwise(self._subjects):
-            if a == b:
-                raise EncodingError(f"heads: expected each subject once, got {a} twice")
-        self._tree = Tree()
-        self._tree.extend(head.leaf for head in self._heads)
+        self._heads: dict[str, Head] = {}
+        self._digests: dict[str, bytes] = {}
+        self._subjects: list[str] = []
+        self._built: Tree | None = None
+        for head in heads:
+            if str(head.subject) in self._heads:
+                raise EncodingError(f"heads: expected each subject once, got {head.subject} twice")
+            self.put(head)
+
+    def __len__(self) -> int:
+        return len(self._heads)
+
+    def __iter__(self) -> Iterator[Head]:
+        """The heads, sorted by subject."""
+        return (self._heads[subject] for subject in self._subjects)
+
+    def put(self, head: Head) -> None:
+        """Make `head` the current one of its subject."""
+        subject = str(head.subject)
+        if subject not in self._heads:
+            insort(self._subjects, subject)
+        self._heads[subject] = head
+        self._digests[subject] = leaf_hash(head.leaf)
+        self._built = None
+
+    def head(self, subject: Subject) -> Head | None:
+        """Return the head of `subject`, None where it has no statement."""
+        return self._heads.get(str(subject))
+
+    @property
+    def _tree(self) -> Tree:
+        if self._built is None:
+            self._built = Tree()
+            self._built.extend_hashes([self._digests[subject] for subject in self._subjects])
+        return self._built
 
     @property
     def root(self) -> bytes:
         """The heads root of the checkpoint."""
-        return bind_count(self._tree.size, self._tree.root())
+        return bind_count(len(self), self._tree.root())
 
     def current(self, subject: Subject) -> tuple[Head, Place]:
         """Return the head of `subject` with its place; KeyError where it has none."""
@@ -86,12 +114,12 @@ class HeadsTree:
         if self._subjects[index : index + 1] == [str(subject)]:
             raise KeyError(str(subject))
         left = self._at(index - 1) if index > 0 else None
-        right = self._at(index) if index < len(self._heads) else None
-        return Absence(len(self._heads), left, right)
+        right = self._at(index) if index < len(self) else None
+        return Absence(len(self), left, right)
 
     def _at(self, index: int) -> tuple[Head, Place]:
         path = tuple(self._tree.inclusion(index))
-        return self._heads[index], Place(index, self._tree.size, path)
+        return self._heads[self._subjects[index]], Place(index, len(self), path)
 
 
 def verify_current(head: Head, place: Place, root: bytes) -> None:

@@ -2,17 +2,20 @@
 
 A leaf hashes as H(0x00 ‖ leaf), a node as H(0x01 ‖ left ‖ right). `Tree` keeps every complete
 subtree once (a list of digests a level), so appending is amortised O(1) and a proof is O(log n)
-look-ups. `hash_function` is SHA-256 for the log and SM3 for its second root.
+look-ups; `tiles.TileTree` reads the same nodes from files; `Frontier` keeps O(log n) digests and
+knows the root alone. `hash_function` is SHA-256 for the log and SM3 for its second root.
 
 Indices and sizes count leaves. A proof is a list of 32-byte digests, leaf side first.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 
 from tanzheng.core.errors import CheckFailed
 from tanzheng.core.hashing import HASH_BYTES, HashFunction, sha256
 
+_PROOFS_AT_ONCE = 1024
 PROOF_NODES_MAX = 65  # a digest and the path above it in a tree of 2^64 leaves
 Proof = Sequence[bytes]
 
@@ -39,8 +42,8 @@ def leaf_hashes(leaves: Iterable[bytes], hash_function: HashFunction = sha256) -
     return [hash_function(b"\x00" + leaf) for leaf in leaves]
 
 
-def _parents(nodes: Sequence[bytes], hash_function: HashFunction) -> list[bytes]:
-    """Hash neighbours in pairs; an odd last node has no parent yet."""
+def parents(nodes: Sequence[bytes], hash_function: HashFunction) -> list[bytes]:
+    """Return the digests of neighbours in pairs; an odd last node has no parent yet."""
     pairs = zip(nodes[::2], nodes[1::2], strict=False)
     if hash_function is sha256:
         raw = hashlib.sha256
@@ -48,38 +51,20 @@ def _parents(nodes: Sequence[bytes], hash_function: HashFunction) -> list[bytes]
     return [hash_function(b"\x01" + left + right) for left, right in pairs]
 
 
-class Tree:
-    """An append-only tree. It answers for its present size and for every size it once had."""
+class Nodes(ABC):
+    """Roots and proofs from the complete subtrees of a tree, wherever they are kept."""
 
-    def __init__(self, hash_function: HashFunction = sha256) -> None:
+    def __init__(self, hash_function: HashFunction) -> None:
         self._hash = hash_function
-        self._levels: list[list[bytes]] = [[]]  # [k][i] covers leaves i·2^k … (i+1)·2^k - 1
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """Number of leaves."""
-        return len(self._levels[0])
 
-    def append(self, leaf: bytes) -> int:
-        """Add a leaf and return its index."""
-        self.extend_hashes([leaf_hash(leaf, self._hash)])
-        return self.size - 1
-
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaves in order."""
-        self.extend_hashes(leaf_hashes(leaves, self._hash))
-
-    def extend_hashes(self, digests: Sequence[bytes]) -> None:
-        """Add leaves whose digests are known."""
-        fresh, level = list(digests), 0
-        while fresh:
-            if level == len(self._levels):
-                self._levels.append([])
-            nodes = self._levels[level]
-            unpaired = len(nodes) % 2
-            nodes.extend(fresh)
-            fresh = _parents(nodes[len(nodes) - len(fresh) - unpaired :], self._hash)
-            level += 1
+    @abstractmethod
+    def _node(self, level: int, index: int) -> bytes:
+        """MTH of leaves [index·2^level, (index + 1)·2^level), all of them below `size`."""
 
     def root(self, size: int | None = None) -> bytes:
         """Return MTH(D[size]), of the whole tree by default; of no leaves it is H("")."""
@@ -132,9 +117,101 @@ class Tree:
         count = end - start
         if count & (count - 1) == 0:
             level = count.bit_length() - 1
-            return self._levels[level][start >> level]
+            return self._node(level, start >> level)
         middle = start + _split(count)
         return node_hash(self._range(start, middle), self._range(middle, end), self._hash)
+
+
+class Tree(Nodes):
+    """An append-only tree. It answers for its present size and for every size it once had."""
+
+    def __init__(self, hash_function: HashFunction = sha256) -> None:
+        super().__init__(hash_function)
+        self._levels: list[list[bytes]] = [[]]  # [k][i] covers leaves i·2^k … (i+1)·2^k - 1
+
+    @property
+    def size(self) -> int:
+        return len(self._levels[0])
+
+    def append(self, leaf: bytes) -> int:
+        """Add a leaf and return its index."""
+        self.extend_hashes([leaf_hash(leaf, self._hash)])
+        return self.size - 1
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaves in order."""
+        self.extend_hashes(leaf_hashes(leaves, self._hash))
+
+    def extend_hashes(self, digests: Sequence[bytes]) -> None:
+        """Add leaves whose digests are known."""
+        fresh, level = list(digests), 0
+        while fresh:
+            if level == len(self._levels):
+                self._levels.append([])
+            nodes = self._levels[level]
+            unpaired = len(nodes) % 2
+            nodes.extend(fresh)
+            fresh = parents(nodes[len(nodes) - len(fresh) - unpaired :], self._hash)
+            level += 1
+
+    def inclusions(self) -> Iterator[tuple[bytes, ...]]:
+        """Every leaf's inclusion proof in the whole tree, in order, sharing what paths share."""
+        rows = self._rows()
+        for start in range(0, self.size, _PROOFS_AT_ONCE):
+            end, paths = min(self.size, start + _PROOFS_AT_ONCE), list[tuple[bytes, ...]]([()])
+            for level in reversed(range(len(rows))):
+                row, first, last = rows[level], start >> level, (end - 1) >> level
+                base = first >> 1
+                paths = [
+                    (row[node ^ 1], *paths[(node >> 1) - base])
+                    if node ^ 1 < len(row)
+                    else paths[(node >> 1) - base]
+                    for node in range(first, last + 1)
+                ]
+            yield from paths
+
+    def _rows(self) -> list[list[bytes]]:
+        """All levels below the root, each with its incomplete last node, if it has one."""
+        end, rows = self.size, []
+        for level, nodes in enumerate(self._levels):
+            if end <= 1 << level:
+                break
+            start = len(nodes) << level
+            rows.append([*nodes, self._range(start, end)] if start < end else nodes)
+        return rows
+
+    def _node(self, level: int, index: int) -> bytes:
+        return self._levels[level][index]
+
+
+class Frontier:
+    """The roots of the complete subtrees on a tree's right edge: enough to grow it, and its root.
+
+    It is what remains in memory of a log that is read once from end to end.
+    """
+
+    def __init__(self, hash_function: HashFunction = sha256) -> None:
+        self._hash = hash_function
+        self._edge: list[bytes] = []  # one a set bit of `size`, the largest subtree first
+        self.size = 0
+
+    def append(self, digest: bytes) -> None:
+        """Add a leaf whose digest is known."""
+        carry = self.size
+        while carry & 1:
+            digest = node_hash(self._edge.pop(), digest, self._hash)
+            carry >>= 1
+        self._edge.append(digest)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root; of no leaves it is H("")."""
+        if not self._edge:
+            return self._hash(b"")
+        root = self._edge[-1]
+        for left in reversed(self._edge[:-1]):
+            root = node_hash(left, root, self._hash)
+        return root
 
 
 def _split(count: int) -> int:

@@ -24,6 +24,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "not_before": ("not before", "不早于"),
     "not_after": ("not after", "不晚于"),
     "anchor": ("anchored on the chain, final", "已上链且最终确认"),
+    "witnessed": ("cosigned by enough witnesses", "见证人会签足数"),
     "attestation": ("further attestation", "附加证明"),
     "body": ("package re-hashed", "证据包重新散列一致"),
     "plant": ("plant file trusted", "电厂描述文件可信"),

@@ -9,8 +9,8 @@
 derived is not carried: the storage slot follows from the checkpoint's seq, the size from the
 checkpoint, the subject from the statement, contract and chain from the trust file.
 
-Attestations beside the core (a time stamp, a second chain) are opaque here and have verdicts of
-their own; a key that is not known is refused.
+Attestations beside the core (a time stamp, a second chain, the witnesses' cosignatures of the
+checkpoint) are opaque here and have verdicts of their own; a key that is not known is refused.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,9 @@ from tanzheng.core.heads import Head, Place
 from tanzheng.core.merkle import PROOF_NODES_MAX
 
 VERSION = 1
+COSIGNATURES = "cosignatures"
 RECEIPT_BYTES_MAX = 2 << 20
-ATTESTATIONS = ("rfc3161", "opentimestamps", "second_chain")
+ATTESTATIONS = ("rfc3161", "opentimestamps", "second_chain", COSIGNATURES)
 ATTESTATION_BYTES_MAX = 64 << 10
 
 _ENVELOPE_KEYS = ("version", "core", "attestations")

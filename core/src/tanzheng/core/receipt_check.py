@@ -5,7 +5,7 @@ receipt proves against the trust file: who stated it, that the log holds it at o
 the current version as of one checkpoint, and between which blocks it came to be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
@@ -14,8 +14,9 @@ from tanzheng.core.evm import Header, decode_header, head_slot, slot_value, stor
 from tanzheng.core.heads import verify_current
 from tanzheng.core.merkle import ProofInvalid, verify_inclusion
 from tanzheng.core.points import NotAskedError, Point, Verdict, instant, point
-from tanzheng.core.receipt import Receipt
+from tanzheng.core.receipt import COSIGNATURES, Receipt
 from tanzheng.core.trust import Trust, Untrusted
+from tanzheng.core.witness import Cosignature, WitnessPolicy, check_witnessed, decode_all
 
 CLOCK_SKEW_MS_MAX = 15_000
 """How far the operator's clock may run ahead of the chain's: the bound of Ethereum clients."""
@@ -34,11 +35,13 @@ def check_receipt(
     trust: Trust,
     last: SignedCheckpoint | None = None,
     consistency: ConsistencyProof | None = None,
+    cosignatures: Sequence[Cosignature] = (),
 ) -> list[Point]:
     """Return the points of a receipt against the trust file.
 
     `last`: the verifier's own last checkpoint of this log, with the proof between the two (older or
-    newer than the receipt's); without it "consistent" is not asked.
+    newer than the receipt's); without it "consistent" is not asked. `cosignatures`: of witnesses,
+    beside those in the envelope; "witnessed" is asked where the trust file names witnesses.
     """
 
     @cache  # four points rest on the block; its header is hashed once
@@ -54,8 +57,13 @@ def check_receipt(
         "not_after": lambda: _not_after(receipt, block()),
         "anchor": lambda: _anchor(receipt, trust, block()),
     }
+    policy = trust.witnesses
+    if policy is not None:
+        checks["witnessed"] = lambda: _witnessed(receipt, policy, cosignatures)
     points = [point(key, check) for key, check in checks.items()]
     for kind, data in receipt.attestations.items():
+        if kind == COSIGNATURES:
+            continue  # `witnessed`, where the trust file names witnesses
         detail = f"{kind} ({len(data)} B): this verifier does not read it"
         points.append(Point("attestation", Verdict.NOT_ASKED, detail))
     return points
@@ -160,6 +168,13 @@ def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
         f"EVM chain {trust.chain_id}, contract 0x{trust.contract.hex()}, head[{checkpoint.seq}] "
         f"in block {header.number}; final by the observer's record"
     )
+
+
+def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosignature]) -> str:
+    """k of n witnesses, by cosignatures from the envelope and from beside it."""
+    carried = receipt.attestations.get(COSIGNATURES)
+    found = (*further, *(decode_all(carried) if carried is not None else ()))
+    return check_witnessed(receipt.checkpoint, found, policy)
 
 
 def _block(receipt: Receipt, trust: Trust) -> Header:

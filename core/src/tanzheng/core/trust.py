@@ -6,8 +6,10 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "operator_keys": [{"kid": "…", "public_key": "…", "not_before_ms": 0, "not_after_ms": null}],
      "gateways": [{"id": "lg-gw1", "public_key": "…"}],
      "plants": [{"enterprise": "…", "sha256": "…"}],
-     "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}]}
+     "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}],
+     "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]}}
 
+`witnesses` may be left out: then nobody need have cosigned a checkpoint.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -17,9 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tanzheng.core import closed, strict_json
+from tanzheng.core.checkpoint import SignedCheckpoint, log_of
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import KID_BYTES, VerifyKey
+from tanzheng.core.witness import WITNESSES_MAX, Witness, WitnessPolicy
 
 VERSION = 1
 TRUST_BYTES_MAX = 64 << 20
@@ -84,6 +88,7 @@ class Trust:
     gateways: tuple[TrustedGateway, ...]
     plants: tuple[TrustedPlant, ...]
     blocks: tuple[TrustedBlock, ...]
+    witnesses: WitnessPolicy | None = None
 
     def encode(self) -> bytes:
         """Return the JSON text, indented, checked by reading it back."""
@@ -105,6 +110,19 @@ class Trust:
                     return key.public
                 raise Untrusted(f"operator key {kid.hex()}: expected it valid at {t_ms}, it is not")
         raise Untrusted(f"operator key: expected a trusted one, got {kid.hex()}")
+
+    def check_log(self, signed: SignedCheckpoint) -> None:
+        """Return where a checkpoint is of the trusted log and signed by its operator.
+
+        `Untrusted` for another log or key, `SignatureInvalid`. The key must be valid at the time
+        that the checkpoint claims; only a receipt's block proves one.
+        """
+        if log_of(signed.checkpoint) != (self.chain_id, self.contract, self.log_id):
+            raise Untrusted(
+                f"checkpoint: expected one of log {self.log_id.hex()} on chain {self.chain_id}, "
+                f"got {signed.checkpoint.log_id.hex()} on {signed.checkpoint.chain_id}"
+            )
+        signed.verify(self.operator(signed.kid, signed.checkpoint.t_ms))
 
     def gateway(self, gw: str) -> VerifyKey:
         """Return the key of gateway `gw`; `Untrusted` where it has none."""
@@ -152,13 +170,20 @@ def _to_json(trust: Trust) -> dict[str, Any]:
             {"number": block.number, "hash": f"0x{block.hash.hex()}", "time": block.time_s}
             for block in trust.blocks
         ],
+        **({"witnesses": _policy_to_json(trust.witnesses)} if trust.witnesses else {}),
     }
+
+
+def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
+    keys = [{"name": w.name, "public_key": w.public.raw.hex()} for w in policy.witnesses]
+    return {"threshold": policy.threshold, "keys": keys}
 
 
 def _from_json(value: object) -> Trust:
     where = "trust"
     keys = "version chain_id contract log_id operator_keys gateways plants blocks"
-    source = closed.record(value, keys.split(), where)
+    witnessed = isinstance(value, dict) and "witnesses" in value
+    source = closed.record(value, [*keys.split(), *(["witnesses"] if witnessed else [])], where)
     closed.version(source, VERSION, where)
     lists = {
         key: closed.items(source, key, where, ITEMS_MAX)
@@ -172,10 +197,14 @@ def _from_json(value: object) -> Trust:
         gateways=tuple(_gateway(item) for item in lists["gateways"]),
         plants=tuple(_plant(item) for item in lists["plants"]),
         blocks=tuple(_block(item) for item in lists["blocks"]),
+        witnesses=_policy(source["witnesses"]) if witnessed else None,
     )
     _each_once([key.public.raw for key in trust.operator_keys], "trust.operator_keys")
     _each_once([gateway.id for gateway in trust.gateways], "trust.gateways")
     _each_once([block.number for block in trust.blocks], "trust.blocks")
+    if trust.witnesses is not None:  # whoever signs a checkpoint is no witness of it
+        own = [key.public.raw for key in trust.operator_keys]
+        _each_once([*own, *(w.public.raw for w in trust.witnesses.witnesses)], "trust.witnesses")
     return trust
 
 
@@ -212,6 +241,25 @@ def _block(value: object) -> TrustedBlock:
         _prefixed(source["hash"], 32, f"{where}.hash"),
         closed.integer(source, "time", where),
     )
+
+
+def _policy(value: object) -> WitnessPolicy:
+    where = "trust.witnesses"
+    source = closed.record(value, ("threshold", "keys"), where)
+    witnesses = tuple(map(_witness, closed.items(source, "keys", where, WITNESSES_MAX)))
+    _each_once([each.public.raw for each in witnesses], f"{where}.keys")
+    _each_once([each.name for each in witnesses], f"{where}.keys")
+    threshold = closed.integer(source, "threshold", where, least=1)
+    if threshold > len(witnesses):
+        raise EncodingError(f"{where}.threshold: expected at most {len(witnesses)} keys")
+    return WitnessPolicy(threshold, witnesses)
+
+
+def _witness(value: object) -> Witness:
+    where = "trust.witnesses.keys"
+    source = closed.record(value, ("name", "public_key"), where)
+    raw = closed.hexadecimal(source["public_key"], 32, f"{where}.public_key")
+    return Witness(identifier(source["name"], f"{where}.name"), VerifyKey(raw))
 
 
 def _prefixed(value: object, count: int, where: str) -> bytes:

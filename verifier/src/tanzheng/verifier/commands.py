@@ -1,9 +1,17 @@
 """`tanzheng verify` and `tanzheng trust`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tanzheng.core.ids import Subject
+    from tanzheng.core.points import Point
 
 TRUST_HELP = "What you trust, from somewhere other than the operator · 信任文件"
 
@@ -22,6 +30,10 @@ def verify(
         Path | None,
         typer.Option(help="Proof between that checkpoint and the receipt's · 一致性证明"),
     ] = None,
+    cosignatures: Annotated[
+        list[Path] | None,
+        typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
@@ -29,25 +41,29 @@ def verify(
     Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
     """
     from tanzheng.core.receipt_check import check_receipt
-    from tanzheng.verifier import report
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.package import check_package
 
-    given = read_inputs(receipt, package, trust, last_checkpoint, consistency)
+    given = read_inputs(receipt, package, trust, last_checkpoint, consistency, cosignatures or [])
     statement = given.receipt.statement.statement
-    points = check_receipt(given.receipt, given.trust, given.last, given.consistency)
+    points = check_receipt(
+        given.receipt, given.trust, given.last, given.consistency, given.cosignatures
+    )
     points += check_package(given.files, statement, given.trust)
+    _answer(statement.subject, points, f"seq {statement.seq}, {statement.issuer}", as_json)
+
+
+def _answer(subject: Subject, points: Sequence[Point], origin: str, as_json: bool) -> None:
+    from tanzheng.verifier import report
+
     if as_json:
         import json
 
-        typer.echo(
-            json.dumps(report.as_json(statement.subject, points), ensure_ascii=False, indent=2)
-        )
+        typer.echo(json.dumps(report.as_json(subject, points), ensure_ascii=False, indent=2))
     else:
         from rich.console import Console
 
-        origin = f"seq {statement.seq}, {statement.issuer}"
-        report.show(statement.subject, points, Console(), origin)
+        report.show(subject, points, Console(), origin)
     if not report.holds(points):
         raise typer.Exit(3)
 
@@ -77,6 +93,13 @@ def observe(
     confirmations: Annotated[
         int, typer.Option(min=0, help="Blocks on top before one counts as final · 确认区块数")
     ] = 0,
+    witness_key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public key (PEM) of each witness, named as its file · 见证人公钥"),
+    ] = None,
+    witnesses: Annotated[
+        int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -86,5 +109,6 @@ def observe(
     """
     from tanzheng.verifier import observer
 
-    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key)
+    policy = observer.read_witnesses(witness_key or [], witnesses)
+    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key, policy)
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -7,6 +7,14 @@ class Unreadable(BadInput):
     """A file that cannot be read, or is larger than anything of its kind."""
 
 
+class NothingSealed(BadInput):
+    """A log without a checkpoint: there is nothing yet that could be proved."""
+
+
+class InUse(TanzhengError):
+    """Another process works in that folder: try again when it has ended."""
+
+
 class PackageForeign(CheckFailed):
     """A package that is in itself in order, but not the one the statement speaks of."""
 

@@ -1,12 +1,16 @@
 """Reading what a verifier is handed: bounded, plain files only, nothing followed. One writer."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tanzheng.core.manifest import FILES_MAX
-from tanzheng.verifier.errors import Unreadable
+from tanzheng.verifier.errors import InUse, Unreadable
 
 PACKAGE_BYTES_MAX = 1 << 30
+KEY_BYTES_MAX = 4096
 
 
 def read_file(path: Path, bytes_max: int, what: str) -> bytes:
@@ -30,6 +34,37 @@ def write_new(path: Path, data: bytes, what: str) -> None:
             stream.write(data)
     except OSError as error:
         raise Unreadable(f"{what}: expected a free place, got {path}: {error.strerror}") from error
+
+
+def replace(path: Path, data: bytes, what: str) -> None:
+    """Put `data` in the place of `path` in one step, durably: a reader sees the old or the new."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise Unreadable(f"{what}: expected to write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def locked(lock: Path) -> Iterator[None]:
+    """Keep other processes out of a folder by its lock file; `InUse` where one is at work."""
+    descriptor = os.open(lock, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InUse(f"expected to be alone in {lock.parent}, got another process") from None
+    finally:
+        os.close(descriptor)
 
 
 def read_package(folder: Path) -> dict[str, bytes]:

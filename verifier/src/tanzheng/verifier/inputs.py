@@ -1,13 +1,14 @@
 """What `tanzheng verify` is handed, read and taken apart before anything is checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tanzheng.core import checkpoint, receipt
+from tanzheng.core import checkpoint, receipt, witness
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
 from tanzheng.core.receipt import Receipt
 from tanzheng.core.trust import TRUST_BYTES_MAX, Trust
+from tanzheng.core.witness import Cosignature
 from tanzheng.verifier.errors import Unreadable
 from tanzheng.verifier.files import read_file, read_package
 
@@ -17,13 +18,14 @@ SIGN1 = b"\xd2"  # how every COSE_Sign1 begins: tag 18
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A receipt, the package's files by path, the trust file; the last two only if asked for."""
+    """A receipt, the package's files by path, the trust file; the others only if asked for."""
 
     receipt: Receipt
     files: Mapping[str, bytes]
     trust: Trust
     last: SignedCheckpoint | None
     consistency: ConsistencyProof | None
+    cosignatures: tuple[Cosignature, ...]
 
 
 def read_inputs(
@@ -32,28 +34,43 @@ def read_inputs(
     trust: Path,
     last_checkpoint: Path | None,
     consistency: Path | None,
+    cosignatures: Sequence[Path] = (),
 ) -> Inputs:
     """Read and decode all files; `BadInput` names the first that is not what it should be."""
     if consistency is not None and last_checkpoint is None:
         raise Unreadable("--consistency: expected --last-checkpoint as well")
     last = proof = None
     if last_checkpoint is not None:
-        last = _checkpoint(last_checkpoint)
+        last = read_checkpoint(last_checkpoint)
     if consistency is not None:
         raw = read_file(consistency, CONSISTENCY_BYTES_MAX, "consistency proof")
         proof = ConsistencyProof.decode(raw)
     return Inputs(
         receipt.decode(read_file(receipt_path, receipt.RECEIPT_BYTES_MAX, "receipt")),
         read_package(package),
-        Trust.decode(read_file(trust, TRUST_BYTES_MAX, "trust file")),
+        read_trust(trust),
         last,
         proof,
+        tuple(each for path in cosignatures for each in read_cosignatures(path)),
     )
 
 
-def _checkpoint(path: Path) -> SignedCheckpoint:
+def read_trust(path: Path) -> Trust:
+    """The trust file."""
+    return Trust.decode(read_file(path, TRUST_BYTES_MAX, "trust file"))
+
+
+def read_cosignatures(path: Path) -> tuple[Cosignature, ...]:
+    """One cosignature, or the list of a checkpoint's as the log keeps it."""
+    raw = read_file(path, witness.COSIGNATURES_BYTES_MAX, "cosignatures")
+    if raw[:1] == SIGN1:
+        return (witness.open_cosignature(raw),)
+    return witness.decode_all(raw)
+
+
+def read_checkpoint(path: Path) -> SignedCheckpoint:
     """A signed checkpoint, by itself or in the receipt that it was seen with."""
-    raw = read_file(path, receipt.RECEIPT_BYTES_MAX, "last checkpoint")
+    raw = read_file(path, receipt.RECEIPT_BYTES_MAX, "checkpoint")
     if raw[:1] == SIGN1:
         return checkpoint.open_signed(raw)
     return receipt.decode(raw).checkpoint

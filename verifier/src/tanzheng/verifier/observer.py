@@ -6,7 +6,6 @@ cannot make it record a header that does not exist under that hash.
 """
 
 import json
-import os
 import signal
 import time
 import urllib.error
@@ -20,18 +19,19 @@ from typing import Any
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.evm import decode_header, encode_header
 from tanzheng.core.hashing import keccak256
+from tanzheng.core.ids import identifier
 from tanzheng.core.keys import VerifyKey
 from tanzheng.core.plant import PLANT_BYTES_MAX, Plant
 from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock, TrustedGateway, TrustedPlant
+from tanzheng.core.witness import Witness, WitnessPolicy
 from tanzheng.verifier.errors import NodeFault, NodeLied
-from tanzheng.verifier.files import read_file
+from tanzheng.verifier.files import KEY_BYTES_MAX, read_file, replace
 
 POLL_S = 0.5
 RETRY_S = 2.0
 TIMEOUT_S = 20.0
 ANSWER_BYTES_MAX = 32 << 20
 BLOCKS_PER_QUERY = 10_000
-KEY_BYTES_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,27 @@ class Anchors:
     plant: TrustedPlant
     gateways: tuple[TrustedGateway, ...]
     operators: tuple[OperatorKey, ...]
+    witnesses: WitnessPolicy | None = None
+
+
+def read_witnesses(keys: Sequence[Path], threshold: int | None) -> WitnessPolicy | None:
+    """The witnesses of these key files, named as the files; all of them needed by default."""
+    if not keys and threshold is None:
+        return None
+    needed = len(keys) if threshold is None else threshold
+    if not 1 <= needed <= len(keys):
+        raise BadInput(f"--witnesses: expected from 1 to {len(keys)} of the keys, got {needed}")
+    names = [identifier(path.name.partition(".")[0], str(path)) for path in keys]
+    return WitnessPolicy(needed, tuple(map(Witness, names, map(_public_key, keys))))
 
 
 def read_anchors(
-    contract: str, log_id: str, plant: Path, gateway_keys: Sequence[Path], operators: Sequence[Path]
+    contract: str,
+    log_id: str,
+    plant: Path,
+    gateway_keys: Sequence[Path],
+    operators: Sequence[Path],
+    witnesses: WitnessPolicy | None = None,
 ) -> Anchors:
     """Read addresses and key files; `BadInput` names what has the wrong form."""
     raw = read_file(plant, PLANT_BYTES_MAX, "plant file")
@@ -65,6 +82,7 @@ def read_anchors(
             for gateway, path in zip(described.gateways, gateway_keys, strict=True)
         ),
         operators=tuple(OperatorKey(_public_key(path), 0, None) for path in operators),
+        witnesses=witnesses,
     )
 
 
@@ -88,7 +106,7 @@ def run(
         try:
             if observer.advance() or not out.exists():
                 trust = observer.trust()
-                write(out, trust.encode())
+                replace(out, trust.encode(), "--out")
                 blocks = ", ".join(str(block.number) for block in trust.blocks)
                 say(f"{out}: blocks {blocks or 'none yet'}")
             away = False
@@ -152,6 +170,7 @@ class Observer:
             gateways=anchors.gateways,
             plants=(anchors.plant,),
             blocks=tuple(self._blocks[number] for number in sorted(self._blocks)),
+            witnesses=anchors.witnesses,
         )
 
     def advance(self) -> bool:
@@ -212,19 +231,6 @@ class Observer:
                 f"got block {header.number} with {header.hash.hex()}"
             )
         return TrustedBlock(number, digest, header.time_s)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step, durably: a reader sees the old or the new file."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"--out: expected to write {path}: {error.strerror}") from error
 
 
 def _public_key(path: Path) -> VerifyKey:

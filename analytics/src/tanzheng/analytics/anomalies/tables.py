@@ -16,7 +16,7 @@ import polars as pl
 
 from tanzheng.analytics.parameters.csvtext import ENCODINGS
 from tanzheng.analytics.parameters.flaws import Flaw
-from tanzheng.analytics.rules.fleet import DTYPES
+from tanzheng.analytics.rules.frame import DTYPES
 from tanzheng.analytics.rules.tables import DERIVED, SECTORS, TABLES, TableShape
 from tanzheng.analytics.seats import division
 from tanzheng.core.errors import BadInput

@@ -13,7 +13,7 @@ from typing import Any
 
 from tanzheng.analytics.accounting.pack import load_pack
 from tanzheng.analytics.errors import PackInvalid
-from tanzheng.analytics.rules.exact import Value
+from tanzheng.analytics.rules.exact import Row, Value, evaluate
 from tanzheng.analytics.rules.expression import Expression, Schema
 from tanzheng.analytics.rules.ruleset import CLASSES
 from tanzheng.analytics.rules.tables import SECTORS, TABLES
@@ -80,6 +80,15 @@ class FleetRule:
     def needs_approver(self) -> bool:
         """A blocking rule of physics is set aside only by somebody who answers for it."""
         return self.severity == "error" and self.kind == PHYSICS
+
+
+def judged(rule: FleetRule, row: Row) -> bool | None:
+    """True, false, or None where the rule does not apply or the answer is not known, in Decimal;
+    the rule's parameters stand among the values of `row`."""
+    if rule.when is not None and evaluate(rule.when.tree, row) is not True:
+        return None
+    answer = evaluate(rule.condition.tree, row)
+    return answer if answer is None else bool(answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,251 +1,316 @@
-"""Conditions as Polars expressions over a table that `dense` has put in order.
+"""Conditions as steps over whole columns: each part that rules share is computed once.
 
-float64 cannot hold 0.15 exactly, so a value that lies on a threshold could fall on either side.
-Two numbers therefore count as equal when they differ by at most `SLACK`, a hundredth of the finest
-step that is reported, or by `SLACK_SHARE` of the right side, whichever is more in sum. On values
-with the decimals of the guideline the answers are those of `exact`; a test holds the two together.
+The second back end beside `exact`, for fleets. Columns are float64 with bounds on their error
+(`bounded`), so that an answer is the one that `exact` gives or is marked as doubtful.
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
+from typing import Any, Protocol
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
+from tanzheng.analytics.rules import bounded
+from tanzheng.analytics.rules.bounded import Array, Number, Truth
 from tanzheng.analytics.rules.exact import Row, evaluate
 from tanzheng.analytics.rules.vocabulary import MONTHS_BACK
 
-SLACK = 1e-7
-SLACK_SHARE = 1e-12
+Places = NDArray[np.int64]
 
 
-def there(months: int) -> str:
-    """The helper column that says whether the row of `months` before is in the table."""
-    return f"_there_{months}"
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`code` is a row's place in `words`, -1 where not known."""
+
+    code: Places
+    words: Sequence[str]
 
 
-class Compiler:
-    """Makes expressions of trees that `Expression` has checked.
+Column = Number | Truth | Text
 
-    `parameters` are the constants of the rule; parts without a column are folded in Decimal.
-    `months` collects how many months back the expressions look.
-    """
 
-    def __init__(self, parameters: Mapping[str, Decimal], months: set[int]) -> None:
-        self.parameters = Row(parameters)
-        self.months = months
+class Rows(Protocol):
+    """What steps ask of the rows that they run over."""
 
-    def __call__(self, node: ast.expr) -> pl.Expr:
-        """The expression of `node`; null where it is not known."""
-        constant = self._constant(node)
-        if constant is not None:
-            return pl.lit(constant)
+    def column(self, name: str) -> Array | Text:
+        """Numbers and dates (as days) with NaN where not known, or a text."""
+        ...
+
+    def back(self, months: int) -> Places:
+        """For each row the place of the row so many months before; one beyond the last: none."""
+        ...
+
+    def sharing(self, name: str, of: str) -> Array:
+        """In how many units (or months) the row's text stands; NaN where it has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`operation` of the results of `parts`, which stand before it, and of what is `given`."""
+
+    operation: Callable[..., Column]
+    parts: tuple[int, ...]
+    given: Any
+
+
+class Plan:
+    """The steps of many conditions, equal ones once."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._places: dict[Hashable, int] = {}
+
+    def add(self, node: ast.expr, parameters: Mapping[str, Decimal]) -> int:
+        """The place of the step that gives `node`, a tree that `Expression` has checked."""
         match node:
-            case ast.BoolOp(op=op, values=parts):
-                join = _both if isinstance(op, ast.And) else _either
-                return reduce(join, map(self, parts))
-            case ast.UnaryOp(op=op, operand=part):
-                return ~self(part) if isinstance(op, ast.Not) else -self(part)
+            case ast.BoolOp(op=op, values=values):
+                join = bounded.both if isinstance(op, ast.And) else bounded.any_of
+                return reduce(
+                    lambda a, b: self._step(join, a, b), (self.add(v, parameters) for v in values)
+                )
+            case ast.UnaryOp(op=ast.Not(), operand=part):
+                return self._step(bounded.denied, self.add(part, parameters))
             case ast.Compare():
-                return self._compared(node)
-            case ast.BinOp(left=left, op=operation, right=right):
-                return self._operated(operation, left, right)
-            case ast.Call(func=ast.Name(id=name), args=parts):
-                return self._word(name, parts)
-            case ast.Name(id=name):
-                return pl.col(name)
-        raise AssertionError(f"unchecked node {ast.dump(node)}")
+                return self._compared(node, parameters)
+            case ast.Constant(value=str() as text):
+                return self._step(Text, given=(np.int64(0), (text,)))
+            case ast.Name(id=name) if name not in parameters:
+                return self._step(_column, given=(name,))
+        return self._figured(node, parameters)
 
-    def _constant(self, node: ast.expr) -> float | str | None:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return node.value
-        if (
-            isinstance(node, ast.Compare | ast.BoolOp)
-            or _columns(node) - self.parameters.values.keys()
-        ):
-            return None
-        value = evaluate(node, self.parameters)
-        return float(value) if isinstance(value, Decimal) else None
+    def waiting(self) -> Counter[int]:
+        """How many steps need each step."""
+        return Counter(part for step in self.steps for part in step.parts)
 
-    def _compared(self, node: ast.Compare) -> pl.Expr:
+    def _step(self, operation: Callable[..., Column], *parts: int, given: Any = ()) -> int:
+        key = (operation, parts, given)
+        place = self._places.setdefault(key, len(self.steps))
+        if place == len(self.steps):
+            self.steps.append(Step(operation, parts, given))
+        return place
+
+    def _compared(self, node: ast.Compare, parameters: Mapping[str, Decimal]) -> int:
+        left = self.add(node.left, parameters)
         if isinstance(node.ops[0], ast.In | ast.NotIn):
-            inside = self(node.left).is_in(_choices(node.comparators[0]))
-            return inside if isinstance(node.ops[0], ast.In) else ~inside
-        sides = [node.left, *node.comparators]
+            inside = self._step(_among, left, given=(_choices(node.comparators[0]),))
+            if isinstance(node.ops[0], ast.In):
+                return inside
+            return self._step(bounded.denied, inside)
+        sides = [left, *(self.add(part, parameters) for part in node.comparators)]
         pairs = zip(node.ops, sides, sides[1:], strict=False)
-        return reduce(_both, (self._pair(op, a, b) for op, a, b in pairs))
+        places = [self._step(_held, a, b, given=(type(op),)) for op, a, b in pairs]
+        return reduce(lambda a, b: self._step(bounded.both, a, b), places)
 
-    def _pair(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> pl.Expr:
-        a, b = self(left), self(right)
-        if self._exact(left) or self._exact(right):
-            return _PLAIN_PAIRS[type(op)](a, b)
-        constant = self._constant(right)
-        if not isinstance(constant, float) and isinstance(first := self._constant(left), float):
-            # Polars 2.1 gives one row for `literal < column` where the column is null throughout.
-            a, constant, op = b, first, _MIRRORED.get(type(op), type(op))()
-        if isinstance(constant, float):
-            slack = SLACK + SLACK_SHARE * abs(constant)
-            return _CONSTANT_PAIRS[type(op)](a, constant, slack)
-        return _PAIRS[type(op)](a, b, b.abs() * SLACK_SHARE + SLACK)
+    def _figured(self, node: ast.expr, parameters: Mapping[str, Decimal]) -> int:
+        """A number; parts without a column are folded in Decimal, as `exact` computes them."""
+        operation: Callable[..., Column] = _constant
+        nodes: list[ast.expr] = []
+        match node:
+            case ast.BinOp(left=left, op=sign, right=right):
+                operation, nodes = _ARITHMETIC[type(sign)], [left, right]
+            case ast.UnaryOp(operand=part):
+                operation, nodes = bounded.negative, [part]
+            case ast.Call(func=ast.Name(id=name), args=args):
+                if name not in _PLAIN:
+                    return self._word(name, args, parameters)
+                operation, nodes = _PLAIN[name], args
+            case _:
+                pass
+        parts = [self.add(part, parameters) for part in nodes]
+        if all(self.steps[part].operation is _constant for part in parts):
+            return self._step(_constant, given=(evaluate(node, Row(parameters)),))
+        if len(parts) == 1:
+            return self._step(operation, parts[0])
+        return reduce(lambda a, b: self._step(operation, a, b), parts)
 
-    def _exact(self, node: ast.expr) -> bool:
-        """Whether the side needs no slack: text, dates, and whole numbers made by a word."""
-        if isinstance(node, ast.Constant):
-            return isinstance(node.value, str)
-        if isinstance(node, ast.Name):
-            return node.id in _DATES_AND_TEXTS or node.id.endswith("_on")
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-            return False
-        if node.func.id in {*MONTHS_BACK, "earlier"}:
-            return self._exact(node.args[0])
-        return node.func.id in _WHOLE
-
-    def _operated(self, operation: ast.operator, left: ast.expr, right: ast.expr) -> pl.Expr:
-        a, b = self(left), self(right)
-        if not isinstance(operation, ast.Div):
-            return _ARITHMETIC[type(operation)](a, b)
-        if self._constant(right) is not None:
-            return a / b
-        return pl.when(b != 0).then(a / b)
-
-    def _word(self, name: str, parts: list[ast.expr]) -> pl.Expr:
+    def _word(self, name: str, args: list[ast.expr], parameters: Mapping[str, Decimal]) -> int:
+        first = self.add(args[0], parameters)
         if name in MONTHS_BACK:
-            return self._back(self(parts[0]), MONTHS_BACK[name])
-        if name in {"earlier", "mean_before", "spread_last", "count_last"}:
-            count = parts[1]
-            assert isinstance(count, ast.Constant)
-            assert isinstance(count.value, int)
-            return self._window(name, self(parts[0]), count.value)
-        if name == "rank":
-            return _rank(self(parts[0]), _choices(ast.Tuple(parts[1:])))
-        if name in {"min", "max"}:  # a literal stands on the right, see `_pair`
-            parts = sorted(parts, key=lambda part: self._constant(part) is not None)
-        return _WORDS[name](*map(self, parts))
+            return self._back(first, MONTHS_BACK[name])
+        match name:
+            case "rank":
+                return self._step(_rank, first, given=(_choices(ast.Tuple(args[1:])),))
+            case "days":
+                return self._step(_days, first, self.add(args[1], parameters))
+            case "is_known":
+                return self._step(_is_known, first)
+            case "units_sharing" | "months_sharing":
+                assert isinstance(args[0], ast.Name)
+                return self._step(_sharing, given=(args[0].id, name.removesuffix("_sharing")))
+        count = args[1]
+        assert isinstance(count, ast.Constant)
+        assert isinstance(count.value, int)
+        return self._windowed(name, first, count.value)
 
-    def _back(self, expression: pl.Expr, months: int) -> pl.Expr:
-        if months == 0:
-            return expression
-        self.months.add(months)
-        return pl.when(pl.col(there(months))).then(expression.shift(months))
-
-    def _window(self, name: str, expression: pl.Expr, months: int) -> pl.Expr:
+    def _windowed(self, name: str, first: int, count: int) -> int:
         if name == "earlier":
-            return self._back(expression, months)
-        if name == "mean_before":
-            each = [self._back(expression, n) for n in range(1, months + 1)]
-            known = pl.sum_horizontal(item.is_not_null() for item in each)
-            mean = pl.sum_horizontal(each) / known
-            return pl.when((known > 0) & (known * 2 >= months)).then(mean)
-        each = [self._back(expression, n) for n in range(months)]
-        if name == "count_last":
-            return pl.sum_horizontal(item.fill_null(value=False).cast(pl.Int32) for item in each)
-        spread = pl.max_horizontal(each) - pl.min_horizontal(each)
-        return pl.when(pl.all_horizontal(item.is_not_null() for item in each)).then(spread)
+            return self._back(first, count)
+        if name in _DIGITS:
+            return self._step(_DIGITS[name], first, given=(count,))
+        months = range(1, count + 1) if name == "mean_before" else range(count)
+        parts = [self._back(first, n) for n in months]
+        return self._step(_WINDOWS[name], *parts)
+
+    def _back(self, first: int, months: int) -> int:
+        return first if months == 0 else self._step(_back, first, given=(months,))
 
 
-_DATES_AND_TEXTS = {"month", "month_end"}
-_WHOLE = {"days", "rank", "last_digit", "count_last", "units_sharing", "months_sharing"}
+class Screen:
+    """Results of a plan over some rows; each step is computed when it is asked for, then kept for
+    as long as another step waits for it."""
+
+    def __init__(self, plan: Plan, rows: Rows, close: bool = False) -> None:
+        self.plan, self.rows, self.close = plan, rows, close
+        self._results: dict[int, Column] = {}
+        self._waiting = plan.waiting()
+
+    def __call__(self, place: int) -> Any:
+        """The result at `place` of the plan."""
+        found = self._results.get(place)
+        if found is not None:
+            return found
+        step = self.plan.steps[place]
+        parts = [self(part) for part in step.parts]
+        at = (self,) if step.operation in _AT_ROWS else ()
+        result = step.operation(*at, *parts, *step.given)
+        if self._waiting[place] > 0:
+            self._results[place] = result
+        for part in step.parts:
+            self._waiting[part] -= 1
+            if not self._waiting[part]:
+                self._results.pop(part, None)
+        return result
 
 
-def _both(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    return a & b
+def _column(screen: Screen, name: str) -> Column:
+    found = screen.rows.column(name)
+    return found if isinstance(found, Text) else bounded.leaf(found, screen.close)
 
 
-def _either(a: pl.Expr, b: pl.Expr) -> pl.Expr:
-    return a | b
+def _back(screen: Screen, value: Column, months: int) -> Column:
+    places = screen.rows.back(months)
+
+    def taken(array: Any, absent: Any) -> Any:
+        return np.append(np.broadcast_to(array, places.shape), absent)[places]
+
+    def bound(array: Any) -> Any:
+        return array if np.ndim(array) == 0 else taken(array, 0.0)
+
+    if isinstance(value, Text):
+        return Text(taken(value.code, -1), value.words)
+    doubt = None if value.doubt is None else taken(value.doubt, False)
+    if isinstance(value, Truth):
+        return Truth(taken(value.true, False), taken(value.false, False), doubt)
+    return Number(
+        taken(value.value, np.nan),
+        bound(value.size),
+        bound(value.error),
+        value.sharp,
+        bound(value.grid),
+        doubt,
+    )
 
 
-def _columns(node: ast.expr) -> set[str]:
-    """Names that `node` reads, the words it calls left out."""
-    called = {id(item.func) for item in ast.walk(node) if isinstance(item, ast.Call)}
-    return {
-        item.id for item in ast.walk(node) if isinstance(item, ast.Name) and id(item) not in called
-    }
+def _sharing(screen: Screen, name: str, of: str) -> Number:
+    return bounded.counted(screen.rows.sharing(name, of))
 
 
-def _choices(node: ast.expr) -> list[str]:
+_AT_ROWS = {_column, _back, _sharing}
+
+
+@cache
+def _constant(value: Decimal | None) -> Number:
+    if value is None:
+        return bounded.counted(bounded.UNKNOWN)
+    nearest = float(value)
+    sharp = Decimal(repr(nearest)) == value
+    size = abs(nearest)
+    exponent = value.normalize().as_tuple().exponent
+    grid = 10.0 ** int(exponent) if sharp else 0.0
+    error = bounded.EPSILON * size + bounded.TINY
+    return Number(np.array(nearest), size, error, sharp, grid)
+
+
+def _held(a: Column, b: Column, operation: type[ast.cmpop]) -> Truth:
+    if isinstance(a, Text) and isinstance(b, Text):
+        same = _same(a, b)
+        return same if operation is ast.Eq else bounded.denied(same)
+    assert isinstance(a, Number)
+    assert isinstance(b, Number)
+    return bounded.compared(operation, a, b)
+
+
+def _same(a: Text, b: Text) -> Truth:
+    places = {word: place for place, word in enumerate(a.words)}
+    moved = np.array([*(places.get(word, -2) for word in b.words), -1])[b.code]
+    known = (a.code >= 0) & (b.code >= 0)
+    same = a.code == moved
+    return Truth(same & known, ~same & known)
+
+
+def _among(text: Text, choices: Sequence[str]) -> Truth:
+    inside = np.array([*(word in choices for word in text.words), False])[text.code]
+    known = text.code >= 0
+    return Truth(inside, ~inside & known)
+
+
+def _rank(text: Text, choices: Sequence[str]) -> Number:
+    ranks = {choice: rank for rank, choice in reversed([*enumerate(choices, 1)])}
+    table = np.array([*(ranks.get(word, np.nan) for word in text.words), np.nan])
+    return bounded.counted(table[text.code])
+
+
+def _days(first: Number, second: Number) -> Number:
+    return bounded.counted(second.value - first.value)
+
+
+def _is_known(value: Column) -> Truth:
+    if isinstance(value, Text):
+        known = value.code >= 0
+        return Truth(known, ~known)
+    if isinstance(value, Truth):
+        known = value.true | value.false
+        return Truth(known, ~known, value.doubt)
+    missing = np.isnan(value.value)
+    return Truth(~missing, missing, value.doubt)
+
+
+def _count(*parts: Truth) -> Number:
+    doubt = reduce(bounded.either, (part.doubt for part in parts), None)
+    number = np.zeros(np.shape(parts[0].true) if parts else ())
+    for part in parts:
+        number = number + part.true
+    return bounded.counted(number, doubt)
+
+
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Number, Number], Number]] = {
+    ast.Add: bounded.added,
+    ast.Sub: bounded.subtracted,
+    ast.Mult: bounded.multiplied,
+    ast.Div: bounded.divided,
+}
+_PLAIN: Mapping[str, Callable[..., Number]] = {
+    "abs": bounded.absolute,
+    "min": bounded.least,
+    "max": bounded.most,
+}
+_DIGITS: Mapping[str, Callable[[Number, int], Number]] = {
+    "rounded": bounded.rounded,
+    "last_digit": bounded.last_digit,
+}
+_WINDOWS: Mapping[str, Callable[..., Number]] = {
+    "mean_before": bounded.mean,
+    "spread_last": bounded.spread,
+    "count_last": _count,
+}
+
+
+def _choices(node: ast.expr) -> tuple[str, ...]:
     assert isinstance(node, ast.Tuple)
-    return [str(item.value) for item in node.elts if isinstance(item, ast.Constant)]
-
-
-def _rank(text: pl.Expr, places: list[str]) -> pl.Expr:
-    ranks = {place: number for number, place in enumerate(places, 1)}
-    return text.replace_strict(ranks, default=None, return_dtype=pl.Int32)
-
-
-def _least(*parts: pl.Expr) -> pl.Expr:
-    return reduce(lambda a, b: pl.when(a <= b).then(a).when(a > b).then(b), parts)
-
-
-def _most(*parts: pl.Expr) -> pl.Expr:
-    return reduce(lambda a, b: pl.when(a >= b).then(a).when(a < b).then(b), parts)
-
-
-def _scale(decimals: pl.Expr) -> pl.Expr:
-    return pl.lit(10.0) ** decimals
-
-
-def _rounded(value: pl.Expr, decimals: pl.Expr) -> pl.Expr:
-    """Half away from zero, with the slack that brings 2.675 (held as 2.67499…) to 2.68."""
-    scaled = (value.abs() * _scale(decimals) + SLACK + 0.5).floor()
-    return value.sign() * scaled / _scale(decimals)
-
-
-def _last_digit(value: pl.Expr, decimals: pl.Expr) -> pl.Expr:
-    return (value.abs() * _scale(decimals) + SLACK + 0.5).floor() % 10
-
-
-def _sharing(of: list[str]) -> Callable[[pl.Expr], pl.Expr]:
-    def count(text: pl.Expr) -> pl.Expr:
-        return pl.when(text.is_not_null()).then(pl.struct(of).n_unique().over(text))
-
-    return count
-
-
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-}
-_PAIRS: Mapping[type[ast.cmpop], Callable[[pl.Expr, pl.Expr, pl.Expr], pl.Expr]] = {
-    ast.Lt: lambda a, b, slack: a < b - slack,
-    ast.LtE: lambda a, b, slack: a <= b + slack,
-    ast.Gt: lambda a, b, slack: a > b + slack,
-    ast.GtE: lambda a, b, slack: a >= b - slack,
-    ast.Eq: lambda a, b, slack: (a - b).abs() <= slack,
-    ast.NotEq: lambda a, b, slack: (a - b).abs() > slack,
-}
-_CONSTANT_PAIRS: Mapping[type[ast.cmpop], Callable[[pl.Expr, float, float], pl.Expr]] = {
-    ast.Lt: lambda a, b, slack: a < b - slack,
-    ast.LtE: lambda a, b, slack: a <= b + slack,
-    ast.Gt: lambda a, b, slack: a > b + slack,
-    ast.GtE: lambda a, b, slack: a >= b - slack,
-    ast.Eq: lambda a, b, slack: a.is_between(b - slack, b + slack),
-    ast.NotEq: lambda a, b, slack: ~a.is_between(b - slack, b + slack),
-}
-_MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.Gt,
-    ast.LtE: ast.GtE,
-    ast.Gt: ast.Lt,
-    ast.GtE: ast.LtE,
-}
-_PLAIN_PAIRS: Mapping[type[ast.cmpop], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    ast.Lt: lambda a, b: a < b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.Gt: lambda a, b: a > b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
-}
-_WORDS: Mapping[str, Callable[..., pl.Expr]] = {
-    "abs": lambda a: a.abs(),
-    "min": _least,
-    "max": _most,
-    "is_known": lambda a: a.is_not_null(),
-    "rounded": _rounded,
-    "last_digit": _last_digit,
-    "days": lambda a, b: (b - a).dt.total_days(),
-    "units_sharing": _sharing(["enterprise", "unit"]),
-    "months_sharing": _sharing(["month"]),
-}
+    return tuple(str(item.value) for item in node.elts if isinstance(item, ast.Constant))

@@ -9,11 +9,14 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from tanzheng.analytics.rules.vocabulary import MONTHS_BACK
 
 Value = Decimal | bool | str | date | None
+
+WIDE = Context(prec=100_000)
+"""Holds the decimals of any product of float64 that a condition has room for."""
 
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,
@@ -166,12 +169,12 @@ _WINDOWS: Mapping[str, Callable[[ast.expr, Row, int], Decimal | None]] = {
 
 def _rounded(values: Sequence[Value]) -> Decimal:
     places = Decimal(1).scaleb(-int(_number(values[1])))
-    return _number(values[0]).quantize(places, rounding=ROUND_HALF_UP)
+    return _number(values[0]).quantize(places, ROUND_HALF_UP, WIDE)
 
 
 def _last_digit(values: Sequence[Value]) -> Decimal:
-    scaled = abs(_rounded(values)).scaleb(int(_number(values[1])))
-    return scaled % 10
+    scaled = abs(_rounded(values)).scaleb(int(_number(values[1])), WIDE)
+    return Decimal(int(scaled) % 10)
 
 
 def _rank(values: Sequence[Value]) -> Decimal | None:

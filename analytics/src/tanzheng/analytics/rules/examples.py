@@ -14,8 +14,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from tanzheng.analytics.rules.catalogue import Example, FleetRule, Values
-from tanzheng.analytics.rules.exact import Row, Rows, Value, evaluate
+from tanzheng.analytics.rules.catalogue import Example, FleetRule, Values, judged
+from tanzheng.analytics.rules.exact import Row, Rows, Value
 from tanzheng.analytics.rules.tables import TABLES
 
 Mutation = Literal["comparison", "threshold", "threshold, 1 %", "conjunct"]
@@ -31,15 +31,6 @@ _TURNED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
-
-
-def judged(rule: FleetRule, row: Row) -> bool | None:
-    """True, false, or None where the rule does not apply, in Decimal."""
-    known = replace_values(row, rule.parameters)
-    if rule.when is not None and evaluate(rule.when.tree, known) is not True:
-        return None
-    answer = evaluate(rule.condition.tree, known)
-    return answer if answer is None else bool(answer)
 
 
 def replace_values(row: Row, parameters: Mapping[str, Decimal]) -> Row:
@@ -73,26 +64,20 @@ def with_calendar(row: Values) -> dict[str, Value]:
 def judged_exactly(rule: FleetRule, example: Example) -> bool | None:
     """What the exact back end says of the example's row."""
     rows = Rows(rows_of(rule, example), TABLES[rule.table].series_key)
-    return judged(rule, rows[0])
+    return judged(rule, replace_values(rows[0], rule.parameters))
 
 
 def judged_as_fleet(rule: FleetRule, example: Example) -> bool | None:
-    """What the Polars back end says of the example's row."""
+    """What the columnar back end says of the example's row."""
     import polars as pl
 
     from tanzheng.analytics.rules import fleet
 
-    shape = TABLES[rule.table]
     rows = [
         {name: float(v) if isinstance(v, Decimal) else v for name, v in row.items()}
         for row in (example.row, *example.before, *example.others)
     ]
-    months: set[int] = set()
-    answer = fleet.verdict(rule, months)
-    table = fleet.prepared(pl.DataFrame(rows, infer_schema_length=None), shape, rule.id)
-    whole = fleet.with_calendar(fleet.dense(table, shape.series_key, months))
-    found = whole.with_columns(answer).filter(pl.col(fleet.NUMBER) == 0)[rule.id][0]
-    return None if found is None else bool(found)
+    return fleet.answers(pl.DataFrame(rows, infer_schema_length=None), rule, rule.id)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +100,7 @@ class Fault:
 
 def faults(rule: FleetRule, both: bool = True) -> Iterator[Fault]:
     """Where the rule and its own examples disagree; with `both`, in either back end."""
-    judges = {"exact": judged_exactly, **({"polars": judged_as_fleet} if both else {})}
+    judges = {"exact": judged_exactly, **({"columns": judged_as_fleet} if both else {})}
     for name, judge in judges.items():
         for expected, examples in (("pass", rule.passing), ("fail", rule.failing)):
             for number, example in enumerate(examples, 1):

@@ -5,7 +5,7 @@ parsed with Python's own parser and walked node by node; nothing is ever handed 
 other construct is refused when the rule is loaded, not when a month is closed.
 
 There are two back ends for one tree: `exact` computes in Decimal, a row at a time; `compiled`
-makes Polars expressions for a fleet. Without a schema a condition is about one month: every name
+makes steps over the columns of a fleet. Without a schema a condition is about one month: every name
 is a number, and only arithmetic and `abs`, `min`, `max` are spoken.
 """
 

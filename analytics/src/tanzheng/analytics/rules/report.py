@@ -2,12 +2,14 @@
 
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
+from itertools import chain, islice
 
 from tanzheng.analytics.rules.catalogue import SEVERITIES, FleetRule
-from tanzheng.analytics.rules.fleet import Tally, Verdicts
+from tanzheng.analytics.rules.fleet import Failures, Tally, Verdicts
 from tanzheng.analytics.rules.suppression import Suppression, Suppressions
 
 SHOWN_DIGITS = 12
@@ -15,16 +17,32 @@ SHOWN_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule that a row does not keep, with the suppression that sets it aside, if any."""
+    """A rule that a row does not keep, with the suppression that sets it aside, if any.
+
+    `found` has what the placeholders of the message stand for; words are made when asked for.
+    """
 
     rule: FleetRule
     file: str
     row: int
     keys: Mapping[str, str]
-    values: Mapping[str, str]
-    en: str
-    zh: str
+    found: Mapping[str, object]
     suppression: Suppression | None
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The values of the message, and the rule's parameters, as they are shown."""
+        return {
+            name: shown(value) for name, value in {**self.found, **self.rule.parameters}.items()
+        }
+
+    @property
+    def en(self) -> str:
+        return filled(self.rule.message[0], self.values)
+
+    @property
+    def zh(self) -> str:
+        return filled(self.rule.message[1], self.values)
 
     @property
     def blocks(self) -> bool:
@@ -33,7 +51,7 @@ class Failure:
 
     def to_json(self) -> dict[str, object]:
         """As maps and text; `row` is counted from 1."""
-        used = self.suppression
+        used, values = self.suppression, self.values
         return {
             "rule": self.rule.id,
             "class": self.rule.kind,
@@ -41,9 +59,9 @@ class Failure:
             "file": self.file,
             "row": self.row + 1,
             **self.keys,
-            "values": dict(self.values),
-            "en": self.en,
-            "zh": self.zh,
+            "values": values,
+            "en": filled(self.rule.message[0], values),
+            "zh": filled(self.rule.message[1], values),
             "suppressed_by": None if used is None else used.number,
         }
 
@@ -60,15 +78,25 @@ class Report:
 
     def add(self, verdicts: Verdicts, file: str) -> None:
         """Put in what was found in one more file."""
-        self.rows += verdicts.rows
+        self.rows += verdicts.frame.height
         for name, more in verdicts.tallies.items():
             old = self.tallies.get(name, Tally(0, 0, 0))
             self.tallies[name] = old + more
-        active = self.suppressions.active
-        keys = verdicts.shape.row_key
-        for rule, row, values in verdicts.failures:
-            used = next((item for item in active if item.covers(rule.id, values)), None)
-            self.failures.append(_failure(rule, file, row, values, keys, used))
+        keys = iter(verdicts.keys().rows(named=True))
+        groups = (self._failures(group, keys, file) for group in verdicts.failures)
+        self.failures += sorted(chain.from_iterable(groups), key=lambda item: item.row)
+
+    def _failures(
+        self, group: Failures, keys: Iterator[Mapping[str, object]], file: str
+    ) -> Iterator[Failure]:
+        rule = group.rule
+        active = [item for item in self.suppressions.active if item.rule == rule.id]
+        own = zip(group.place.tolist(), islice(keys, len(group.place)), strict=True)
+        for number, (row, key) in enumerate(own):
+            used = next((item for item in active if item.covers(rule.id, key)), None)
+            named = {k: str(v)[:7] if k == "month" else str(v) for k, v in key.items()}
+            found = {name: values[number] for name, values in group.values.items()}
+            yield Failure(rule, file, row, named, found, used)
 
     @property
     def blocking(self) -> int:
@@ -124,35 +152,21 @@ def _log(item: Suppression) -> dict[str, object]:
     }
 
 
-def _failure(
-    rule: FleetRule,
-    file: str,
-    row: int,
-    found: Mapping[str, object],
-    keys: Sequence[str],
-    suppression: Suppression | None,
-) -> Failure:
-    values = {name[1:]: shown(value) for name, value in found.items() if name.startswith("=")}
-    values |= {name: shown(value) for name, value in rule.parameters.items()}
-    named = {name: _month(found[name]) if name == "month" else str(found[name]) for name in keys}
-    en, zh = (filled(text, values) for text in rule.message)
-    return Failure(rule, file, row, named, values, en, zh, suppression)
-
-
 def filled(text: str, values: Mapping[str, str]) -> str:
     """A message with its values: the braces hold expressions, which `str.format` cannot look up."""
-    parts = string.Formatter().parse(text)
-    return "".join(before + (values[name] if name else "") for before, name, _, _ in parts)
+    return "".join(before + (values[name] if name else "") for before, name in _parts(text))
+
+
+@cache
+def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((before, name) for before, name, _, _ in string.Formatter().parse(text))
 
 
 def shown(value: object) -> str:
     """A number without the noise of float64, a month or text as it is, `?` where not known."""
     if value is None:
         return "?"
-    if isinstance(value, float):
-        return format(Decimal(f"{value:.{SHOWN_DIGITS}g}").normalize(), "f")
-    return str(value)
-
-
-def _month(value: object) -> str:
-    return str(value)[:7]
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.{SHOWN_DIGITS}g}"
+    return format(Decimal(text).normalize(), "f") if "e" in text else text

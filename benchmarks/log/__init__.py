@@ -1,0 +1,1 @@
+"""The evidence log at the size it is made for: `make bench-log`."""

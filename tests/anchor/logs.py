@@ -1,0 +1,84 @@
+"""Logs on disk without a chain: many small statements, and checkpoints over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anchor.packages import OPERATOR
+from evidence import CHAIN_ID, CONTRACT, LOG_ID, TIME_S, statement
+from tanzheng.anchor.chain_file import ChainFile
+from tanzheng.anchor.log_store import Contents, LogStore
+from tanzheng.anchor.publication import Finality
+from tanzheng.anchor.sealing import next_checkpoint
+from tanzheng.core.ids import Subject
+from tanzheng.core.trust import OperatorKey, Trust
+
+if TYPE_CHECKING:
+    from tanzheng.core.checkpoint import Checkpoint, SignedCheckpoint
+    from tanzheng.core.statement import SignedStatement
+
+CHAIN = ChainFile(
+    rpc="http://127.0.0.1:8545",
+    chain_id=CHAIN_ID,
+    contract=CONTRACT,
+    log_id=LOG_ID,
+    block=1,
+    finality=Finality(0),
+    sealer_key="sealer.key",
+)
+
+
+def subject(number: int) -> Subject:
+    return Subject(f"E{number:05d}", "CT1", "2018-07", "month")
+
+
+@cache
+def stated(number: int) -> SignedStatement:
+    """The first statement of a subject of its own."""
+    return statement(subject(number)).sign(OPERATOR)
+
+
+def append(store: LogStore, contents: Contents, count: int) -> None:
+    size = contents.size
+    store.append(contents, [stated(number) for number in range(size, size + count)])
+
+
+def checkpoint(store: LogStore, contents: Contents) -> None:
+    now_ms = (TIME_S + 10 * len(contents.checkpoints)) * 1000
+    point = next_checkpoint(contents, CHAIN, now_ms)
+    store.add_checkpoint(contents, point.sign(OPERATOR))
+
+
+def sealed(folder: Path, *sizes: int) -> Path:
+    """A log in `folder` with a checkpoint at each of `sizes`."""
+    store = LogStore(folder)
+    with store.lock():
+        contents = store.open()
+        for size in sizes:
+            append(store, contents, size - contents.size)
+            checkpoint(store, contents)
+    return folder
+
+
+def trust(**changes: Any) -> Trust:
+    """What a verifier of these logs trusts: the log and its operator's key."""
+    plain = Trust(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        log_id=LOG_ID,
+        operator_keys=(OperatorKey(OPERATOR.public, 0, None),),
+        gateways=(),
+        plants=(),
+        blocks=(),
+    )
+    return replace(plain, **changes)
+
+
+def next_point(signed: SignedCheckpoint, **changes: Any) -> Checkpoint:
+    """The checkpoint after `signed`, over the same statements unless changed."""
+    point = signed.checkpoint
+    following = replace(point, seq=point.seq + 1, previous=signed.digest, t_ms=point.t_ms + 1)
+    return replace(following, **changes)
