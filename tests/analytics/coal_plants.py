@@ -89,7 +89,16 @@ def plant_toml(plan: bytes) -> bytes:
     return _PLANT_TOML.replace(source, source + named)
 
 
+def without_cems(plant_raw: bytes) -> bytes:
+    """The same plant with the electricity meter alone: no CEMS, no run state."""
+    bare = plant_raw[: plant_raw.index(b'[[device]]\nid = "cems"')]
+    operating = f'[unit.operating]\npoint = "{plants.POWER}"\nabove = "600"\n\n'.encode()
+    return bare.replace(b"[[gateway]]", operating + b"[[gateway]]")
+
+
 PLANT_TOML = plant_toml(PLAN_TOML.encode())
+BARE_TOML = without_cems(PLANT_TOML)
+BARE_PLANT = Plant.parse(BARE_TOML)
 PLANT = Plant.parse(PLANT_TOML)
 START_MS, END_MS = MONTH.bounds_ms(PLANT.zone)
 STANDARD = Standard(*standard_of(PLANT.unit("G1"), MONTH))
@@ -195,6 +204,13 @@ def readings(runs: Sequence[plants.Run] = FULL) -> dict[str, Series]:
 
 
 @cache
+def bare_chain(key: SigningKey = KEY) -> tuple[SignedBatch, ...]:
+    """The month of the plant without CEMS in signed batches."""
+    told = {point: readings()[point] for point in (plants.ENERGY, plants.POWER)}
+    return tuple(sign_chain(told, span_ms=DAY_MS, key=key, plant=BARE_PLANT))
+
+
+@cache
 def full_chain(key: SigningKey = KEY) -> tuple[SignedBatch, ...]:
     """The month in signed batches, a day in each."""
     return tuple(sign_chain(readings(), span_ms=DAY_MS, key=key, plant=PLANT))
@@ -215,10 +231,13 @@ def computed(
 
 
 def built(
-    books: Mapping[str, bytes], chain: Sequence[SignedBatch] | None = None
+    books: Mapping[str, bytes],
+    chain: Sequence[SignedBatch] | None = None,
+    plant_raw: bytes | None = None,
 ) -> dict[str, bytes]:
     """The package of such a month."""
-    result = computed(books, chain)
+    raw = plant_raw or plant_toml(books[PLAN])
+    result = computed(books, chain, raw)
     closing = close(result, STANDARD.pack, STANDARD.rules, CLOSED)
     chains = {"gw1": list(chain or full_chain())}
-    return package.build(plant_toml(books[PLAN]), result, closing, STANDARD, chains, bytes(32))
+    return package.build(raw, result, closing, STANDARD, chains, bytes(32))

@@ -9,11 +9,13 @@ from typer.testing import CliRunner, Result
 
 from analytics import plants
 from analytics.coal_plants import (
+    BARE_TOML,
     DAILY,
     LAB,
     PLANT_TOML,
     SCAN,
     STANDARD,
+    bare_chain,
     folder,
     full_chain,
 )
@@ -71,6 +73,28 @@ def test_a_coal_month_from_gateway_to_package(database_url: str, tmp_path: Path)
     sources = {item["name"]: item["status"] for item in closed["sources"]}
     assert sources["coal_carbon_tc_per_t"] == "default"
     assert closed["deposit"] == "explain"
+
+
+def test_a_coal_month_without_cems_from_gateway_to_package(
+    database_url: str, tmp_path: Path
+) -> None:
+    """One meter and the books: page and JSON say "no CEMS", and the package stands alone."""
+    ingest(database_url, tmp_path, bare_chain(), BARE_TOML)
+    books = ("--books", str(write(tmp_path / "books", folder())))
+    page = close(database_url, tmp_path, *books, raw=BARE_TOML)
+    assert page.exit_code == 0, page.exception
+    for text in ("284,592.00", "no CEMS   无 CEMS", "运行，无 CEMS", "ready for deposit · 可存证"):
+        assert text in page.stdout
+    package.check(packages.read(tmp_path / "bag"), STANDARD)
+
+    (tmp_path / "bag").rename(tmp_path / "first")
+    again = close(database_url, tmp_path, *books, "--json", raw=BARE_TOML)
+    assert again.exit_code == 0, again.exception
+    closed = json.loads(again.stdout)
+    assert closed["absent"] == {"co2_cems_t": "no_cems", "coverage_percent": "no_cems"}
+    assert closed["hours"] == {"no_cems": 672}
+    assert closed["parameters"]["operating_hours_h"]["value"] == "672.00"
+    assert not closed["absent"].keys() & closed["parameters"].keys()
 
 
 def test_books_belong_to_coal_units_alone(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from anomaly.coal import lower_heating_value
 from anomaly.faults import KINDS, SHARE_OF_PLANT_MONTHS, inject
 from anomaly.fleet import load_correction, make_plants
 from anomaly.frames import LabelledSet, generate
+from anomaly.hours import APPLY, FILE_SHA256, RUN_ONCE, WINDOW_H, WINDOWS, real_windows, windows
+from parts import REPOSITORY
 
 KEYS = ["unit", "month"]
 
@@ -100,3 +102,29 @@ def test_a_fault_stays_in_its_months_and_leaves_cross_sources_alone() -> None:
     cems = ~np.isclose(books["cems"], before["cems"])
     moved = {label.kind for label in labels if cems[label.plant, label.month]}
     assert moved <= {"cems_flow_bias", "stuck_sensor"}
+
+
+def test_a_window_is_consecutive_hours_that_may_begin_at_any_hour() -> None:
+    hours = np.column_stack([np.ones(744), np.arange(744.0)])
+    drawn = windows(np.random.default_rng(1), hours)
+    assert (drawn[..., 0] == WINDOWS * WINDOW_H).all()
+    # Σ over ten windows of 72 b + (0 + … + 71): the beginnings b are whole numbers up to 672.
+    begins = (drawn[..., 1] - WINDOWS * WINDOW_H * (WINDOW_H - 1) / 2) / WINDOW_H
+    assert (begins == begins.round()).all()
+    assert 0 < begins.min() < begins.max() < WINDOWS * (744 - WINDOW_H)
+    assert abs(begins.mean() / WINDOWS - (744 - WINDOW_H) / 2) < 10
+    assert len(set((begins % 24).ravel().tolist())) == 24
+
+
+def test_the_set_that_is_run_once_is_as_its_protocol_says() -> None:
+    """Seeds, hours and size; no detector runs here, and the seed is none of the ten."""
+    protocol = (REPOSITORY / "docs/decisions/0025-a-set-that-is-run-once.md").read_text()
+    assert f"seeds | {RUN_ONCE[0]} to {RUN_ONCE[-1]}, used" in protocol
+    assert len(RUN_ONCE) == 10
+    assert FILE_SHA256 in protocol
+    made = real_windows(5)
+    assert len(made.unit_month) == 60 * 24
+    assert not made.unit_month.equals(real_windows(6).unit_month)
+    assert 15 < made.labels["episode"].n_unique() <= 30
+    assert set(made.labels["kind"]) <= set(APPLY)
+    assert made.labels["effect"].abs().is_between(0.01, 0.20 + 1e-9).all()

@@ -222,6 +222,39 @@ def test_a_unit_may_name_its_filed_plan() -> None:
         Plant.parse(named.replace("aaa", "AAA", 1).encode())
 
 
+GAUGE, COUNTER = "meter/active_power_kw", "meter/active_energy_export_kwh"
+OPERATING = PLANT.replace(
+    "[[gateway]]", f'[unit.operating]\npoint = "{GAUGE}"\nabove = "600"\n[[gateway]]', 1
+)
+
+
+def test_a_unit_may_operate_by_a_filed_gauge() -> None:
+    assert Plant.parse(PLANT.encode()).unit("U1").operating is None
+    operating = Plant.parse(OPERATING.encode()).unit("U1").operating
+    assert operating is not None
+    assert (operating.point, operating.above) == (GAUGE, Decimal(600))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"600"', '"-1"', r"unit\[0\]: operating: above: expected a decimal of at least 0"),
+        ('"600"', '"NaN"', "above: expected a decimal of at least 0, got 'NaN'"),
+        ('"600"', "600", "above: expected str, got 600"),
+        ('above = "600"', "", "above: expected str, got None"),
+        ('above = "600"', 'above = "600"\nbelow = "9"', "got 'below'"),
+        (GAUGE, "m2/active_power_kw", "unit U1: operating: point: expected one of"),
+        # a counter tells how much, not whether
+        (GAUGE, COUNTER, f"expected one of .'{GAUGE}'"),
+        ('role = "generation"', 'role = "run_state"', "none beside a point of role run_state"),
+    ],
+)
+def test_a_gauge_that_tells_nothing_is_refused(old: str, new: str, message: str) -> None:
+    assert old in OPERATING
+    with pytest.raises(BadInput, match=message):
+        Plant.parse(OPERATING.replace(old, new, 1).encode())
+
+
 CERTIFIED = (
     PLANT
     + '''

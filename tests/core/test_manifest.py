@@ -21,12 +21,14 @@ from tanzheng.core.ids import Subject
 from tanzheng.core.manifest import (
     MANIFEST_PATH,
     PLANT_PATH,
+    Absent,
     DataPack,
     GatewayChain,
     Manifest,
     PackageFile,
     PackageInvalid,
     Parameter,
+    Reason,
     batches_path,
 )
 
@@ -46,6 +48,12 @@ MANIFEST = Manifest(
 )
 
 
+ABSENT = dataclasses.replace(
+    MANIFEST,
+    absent=(Absent("co2_cems_t", Reason.NO_CEMS), Absent("coverage_percent", Reason.NO_CEMS)),
+)
+
+
 def bag() -> dict[str, bytes]:
     return bag_files({**PAYLOAD, MANIFEST_PATH: MANIFEST.encode()})
 
@@ -53,6 +61,13 @@ def bag() -> dict[str, bytes]:
 def test_manifest_round_trip() -> None:
     assert Manifest.decode(MANIFEST.encode()) == MANIFEST
     assert MANIFEST.values() == {"generation_mwh": "211345.000"}
+
+
+def test_what_a_unit_cannot_have_is_named_with_its_reason() -> None:
+    assert Manifest.decode(ABSENT.encode()) == ABSENT
+    told = json.loads(ABSENT.encode())["absent"]
+    assert told[0] == {"name": "co2_cems_t", "reason": "no_cems"}
+    assert b"absent" not in MANIFEST.encode()
 
 
 def test_bag_is_what_rfc_8493_asks_for() -> None:
@@ -107,6 +122,22 @@ MUTATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "path that climbs": lambda source: source.update(
         files=[{**MANIFEST_JSON["files"][0], "path": "data/../plant.toml"}]
+    ),
+}
+
+
+def _absent(**changed: object) -> dict[str, object]:
+    return {"absent": [{"name": "co2_cems_t", "reason": "no_cems", **changed}]}
+
+
+MUTATIONS |= {
+    "absent and empty": lambda source: source.update(absent=[]),
+    "absent for no known reason": lambda source: source.update(_absent(reason="broken")),
+    "a list for a reason": lambda source: source.update(_absent(reason=[])),
+    "absent without a reason": lambda source: source.update(absent=[{"name": "co2_cems_t"}]),
+    "absent and reported": lambda source: source.update(_absent(name="generation_mwh")),
+    "absent out of order": lambda source: source.update(
+        absent=json.loads(ABSENT.encode())["absent"][::-1]
     ),
 }
 

@@ -43,7 +43,8 @@ STAYS_READY = {
 }
 """What a program that stays says when it is ready; the others write a file (see `_ready`)."""
 FILES = ("toml", "yaml")
-"""Languages of blocks that are a file, where the first line is a comment with its path."""
+"""Languages of blocks that are a file, where the first line is a comment with its path. JSON has no
+comments: there the path follows the language, ```json its/path.json."""
 
 
 class DocumentWrong(TanzhengError):
@@ -94,11 +95,17 @@ def steps(text: str) -> list[Shown | Sample]:
     """What a reader does, in order: commands, and files to write."""
     found: list[Shown | Sample] = []
     for start, language, lines in blocks(text):
-        if language in FILES and (named := re.fullmatch(rf"# (\S+\.{language})", lines[0])):
+        if named := _named_file(language, lines):
             found.append(Sample(start, named[1], "\n".join(lines) + "\n"))
         elif language == "console":
             found += _commands(start, lines)
     return found
+
+
+def _named_file(language: str, lines: list[str]) -> re.Match[str] | None:
+    if language in FILES:
+        return re.fullmatch(rf"# (\S+\.{language})", lines[0])
+    return re.fullmatch(r"json (\S+\.json)", language)
 
 
 def _commands(start: int, lines: list[str]) -> Iterator[Shown]:

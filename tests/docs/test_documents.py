@@ -21,8 +21,8 @@ from tanzheng.edge.configuration.config import DEFAULTS, load_config
 from tanzheng.ingest.decide import Reason
 
 PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/*.md")])
-# The coal month needs a plant that no demo replays: `test_coal_month` brings it.
-DOCUMENTS = [path for path in PAGES if path.stem != "coal-month"]
+# Coal months need plants that no demo replays: `test_coal_month` brings them.
+DOCUMENTS = [path for path in PAGES if path.stem not in {"coal-month", "no-cems"}]
 ROLES = (
     "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
     "verifier", "log",

@@ -35,6 +35,19 @@ def test_what_is_seldom_meant_is_said_with_its_line(
     assert re.match(r"\S+(edge|plant)\.toml:\d+: ", found[0])
 
 
+def test_a_gauge_that_tells_of_operation_needs_no_role(folder: Path) -> None:
+    """Of the second meter, whose points have no role, the power says whether the unit runs."""
+    operating = '[unit.operating]\npoint = "second/active_power_kw"\nabove = "0"\n'
+    plant = (PLANT + SECOND).replace("[[gateway]]", f"{operating}[[gateway]]", 1)
+    (folder / "plant.toml").write_text(plant)
+    tables = "".join(
+        f'[[device]]\nid = "{name}"\n{RTU}unit_id = {number}\n'
+        for number, name in enumerate(("gen_meter", "second"), 1)
+    )
+    warned = " ".join(warnings_of(load(with_tables(folder, tables))))
+    assert "without a role" not in warned
+
+
 def test_co2_without_its_unit_is_said(folder: Path) -> None:
     plant = PLANT.partition("[[device]]")[0] + (
         '[[device]]\nid = "stack"\ngateway = "lg-gw1"\nunit = "CT1"\nprofile = "generic_hj212"\n'

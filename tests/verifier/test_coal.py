@@ -9,10 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from analytics.coal_plants import (
+    BARE_PLANT,
+    BARE_TOML,
     DAILY,
     PLANT,
     PLANT_TOML,
     ROWS,
+    bare_chain,
     built,
     folder,
     full_chain,
@@ -21,17 +24,21 @@ from evidence import GATEWAY
 from tanzheng.analytics.parameters.bookfiles import needed
 from tanzheng.cli.main import app
 from tanzheng.core import manifest as shape
+from tanzheng.core.bag import bag_files
+from tanzheng.core.manifest import Manifest
+from tanzheng.core.plant import Plant
 from tanzheng.core.trust import TrustedPlant
 from tanzheng.verifier.recompute import recompute
 from verifier.month import Sealed, rebuilt, seal, write_files
 
 FILES = built(needed(folder()), full_chain(GATEWAY))
+BARE = built(needed(folder()), bare_chain(GATEWAY), BARE_TOML)
 BOOKS = sorted(path for path in FILES if path.startswith(shape.BOOKS_FOLDER))
 
 
-def sealed(files: Mapping[str, bytes]) -> Sealed:
+def sealed(files: Mapping[str, bytes], plant: Plant = PLANT) -> Sealed:
     """A receipt for the package, and the trust file of somebody who trusts the coal plant."""
-    return seal(files, plants=(TrustedPlant(PLANT.enterprise, PLANT.sha256),))
+    return seal(files, plants=(TrustedPlant(plant.enterprise, plant.sha256),))
 
 
 def test_a_sealed_coal_month_holds_in_every_point() -> None:
@@ -87,6 +94,41 @@ def test_a_coal_unit_called_a_gas_unit_is_not_the_plant_that_is_trusted() -> Non
     gas = PLANT_TOML.replace(b'kind = "coal"', b'kind = "gas"')
     points = sealed(rebuilt(FILES, plant=gas)).points()
     assert {"plant", "figures"} <= {k for k, p in points.items() if p.verdict == "failed"}
+
+
+# ------------------------------------------------------------------ without CEMS
+
+
+def test_a_sealed_month_without_cems_holds_in_every_point() -> None:
+    points = sealed(BARE, BARE_PLANT).points()
+    assert points.pop("consistent").verdict == "not asked"
+    assert {point.verdict.value for point in points.values()} == {"ok"}
+    assert points["figures"].detail == "14 figures and 672 hours, all equal"
+
+
+def test_a_month_without_cems_recomputed_says_so() -> None:
+    found = recompute(BARE)
+    assert found.equal
+    assert found.files == BARE
+    rows = {row.name: row for row in found.rows}
+    assert rows["co2_cems_t"].reported == rows["co2_cems_t"].recomputed == "no CEMS 无 CEMS"
+
+
+def test_a_cems_that_is_trusted_cannot_be_left_out() -> None:
+    """The operator drops the CEMS from the plant file, and makes all else anew: it is pinned."""
+    assert "plant" in sealed(BARE, PLANT).failed()
+
+
+def test_an_absence_that_does_not_follow_is_found() -> None:
+    described = Manifest.decode(BARE[shape.MANIFEST_PATH])
+    silent = replace(described, absent=()).encode()
+    payload = {path: data for path, data in BARE.items() if path not in shape.TAG_PATHS}
+    forged = bag_files(payload | {shape.MANIFEST_PATH: silent})
+    points = sealed(forged, BARE_PLANT).points()
+    assert {key for key, point in points.items() if point.verdict == "failed"} == {"figures"}
+    assert "absent: expected co2_cems_t, coverage_percent, got none" in points["figures"].detail
+    rows = {row.name: row for row in recompute(forged).rows}
+    assert (rows["co2_cems_t"].reported, rows["co2_cems_t"].equal) == (None, False)
 
 
 def test_the_command_recomputes_it(tmp_path: Path) -> None:

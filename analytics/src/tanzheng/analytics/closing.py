@@ -55,7 +55,7 @@ def close(result: MonthResult, pack: Pack, rules: RuleSet, closed_on: date) -> C
         "days_after_month_end": Decimal((closed_on - result.month.last_day).days),
         "deposit_days": Decimal(_deposit_days(pack)),
     }
-    results = (*result.rule_results, *rules.check("deposit", values))
+    results = (*result.rule_results, *rules.check("deposit", values, result.absent))
     severities = {item.severity for item in results if item.outcome == "failed"}
     severities |= {finding.severity for finding in result.findings}
     return Closing(closed_on, deadline(result.month, pack), results, _deposit(severities))

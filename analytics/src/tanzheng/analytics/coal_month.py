@@ -108,14 +108,14 @@ def coal_account(
 def _by_meter(plant: Plant, metered: MeteredMonth) -> dict[str, MeteredFigure]:
     """What signed readings give, by which point."""
     found = {}
-    for name, role, value in (
-        ("generation_mwh", Role.GENERATION, metered.generation_mwh),
-        ("operating_hours_h", Role.RUN_STATE, metered.operating_hours_h),
+    inputs = metered.inputs
+    for name, point, value in (
+        ("generation_mwh", inputs.points[Role.GENERATION].name, metered.generation_mwh),
+        ("operating_hours_h", inputs.run_name, metered.operating_hours_h),
     ):
-        point = metered.inputs.points[role]
-        (gateway,) = (device.gateway for device in plant.devices if device.id == point.device)
-        reference = Reference(batches_path(gateway), point.name)
-        found[name] = MeteredFigure(value, point.device, reference)
+        meter = point.partition("/")[0]
+        (gateway,) = (device.gateway for device in plant.devices if device.id == meter)
+        found[name] = MeteredFigure(value, meter, Reference(batches_path(gateway), point))
     return found
 
 

@@ -12,6 +12,8 @@ from tanzheng.analytics.ledger import Correction
 from tanzheng.analytics.series import Bool, Int64, PointGap, Series
 from tanzheng.analytics.steps import SWAP
 from tanzheng.core.calendar import MINUTE_MS, PlantZone
+from tanzheng.core.fields import point_field
+from tanzheng.core.plant import Unit
 
 STEP_LABELS = {
     "rollover": ("roll-over", "表计翻转", "info"),
@@ -20,6 +22,10 @@ STEP_LABELS = {
     SWAP: ("meter swap", "换表", "explain"),
 }
 """English, Chinese and severity of a step that was applied."""
+
+
+UNREMARKABLE = (Method.MEASURED, Method.NOT_OPERATING, Method.NO_CEMS)
+"""Methods of hours that need no finding: that there is no CEMS is said once, of the unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +177,39 @@ def _of_correction(point: str, correction: Correction, zone: PlantZone) -> Findi
     )
 
 
+def of_unit(unit: Unit, *, has_cems: bool) -> list[Finding]:
+    """What the plant file leaves out of a unit, and by what its operating time is told instead."""
+    found = []
+    if not has_cems:
+        found.append(
+            Finding(
+                "no_cems",
+                "info",
+                f"unit {unit.id} has no CEMS: CO2 is calculated, no measurement stands beside it",
+                f"机组 {unit.id} 无 CEMS：二氧化碳为核算值，无实测对照",
+            )
+        )
+    if (by := unit.operating) is not None:
+        name, measure = by.point, point_field(by.point).unit
+        found.append(
+            Finding(
+                "operating_by_gauge",
+                "info",
+                f"unit {unit.id} has no run state: it operates while {name} reads more than "
+                f"{by.above} {measure}, as filed",
+                f"机组 {unit.id} 无运行状态测点：按备案，{name} 大于 {by.above} {measure} "
+                "时计为运行",
+            )
+        )
+    return found
+
+
 def of_hours(hours: Sequence[Hour]) -> list[Finding]:
     """Hours that were not measured, by method, with what the substitution table looked at."""
     found = []
     for method, (en, zh) in METHOD_LABELS.items():
         these = [hour for hour in hours if hour.method is method]
-        if these and method not in (Method.MEASURED, Method.NOT_OPERATING):
+        if these and method not in UNREMARKABLE:
             severity = "error" if method is Method.MISSING else "explain"
             looked, looked_zh = _looked_at(these)
             found.append(

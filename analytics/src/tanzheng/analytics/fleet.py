@@ -23,8 +23,8 @@ from tanzheng.core.calendar import HOUR_MS, Month
 from tanzheng.core.errors import BadInput
 from tanzheng.core.fields import field
 
-METHODS = tuple(Method)
-"""A stored method is its place in this list."""
+METHODS = tuple(method for method in Method if method is not Method.NO_CEMS)
+"""A stored method is its place in this list; a unit without CEMS stores no point of one."""
 COLUMNS = ("point", "hour", "value_micro", "weight_ms", "valid_ms", "method")
 VALUE_MICRO_MAX = 10**15
 """A thousand million units an hour: a month of them, and their products with time, stay exact."""

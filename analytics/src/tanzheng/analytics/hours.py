@@ -46,6 +46,7 @@ class Method(StrEnum):
     MANUAL = "manual"
     DEFAULT = "conservative_default"
     MISSING = "missing"
+    NO_CEMS = "no_cems"
 
 
 METHOD_LABELS = {
@@ -70,6 +71,7 @@ METHOD_LABELS = {
     Method.MANUAL: ("manual measurement", "人工监测"),
     Method.DEFAULT: ("filed conservative default", "备案的保守缺省值"),
     Method.MISSING: ("no value: none may be substituted", "缺失，无可用替代值"),
+    Method.NO_CEMS: ("operating, no CEMS", "运行，无 CEMS"),
 }
 METHOD_OF_ROW = {
     Row.INVALID_180: Method.SUBSTITUTED_180,
@@ -89,7 +91,8 @@ class Hour:
 
     `generation_mwh` and `fuel_gas_1e4nm3` are differences of the counters at the hour's two ends,
     None where one of these readings is missing, gas also where the unit burns none. `substitution`
-    says by what a substituted hour was filled; it is part of the hour's JSON only there.
+    says by what a substituted hour was filled; it is part of the hour's JSON only there. Of a unit
+    without CEMS (`cems` False) nothing is told that only a CEMS can tell.
     """
 
     start_ms: int
@@ -102,11 +105,12 @@ class Hour:
     generation_mwh: Decimal | None = None
     fuel_gas_1e4nm3: Decimal | None = None
     substitution: Substitution | None = None
+    cems: bool = True
 
     @property
     def coverage_percent(self) -> Decimal | None:
-        """Valid share of the operating minutes; None where the unit stood."""
-        if not self.operating_half_ms:
+        """Valid share of the operating minutes; None where the unit stood or has no CEMS."""
+        if not self.operating_half_ms or not self.cems:
             return None
         return ratio(100 * self.valid_half_ms, self.operating_half_ms, 2)
 
@@ -115,14 +119,17 @@ class Hour:
         shown: dict[str, object] = {
             "start_ms": self.start_ms,
             "operating_min": str(ratio(self.operating_half_ms, HALF_MS_PER_MINUTE, 4)),
-            "valid_min": str(ratio(self.valid_half_ms, HALF_MS_PER_MINUTE, 4)),
-            "coverage_percent": _text(self.coverage_percent),
             "method": str(self.method),
-            "co2_rate_t_per_h": _text(self.rate_t_per_h),
-            "co2_cems_t": _text(self.co2_t),
             "generation_mwh": _text(self.generation_mwh),
             "fuel_gas_1e4nm3": _text(self.fuel_gas_1e4nm3),
         }
+        if self.cems:
+            shown |= {
+                "valid_min": str(ratio(self.valid_half_ms, HALF_MS_PER_MINUTE, 4)),
+                "coverage_percent": _text(self.coverage_percent),
+                "co2_rate_t_per_h": _text(self.rate_t_per_h),
+                "co2_cems_t": _text(self.co2_t),
+            }
         if self.substitution is not None:
             shown["substitution"] = self.substitution.to_json()
         return shown
@@ -175,13 +182,33 @@ def unfilled_hours(
     return hours
 
 
+def hours_without_cems(start_ms: int, cut: Segments, pack: Pack) -> list[Hour]:
+    """The clock hours of a period of a unit without CEMS: operating time, and no CO2."""
+    need = pack.constant("cems.valid_hour_percent").value
+    columns = zip(
+        cut.by_hour(cut.half_ms).tolist(),
+        cut.by_hour(np.where(cut.measured, cut.length_ms, 0)).tolist(),
+        strict=True,
+    )
+    hours = []
+    for index, (operating, measured_ms) in enumerate(columns):
+        method = Method.NO_CEMS if operating else _standing(measured_ms, need)
+        begin = start_ms + index * HOUR_MS
+        hours.append(Hour(begin, operating, 0, measured_ms, method, None, None, cems=False))
+    return hours
+
+
+def _standing(measured_ms: int, need: Decimal) -> Method:
+    known = 100 * measured_ms >= need * HOUR_MS
+    return Method.NOT_OPERATING if known else Method.ASSUMED_STANDING
+
+
 def _hour(
     start_ms: int, operating: int, valid: int, measured_ms: int, mass: int, need: Decimal
 ) -> Hour:
     """One hour from whole sums: half milliseconds, and half milliseconds times grams per hour."""
     if not operating:
-        known = 100 * measured_ms >= need * HOUR_MS
-        method = Method.NOT_OPERATING if known else Method.ASSUMED_STANDING
+        method = _standing(measured_ms, need)
         return Hour(start_ms, 0, 0, measured_ms, method, None, Decimal("0.000000"))
     if 100 * valid < need * operating:
         return Hour(start_ms, operating, valid, measured_ms, Method.MISSING, None, None)

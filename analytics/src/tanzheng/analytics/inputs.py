@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tanzheng.analytics import cems
 from tanzheng.analytics.counters import CounterMonth, counter_month
 from tanzheng.analytics.errors import RoleMissing
@@ -16,12 +18,13 @@ from tanzheng.core.plant import Plant, Point, Role, Unit
 
 GAS, COAL = "gas", "coal"
 REQUIRED = {
-    GAS: (Role.GENERATION, Role.POWER, Role.FUEL_GAS, Role.RUN_STATE, *cems.INPUTS),
-    COAL: (Role.GENERATION, Role.POWER, Role.RUN_STATE, *cems.INPUTS),
+    GAS: (Role.GENERATION, Role.POWER, Role.FUEL_GAS, *cems.INPUTS),
+    COAL: (Role.GENERATION, Role.POWER),
 }
 COUNTERS = {GAS: (Role.GENERATION, Role.FUEL_GAS), COAL: (Role.GENERATION,)}
 """Roles by kind of unit; generation is the first counter of each."""
 GAS_ROLES = frozenset({Role.FUEL_GAS, Role.FUEL_GAS_FLOW})
+CEMS_ROLES = frozenset({*cems.INPUTS, Role.CEMS_O2})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,26 @@ class MonthInputs:
         """The roles that counters fill; generation is the first."""
         return COUNTERS[self.unit.kind]
 
+    @property
+    def cems_roles(self) -> tuple[Role, ...]:
+        """The roles that CO2 by CEMS is computed from; none where the unit has no CEMS."""
+        return cems.INPUTS if Role.CEMS_CO2 in self.points else ()
+
+    @property
+    def run_name(self) -> str:
+        """The point that tells whether the unit runs: its run state, or the filed gauge."""
+        operating = self.unit.operating
+        return self.points[Role.RUN_STATE].name if operating is None else operating.point
+
+    def run_state(self) -> tuple[Series, int]:
+        """The run state, 1 or 0, and its interval in milliseconds; of a filed gauge it is 1 while
+        the gauge reads more than what is filed."""
+        series, operating = self.series[self.run_name], self.unit.operating
+        if operating is not None:
+            runs = (series.value > float(operating.above)).astype(np.float64)
+            series = Series(series.t_ms, runs, series.quality)
+        return series, self.intervals_ms[self.run_name]
+
     def role(self, role: Role) -> tuple[Series, int]:
         """The readings of the point that fills `role`, and its interval in milliseconds."""
         name = self.points[role].name
@@ -97,7 +120,7 @@ class MonthInputs:
 
     def run_samples(self) -> Series:
         """The valid samples of the run state; `NothingRecorded` where there is none."""
-        return run_samples(self.role(Role.RUN_STATE)[0], self.start_ms, self.end_ms)
+        return run_samples(self.run_state()[0], self.start_ms, self.end_ms)
 
     def counter(self, role: Role) -> CounterMonth:
         """The counter that fills `role` over the month, mended by its ledger."""
@@ -111,12 +134,19 @@ class MonthInputs:
 
 
 def _check_roles(unit: Unit, points: Mapping[Role, Point]) -> None:
-    """A unit of a known kind with all points that its month needs, and no fuel left out."""
+    """A unit of a known kind with all points that its month needs, and no fuel left out.
+
+    A coal unit has the whole of a CEMS or none: one without a CO2 analyser gives no CO2.
+    """
     if unit.kind not in REQUIRED:
         raise BadInput(
             f"unit {unit.id}: expected kind {' or '.join(map(repr, REQUIRED))}, got {unit.kind!r}"
         )
-    if absent := [str(role) for role in REQUIRED[unit.kind] if role not in points]:
+    wanted = (*REQUIRED[unit.kind], *(cems.INPUTS if CEMS_ROLES & points.keys() else ()))
+    absent = [str(role) for role in dict.fromkeys(wanted) if role not in points]
+    if unit.operating is None and Role.RUN_STATE not in points:
+        absent.append(f"{Role.RUN_STATE} (or a filed gauge, [unit.operating])")
+    if absent:
         raise RoleMissing(
             f"unit {unit.id}: expected a point for each role, got none for {', '.join(absent)}"
         )

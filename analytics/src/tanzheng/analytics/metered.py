@@ -15,7 +15,10 @@ from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.substitution import LookBack
 from tanzheng.analytics.unit_hours import month_hours
 from tanzheng.core.calendar import HOUR_MS
+from tanzheng.core.manifest import Absent, Reason
 from tanzheng.core.plant import Role
+
+CEMS_FIGURES = ("co2_cems_t", "coverage_percent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class MeteredMonth:
         return sum(hour.operating_half_ms for hour in self.hours)
 
     def cems(self) -> dict[str, Decimal]:
-        """CO2 by CEMS, and the share of operating time with valid data; absent if not formed."""
+        """CO2 by CEMS, and the share of operating time with valid data; left out if not formed."""
+        if not self.inputs.cems_roles:
+            return {}
         figures, operating = {}, self._operating_half_ms
         masses = [hour.co2_t for hour in self.hours]
         if None not in masses:
@@ -59,13 +64,21 @@ class MeteredMonth:
             figures["coverage_percent"] = ratio(100 * valid, operating, 2)
         return figures
 
+    @property
+    def absent(self) -> tuple[Absent, ...]:
+        """The figures that the unit cannot have."""
+        if self.inputs.cems_roles:
+            return ()
+        return tuple(Absent(name, Reason.NO_CEMS) for name in CEMS_FIGURES)
+
     def checked(self, pack: Pack) -> dict[str, Decimal]:
         """What the rules compare beside the reported figures."""
         inputs, in_force = self.inputs, pack.valid_from
         power, interval_ms = inputs.role(Role.POWER)
         energy = metered_and_integrated(self.counters[0].mended.lifted(), power, interval_ms)
         transitions = running.transitions(inputs.run_samples())
-        unseen = inputs.unit.rated_capacity_mw * transitions * interval_ms / (2 * HOUR_MS)
+        slowest_ms = max(interval_ms, inputs.run_state()[1])
+        unseen = inputs.unit.rated_capacity_mw * transitions * slowest_ms / (2 * HOUR_MS)
         standing = [hour.generation_mwh for hour in self.hours if not hour.operating_half_ms]
         decreases = sum(len(counter.decreases_ms) for counter in self.counters)
         return {
@@ -86,6 +99,7 @@ class MeteredMonth:
         zone = self.inputs.zone
         return (
             *(found for counter in self.counters for found in findings.of_counter(counter, zone)),
+            *findings.of_unit(self.inputs.unit, has_cems=bool(self.inputs.cems_roles)),
             *findings.of_hours(self.hours),
             *findings.of_slots(self.slots),
             *findings.of_gaps(self.inputs.gaps, zone),

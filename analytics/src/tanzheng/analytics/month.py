@@ -44,10 +44,9 @@ def compute(
     `steps` is the ledger of its counters. `look_back` holds what is declared beside the readings:
     by default substitutes come from the month's own hours, which is what a verifier has. `books`:
     the files of the month's folder by path (`parameters.monthfiles`); a coal unit needs them.
-    Readings and gaps outside the month (its closing slot included) are ignored, so it does not
-    matter how much more the caller hands in. Raises `BadInput`: a role without a point
-    (`RoleMissing`), no run state at all (`NothingRecorded`), a counter without a reading near the
-    month's ends (`CounterBoundaryMissing`), books that are missing, wrong or of no use here.
+    Readings and gaps outside the month and its closing slot are ignored. Raises `BadInput`: a role
+    without a point (`RoleMissing`), no run state (`NothingRecorded`), a counter without a reading
+    near the month's ends (`CounterBoundaryMissing`), books missing, wrong or of no use here.
     """
     inputs = MonthInputs.of(plant, unit_id, month, series, gaps, steps)
     _check_rules(inputs.unit, rules)
@@ -67,10 +66,11 @@ def compute(
         accounted.calculation,
         metered.slots,
         (*metered.findings(), *accounted.findings),
-        rules.check("month", values | checked),
+        rules.check("month", values | checked, metered.absent),
         pack.sha256,
         rules.sha256,
         accounted.filed,
+        metered.absent,
     )
 
 

@@ -148,6 +148,7 @@ def _manifest(
         padding=tuple(salts[count:]),
         files=tuple(manifest.PackageFile.of(path, payload[path]) for path in sorted(payload)),
         gateways=tuple(_chain(gw, chains[gw]) for gw in sorted(chains)),
+        absent=result.absent,
     )
 
 
@@ -264,7 +265,15 @@ def check(files: Mapping[str, bytes], standard: Standard) -> None:
         raise EvidenceMismatch(
             f"package: figures {sorted(found)} do not follow from batches and books"
         )
+    if described.absent != result.absent:
+        raise EvidenceMismatch(
+            f"package: expected as absent {_names(result.absent)}, got {_names(described.absent)}"
+        )
     plant = Plant.parse(files[manifest.PLANT_PATH], manifest.PLANT_PATH)
     for path, expected in derived_files(plant, result, closing, standard, chains).items():
         if _file(files, path) != expected:
             raise EvidenceMismatch(f"package: {path} does not follow from batches and books")
+
+
+def _names(absent: Sequence[manifest.Absent]) -> str:
+    return ", ".join(f"{item.name} ({item.reason})" for item in absent) or "none"

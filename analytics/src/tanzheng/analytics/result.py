@@ -12,6 +12,7 @@ from tanzheng.analytics.hours import Hour
 from tanzheng.analytics.rules.ruleset import RuleResult
 from tanzheng.core import canonical_json, fields
 from tanzheng.core.calendar import Month
+from tanzheng.core.manifest import Absent
 
 if TYPE_CHECKING:
     from tanzheng.analytics.coal_month import Filed
@@ -52,9 +53,9 @@ class MonthResult:
     """A computed month.
 
     `parameters` are in the order of the evidence package; one that cannot be formed (intensity
-    without generation) is absent. `calculation` explains the calculated CO2. `filed` is what the
-    plant's books gave, None where the unit needs none. Digests are SHA-256 over the raw bytes of
-    the standard pack and the rule set.
+    without generation) is left out; `absent` are those that the unit cannot have. `calculation`
+    explains the calculated CO2. `filed` is what the plant's books gave, None where the unit needs
+    none. Digests are SHA-256 over the raw bytes of the standard pack and the rule set.
     """
 
     unit: str
@@ -70,6 +71,7 @@ class MonthResult:
     pack_sha256: bytes
     rules_sha256: bytes
     filed: "Filed | None" = None
+    absent: tuple[Absent, ...] = ()
 
     def values(self) -> dict[str, Decimal]:
         """The reported figures by name."""
@@ -77,6 +79,11 @@ class MonthResult:
 
     def hours_json(self) -> bytes:
         """The hours as canonical JSON: the bytes of `data/hours.json` in an evidence package."""
+        told = {item.name: str(item.reason) for item in self.absent}
         return canonical_json.dumps(
-            {"version": 1, "hours": [hour.to_json() for hour in self.hours]}
+            {
+                **({"absent": told} if told else {}),
+                "version": 1,
+                "hours": [hour.to_json() for hour in self.hours],
+            }
         )

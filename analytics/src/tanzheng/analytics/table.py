@@ -13,6 +13,7 @@ from tanzheng.analytics.hours import METHOD_LABELS
 from tanzheng.analytics.rules.ruleset import CLASSES
 from tanzheng.analytics.workflow import ClosedMonth
 from tanzheng.core.fields import field
+from tanzheng.core.manifest import REASON_LABELS
 
 DEPOSIT_STYLES = {Deposit.READY: "green", Deposit.EXPLAIN: "yellow", Deposit.BLOCKED: "bold red"}
 SEVERITY_STYLES = {"error": "bold red", "explain": "yellow", "warning": "cyan", "info": "dim"}
@@ -51,6 +52,9 @@ def _figures(closed: ClosedMonth) -> Table:
         entry = field(item.name)
         style = "bold green" if item.name.startswith("co2_c") else ""
         table.add_row(entry.en, entry.zh, f"{item.value:,f}", item.unit, style=style)
+    for absent in closed.result.absent:
+        entry = field(absent.name)
+        table.add_row(entry.en, entry.zh, *REASON_LABELS[absent.reason], style="dim")
     values = closed.result.values()
     cems, calculated = values.get("co2_cems_t"), values["co2_calculated_t"]
     if cems is not None and calculated:

@@ -10,7 +10,7 @@ A reading that comes late changes the hours it reaches, and no other:
   an hour with another rate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -20,11 +20,18 @@ from tanzheng.analytics import cems, running
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.accounting.rounding import rounded
 from tanzheng.analytics.counters import hourly_differences
-from tanzheng.analytics.hours import Hour, filled, substitutes_of, unfilled_hours
+from tanzheng.analytics.hours import (
+    Hour,
+    filled,
+    hours_without_cems,
+    substitutes_of,
+    unfilled_hours,
+)
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.series import Series
 from tanzheng.analytics.substitution import MONTH_ALONE, LookBack, quarter_start_ms
 from tanzheng.core.calendar import HOUR_MS
+from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Role
 
 HOURLY_DECIMALS = 6
@@ -34,8 +41,9 @@ def month_hours(
     inputs: MonthInputs, pack: Pack, look_back: LookBack = MONTH_ALONE
 ) -> tuple[Hour, ...]:
     """Every hour of the month, substitutes included."""
+    _check_declared(inputs, look_back)
     hours = _unfilled(inputs, inputs.start_ms, inputs.end_ms, pack, look_back)
-    return filled(hours, _quarter_ms(inputs), pack, look_back)
+    return _filled(inputs, hours, pack, look_back)
 
 
 def touched(
@@ -62,7 +70,28 @@ def recompute(
     """The hours of `now` from those of `before`: equal to `month_hours(now)`, byte for byte, with
     work only on the touched ones."""
     known, starts = _again(before, now, hours, pack, look_back)
-    return filled(known, _quarter_ms(now), pack, look_back, only=starts)
+    return _filled(now, known, pack, look_back, only=starts)
+
+
+def _check_declared(inputs: MonthInputs, look_back: LookBack) -> None:
+    if not inputs.cems_roles and look_back != MONTH_ALONE:
+        raise BadInput(
+            f"unit {inputs.unit.id}: expected nothing declared of a CEMS, got some: it has none · "
+            "机组无 CEMS，不应申报 CEMS 失控、人工监测或缺省值"
+        )
+
+
+def _filled(
+    inputs: MonthInputs,
+    hours: Sequence[Hour],
+    pack: Pack,
+    look_back: LookBack,
+    only: Collection[int] | None = None,
+) -> tuple[Hour, ...]:
+    """The hours with their substitutes; without CEMS there is nothing to substitute."""
+    if not inputs.cems_roles:
+        return tuple(hours)
+    return filled(hours, _quarter_ms(inputs), pack, look_back, only=only)
 
 
 def _again(
@@ -76,6 +105,8 @@ def _again(
         for hour in _unfilled(now, begin, end, pack, look_back)
     }
     known = [anew.get(hour.start_ms, hour) for hour in hours]
+    if not now.cems_roles:
+        return known, frozenset(reached)
     pairs = [(old.state, new.state) for old, new in zip(hours, known, strict=True)]
     changed = {new.start_ms for old, new in pairs if old != new}
     if any((old.operating, old.bad) != (new.operating, new.bad) for old, new in pairs):
@@ -105,11 +136,14 @@ def _unfilled(
 ) -> list[Hour]:
     """The hours of [from_ms, to_ms), nothing substituted, from the readings that reach them."""
     samples = _around(inputs.run_samples(), from_ms, to_ms)
-    _, interval_ms = inputs.role(Role.RUN_STATE)
+    _, interval_ms = inputs.run_state()
     cut = running.segments(samples, from_ms, to_ms, interval_ms)
-    readings = {role: inputs.role(role) for role in cems.INPUTS}
-    grams_per_h, valid = cems.rates(samples.t_ms, readings, pack)
-    hours = unfilled_hours(from_ms, cut, grams_per_h, valid, pack, look_back)
+    if roles := inputs.cems_roles:
+        readings = {role: inputs.role(role) for role in roles}
+        grams_per_h, valid = cems.rates(samples.t_ms, readings, pack)
+        hours = unfilled_hours(from_ms, cut, grams_per_h, valid, pack, look_back)
+    else:
+        hours = hours_without_cems(from_ms, cut, pack)
     starts = [hour.start_ms for hour in hours]
     counted = {
         role: hourly_differences(inputs.counter(role).mended, starts) for role in inputs.counters
@@ -140,7 +174,7 @@ def _reached(before: MonthInputs, now: MonthInputs) -> set[int]:
     spans: list[tuple[int, int]] = []
     for t_ms in _differing(*samples):
         spans += [_neighbours(known, t_ms, now) for known in samples]
-    for role in cems.INPUTS:
+    for role in now.cems_roles:
         series, interval_ms = now.role(role)
         for t_ms in _differing(before.role(role)[0].usable(), series.usable()):
             holding = samples[1].between(t_ms, t_ms + interval_ms - 1)

@@ -31,6 +31,7 @@ class ClosedMonth:
 
     def to_json(self) -> dict[str, object]:
         """What a machine needs of it; decimals are strings."""
+        absent = {item.name: str(item.reason) for item in self.result.absent}
         return {
             "package": str(self.folder),
             "secret": str(folder.secret_path(self.folder)),
@@ -44,6 +45,7 @@ class ClosedMonth:
                 for item in self.result.parameters
             },
             **({"sources": self.result.filed.to_json()} if self.result.filed else {}),
+            **({"absent": absent} if absent else {}),
             "hours": dict(Counter(str(hour.method) for hour in self.result.hours)),
             "slots": {
                 "readings": self.result.slots.readings,

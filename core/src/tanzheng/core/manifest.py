@@ -19,6 +19,7 @@ RFC 8493 leaves freedom in the tag files (comments, order, spacing); none of it 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -81,6 +82,23 @@ class Parameter:
     salt: bytes
 
 
+class Reason(StrEnum):
+    """Why a unit has not a figure that others have."""
+
+    NO_CEMS = "no_cems"
+
+
+REASON_LABELS = {Reason.NO_CEMS: ("no CEMS", "无 CEMS")}
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A figure that the unit cannot have, by its plant file: neither zero nor lost."""
+
+    name: str
+    reason: Reason
+
+
 @dataclass(frozen=True, slots=True)
 class DataPack:
     """A versioned set of rules or constants; `sha256` is the digest of its raw bytes."""
@@ -111,6 +129,7 @@ class Manifest:
 
     `start_ms`, `end_ms`: the half-open period in UTC milliseconds. `parameters` are in the order
     of their leaves (index = place); `padding` holds the salts of the leaves that fill the tree up.
+    `absent` are sorted by name; the key is there only where there is one.
     `files` are the payload files but this one, sorted by path; `gateways` are sorted by name.
     """
 
@@ -125,6 +144,7 @@ class Manifest:
     padding: tuple[bytes, ...]
     files: tuple[PackageFile, ...]
     gateways: tuple[GatewayChain, ...]
+    absent: tuple[Absent, ...] = ()
 
     def encode(self) -> bytes:
         """Return the RFC 8785 bytes; `EncodingError` where a field breaks the shape."""
@@ -166,7 +186,12 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
             for f in manifest.files
         ],
         "gateways": [_chain_to_json(chain) for chain in manifest.gateways],
+        **({"absent": list(map(_absent_to_json, manifest.absent))} if manifest.absent else {}),
     }
+
+
+def _absent_to_json(absent: Absent) -> dict[str, Any]:
+    return {"name": absent.name, "reason": str(absent.reason)}
 
 
 def _pack_to_json(pack: DataPack) -> dict[str, Any]:
@@ -184,12 +209,14 @@ def _chain_to_json(chain: GatewayChain) -> dict[str, Any]:
     }
 
 
-_KEYS = ("version", *(field.name for field in fields(Manifest)))
+_ABSENT = "absent"
+_KEYS = ("version", *(field.name for field in fields(Manifest) if field.name != _ABSENT))
 
 
 def _from_json(value: object) -> Manifest:
     where = "manifest"
-    source = closed.record(value, _KEYS, where)
+    told = (_ABSENT,) if _ABSENT in closed.mapping(value, where) else ()
+    source = closed.record(value, (*_KEYS, *told), where)
     closed.version(source, VERSION, where)
     manifest = Manifest(
         subject=Subject.parse(closed.text(source, "subject", where)),
@@ -203,7 +230,10 @@ def _from_json(value: object) -> Manifest:
         padding=_padding(closed.items(source, "padding", where, PARAMETERS_MAX)),
         files=_files(closed.items(source, "files", where, FILES_MAX)),
         gateways=_gateways(closed.items(source, "gateways", where, FILES_MAX)),
+        absent=_absent(closed.items(source, _ABSENT, where, PARAMETERS_MAX)) if told else (),
     )
+    if both := {item.name for item in manifest.absent} & manifest.values().keys():
+        raise EncodingError(f"{where}.absent: expected names without a figure, got {sorted(both)}")
     if manifest.start_ms >= manifest.end_ms:
         raise EncodingError(f"{where}: expected start_ms < end_ms, got {manifest.start_ms}")
     return manifest
@@ -235,6 +265,21 @@ def _parameters(values: Sequence[object]) -> tuple[Parameter, ...]:
         )
     _unique([parameter.name for parameter in parameters], "manifest.parameters")
     return tuple(parameters)
+
+
+def _absent(values: Sequence[object]) -> tuple[Absent, ...]:
+    if not values:
+        raise EncodingError("manifest.absent: expected an entry where the key is there, got none")
+    found = []
+    for i, value in enumerate(values):
+        where = f"manifest.absent[{i}]"
+        source = closed.record(value, ("name", "reason"), where)
+        reason = closed.text(source, "reason", where)
+        if reason not in set(Reason):
+            raise EncodingError(f"{where}.reason: expected one of {[*map(str, Reason)]}")
+        found.append(Absent(identifier(source["name"], f"{where}.name"), Reason(reason)))
+    _ascending([item.name for item in found], "manifest.absent")
+    return tuple(found)
 
 
 def _padding(values: Sequence[object]) -> tuple[bytes, ...]:

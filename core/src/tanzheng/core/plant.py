@@ -5,20 +5,19 @@ over the raw bytes goes into every evidence package and is pinned by the verifie
 changed meter assignment or capacity cannot pass for the filed one. It holds no network address.
 """
 
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from tanzheng.core.calendar import PlantZone
 from tanzheng.core.errors import BadInput
 from tanzheng.core.fields import FIELDS
-from tanzheng.core.ids import identifier
+from tanzheng.core.plant_table import Table
 
 PLANT_BYTES_MAX = 1 << 20
 
@@ -48,11 +47,21 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Operating:
+    """When a unit without a run state counts as operating: while the gauge `point` (its name)
+    reads more than `above`, in the unit of its field."""
+
+    point: str
+    above: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A generating unit. `rated_capacity_mw` as filed; `rated_capacity_source` says by whom.
 
     `filed_plan_sha256`: 32 bytes, over the raw `plan.toml` that says by which source each figure of
-    its books counts; None where a unit has no books.
+    its books counts; None where a unit has no books. `operating`: None where a point fills the role
+    of the run state.
     """
 
     id: str
@@ -60,6 +69,7 @@ class Unit:
     rated_capacity_mw: Decimal
     rated_capacity_source: str
     filed_plan_sha256: bytes | None = None
+    operating: Operating | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,7 @@ class Plant:
         if len(raw) > PLANT_BYTES_MAX:
             raise BadInput(f"{where}: expected at most {PLANT_BYTES_MAX} bytes, got {len(raw)}")
         try:
-            top = _Table(tomllib.loads(raw.decode("utf-8")), where)
+            top = Table(tomllib.loads(raw.decode("utf-8")), where)
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise BadInput(f"{where}: expected TOML, got {error}") from error
         return _plant(top, sha256(raw).digest())
@@ -197,50 +207,7 @@ class Plant:
         return tuple(gateway for gateway in self.gateways if gateway.id in ids)
 
 
-class _Table:
-    """A TOML table that knows its path and refuses what nobody asked it for."""
-
-    def __init__(self, items: Any, path: str) -> None:
-        if not isinstance(items, dict):
-            raise BadInput(f"{path}: expected a table, got {type(items).__name__}")
-        self._items, self.path, self._seen = items, path, set[str]()
-
-    def get(self, key: str, kind: type, default: Any = None) -> Any:
-        self._seen.add(key)
-        value = self._items.get(key, default)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise BadInput(f"{self.path}: {key}: expected {kind.__name__}, got {value!r}")
-        return value
-
-    def id(self, key: str) -> str:
-        return identifier(self.get(key, str), f"{self.path}: {key}")
-
-    def day(self, key: str) -> date:
-        text = self.get(key, str)
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise BadInput(f"{self.path}: {key}: expected YYYY-MM-DD, got {text!r}") from None
-
-    def sha256(self, key: str) -> bytes:
-        text = self.get(key, str)
-        if re.fullmatch("[0-9a-f]{64}", text) is None:
-            raise BadInput(f"{self.path}: {key}: expected 64 hexadecimal digits, got {text!r}")
-        return bytes.fromhex(text)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._items
-
-    def tables(self, key: str) -> Iterator["_Table"]:
-        for index, item in enumerate(self.get(key, list, [])):
-            yield _Table(item, f"{self.path}: {key}[{index}]")
-
-    def close(self) -> None:
-        if unknown := sorted(self._items.keys() - self._seen):
-            raise BadInput(f"{self.path}: expected one of {sorted(self._seen)}, got {unknown[0]!r}")
-
-
-def _plant(top: _Table, digest: bytes) -> Plant:
+def _plant(top: Table, digest: bytes) -> Plant:
     if top.get("version", int) != 1:
         raise BadInput(f"{top.path}: version: expected 1")
     plant = Plant(
@@ -258,29 +225,37 @@ def _plant(top: _Table, digest: bytes) -> Plant:
     return plant
 
 
-def _unit(table: _Table) -> Unit:
-    text = table.get("rated_capacity_mw", str)
-    try:
-        capacity = Decimal(text)
-    except InvalidOperation:
-        capacity = Decimal("NaN")
-    if not capacity.is_finite() or capacity <= 0:
-        raise BadInput(f"{table.path}: rated_capacity_mw: expected a decimal above 0, got {text!r}")
+def _unit(table: Table) -> Unit:
+    capacity = table.decimal("rated_capacity_mw", "a decimal above 0")
+    if capacity <= 0:
+        raise BadInput(
+            f"{table.path}: rated_capacity_mw: expected a decimal above 0, got '{capacity}'"
+        )
     unit = Unit(
         table.id("id"), table.id("kind"), capacity, table.get("rated_capacity_source", str),
         table.sha256("filed_plan_sha256") if "filed_plan_sha256" in table else None,
+        _operating(table.table("operating")) if "operating" in table else None,
     )  # fmt: skip
     table.close()
     return unit
 
 
-def _gateway(table: _Table) -> GatewayPlan:
+def _operating(table: Table) -> Operating:
+    above = table.decimal("above", "a decimal of at least 0")
+    if above < 0:
+        raise BadInput(f"{table.path}: above: expected a decimal of at least 0, got '{above}'")
+    found = Operating(table.get("point", str), above)
+    table.close()
+    return found
+
+
+def _gateway(table: Table) -> GatewayPlan:
     gateway = GatewayPlan(table.id("id"), _interval_s(table))
     table.close()
     return gateway
 
 
-def _interval_s(table: _Table) -> int:
+def _interval_s(table: Table) -> int:
     seconds: int = table.get("interval_s", int)
     if not 1 <= seconds <= 3600 or 3600 % seconds:
         raise BadInput(
@@ -289,11 +264,11 @@ def _interval_s(table: _Table) -> int:
     return seconds
 
 
-def _own_interval_s(table: _Table) -> int | None:
+def _own_interval_s(table: Table) -> int | None:
     return _interval_s(table) if "interval_s" in table else None
 
 
-def _device(table: _Table) -> Device:
+def _device(table: Table) -> Device:
     device_id = table.id("id")
     device = Device(
         device_id,
@@ -311,7 +286,7 @@ def _device(table: _Table) -> Device:
     return device
 
 
-def _point(table: _Table, device_id: str) -> Point:
+def _point(table: Table, device_id: str) -> Point:
     name, role = table.id("field"), table.get("role", str, "")
     if name not in FIELDS:
         raise BadInput(f"{table.path}: field: expected a name of the dictionary, got {name!r}")
@@ -322,7 +297,7 @@ def _point(table: _Table, device_id: str) -> Point:
     return point
 
 
-def _certificate(table: _Table) -> Certificate:
+def _certificate(table: Table) -> Certificate:
     kind, digest = table.get("kind", str), table.sha256("document_sha256")
     if kind not in set(CertificateKind):
         raise BadInput(
@@ -361,6 +336,23 @@ def _check_references(plant: Plant, where: str) -> None:
         roles = [p.role for d in plant.devices if d.unit == unit.id for p in d.points if p.role]
         if len(set(roles)) != len(roles):
             raise BadInput(f"{where}: unit {unit.id}: expected each role once, got {sorted(roles)}")
+        if unit.operating is not None:
+            _check_operating(plant, unit, unit.operating, f"{where}: unit {unit.id}: operating")
+
+
+def _check_operating(plant: Plant, unit: Unit, operating: Operating, where: str) -> None:
+    """A gauge of the unit, and no second source of the same."""
+    if Role.RUN_STATE in plant.roles(unit.id):
+        raise BadInput(f"{where}: expected none beside a point of role run_state, got both")
+    gauges = [
+        point.name
+        for device in plant.devices
+        if device.unit == unit.id
+        for point in device.points
+        if FIELDS[point.field].kind == "gauge"
+    ]
+    if operating.point not in gauges:
+        raise BadInput(f"{where}: point: expected one of {gauges}, got {operating.point!r}")
 
 
 def _check_intervals(plant: Plant, device: Device, where: str) -> None:

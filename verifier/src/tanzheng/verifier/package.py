@@ -227,6 +227,12 @@ class _Package:
                     f"{name}: expected {_shown(expected)} from batches and books, "
                     f"got {_shown(got)} reported"
                 )
+        if result.absent != self._manifest.absent:
+            expected_names, names = (
+                ", ".join(item.name for item in each) or "none"
+                for each in (result.absent, self._manifest.absent)
+            )
+            raise FigureDiffers(f"absent: expected {expected_names}, got {names} reported")
 
 
 def _check_ends(chain: GatewayChain, batches: list[SignedBatch]) -> None:

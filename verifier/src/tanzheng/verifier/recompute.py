@@ -17,7 +17,13 @@ from tanzheng.core import parameter_tree
 from tanzheng.core.bag import check_bag
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.hashing import sha256, sm3
-from tanzheng.core.manifest import DataPack, GatewayChain, Manifest, PackageInvalid
+from tanzheng.core.manifest import (
+    REASON_LABELS,
+    DataPack,
+    GatewayChain,
+    Manifest,
+    PackageInvalid,
+)
 from tanzheng.verifier.difference import first_difference
 from tanzheng.verifier.errors import StandardNotInstalled
 
@@ -120,11 +126,14 @@ def _problem(check: Callable[[], object]) -> list[str]:
 
 def _figures(described: Manifest, again: Mapping[str, bytes]) -> Iterator[Row]:
     """Each figure with its unit, in the order of the package; what only came out here follows."""
-    reported = {item.name: f"{item.value} {item.unit}" for item in described.parameters}
-    made = Manifest.decode(again[shape.MANIFEST_PATH])
-    recomputed = {item.name: f"{item.value} {item.unit}" for item in made.parameters}
+    reported, recomputed = map(_told, (described, Manifest.decode(again[shape.MANIFEST_PATH])))
     for name in reported | recomputed:
         yield Row(FIGURE, name, reported.get(name), recomputed.get(name))
+
+
+def _told(described: Manifest) -> dict[str, str]:
+    figures = {item.name: f"{item.value} {item.unit}" for item in described.parameters}
+    return figures | {item.name: " ".join(REASON_LABELS[item.reason]) for item in described.absent}
 
 
 def _files(files: Mapping[str, bytes], again: Mapping[str, bytes]) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from tanzheng.analytics.accounting.tree import Node, Source
 from tanzheng.core.fields import FIELDS
 
 MONTHS_SHOWN_MAX = 24
+NAMED_BY_SOURCE = ("co2_combustion_t", "co2_material_t")
 STYLES = {"draft": "magenta", "unverified": "yellow", "default": "bold yellow"}
 STATUS = {
     "in_force": ("in force", "现行", "green"),
@@ -56,16 +57,23 @@ def _month(month: AccountedMonth) -> RenderableType:
     table = _table("Figure", "指标", "Value 数值", "Unit 单位")
     first, *others = month.figures
     for part in first.inputs:
-        en, zh = _label(part.of, month.pack)
-        table.add_row(f"CO2 of {en}", f"{zh}排放量", f"{part.value:,f}", part.unit)
+        table.add_row(*_part(part, month.pack), f"{part.value:,f}", part.unit)
         for node in part.inputs:
             if node.name in FIELDS:
-                en, zh = _label(node.name, month.pack)
+                en, zh = _part(node, month.pack)
                 table.add_row(f"  {en}", f"  {zh}", f"{node.value:,f}", node.unit, style="dim")
     for node in (first, *others):
         en, zh = _label(node.name, month.pack)
         table.add_row(en, zh, f"{node.value:,f}", node.unit, style=_emphasis(node, first))
     return Group(head, table)
+
+
+def _part(part: Node, pack: Pack) -> tuple[str, str]:
+    """A part of the emission: by the fuel or material that it is of, else by its own name."""
+    if not part.of or part.name not in NAMED_BY_SOURCE:
+        return _label(part.name, pack)
+    en, zh = _label(part.of, pack)
+    return f"CO2 of {en}", f"{zh}排放量"
 
 
 def _emphasis(node: Node, first: Node) -> str:

@@ -211,6 +211,7 @@ def _due(units: Sequence[UnitYear], year: int) -> str:
 def _notes(units: Sequence[UnitYear], found: Sequence[Evidence]) -> list[Note]:
     return [
         *(note for unit in units for note in findings.of_unit(unit)),
+        *findings.without_cems(found),
         *findings.of_factors(_factors(found)),
     ]
 

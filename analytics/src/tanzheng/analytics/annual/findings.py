@@ -9,6 +9,7 @@ from tanzheng.analytics.annual.words import Words, figure_words
 from tanzheng.analytics.annual.year import UnitYear, not_formed
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
+from tanzheng.core.manifest import REASON_LABELS, Reason
 
 
 def installed(ref: PackRef) -> Pack:
@@ -102,6 +103,25 @@ def of_unit(unit: UnitYear) -> Iterator[Note]:
     yield from _plant_files(unit)
     yield from _capacities(unit)
     yield from _validity(unit)
+
+
+def without_cems(found: Sequence[Evidence]) -> Iterator[Note]:
+    """Units that had no CEMS, and in which months."""
+    months: dict[str, list[str]] = {}
+    for item in found:
+        if any(each.reason is Reason.NO_CEMS for each in item.absent):
+            months.setdefault(item.unit, []).append(str(item.month.month))
+    for unit, those in months.items():
+        en, zh = REASON_LABELS[Reason.NO_CEMS]
+        span, count = _span(those), len(those)
+        yield Note(
+            "no_cems",
+            unit,
+            Words(
+                f"{en} in {count} months, {span}: CO2 is calculated, none is measured beside it",
+                f"{zh}，{count} 个月（{span}）：排放量为核算值，无实测对照",
+            ),
+        )
 
 
 def _plant_files(unit: UnitYear) -> Iterator[Note]:

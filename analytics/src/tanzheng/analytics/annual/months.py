@@ -8,6 +8,7 @@ from tanzheng.analytics.accounting.tree import Source
 from tanzheng.analytics.annual.figures import Figure, Line
 from tanzheng.core.calendar import Month
 from tanzheng.core.errors import BadInput
+from tanzheng.core.manifest import Absent
 
 ACCEPTED = "accepted"
 """The state of a month whose evidence is in force."""
@@ -98,7 +99,8 @@ class UnitMonth:
 class Evidence:
     """A month as read, before it is put beside the others; `where` names its file or folder.
 
-    `plant_units`: the units of the filed plant file, none where there is no such file.
+    `plant_units`: the units of the filed plant file, none where there is no such file. `absent`:
+    figures that the unit cannot have, as its package says.
     """
 
     enterprise: str
@@ -110,3 +112,4 @@ class Evidence:
     factors: tuple[Factor, ...]
     where: str
     plant_units: tuple[str, ...] = ()
+    absent: tuple[Absent, ...] = ()

@@ -77,6 +77,7 @@ def read_package(files: Mapping[str, bytes], where: str) -> Evidence:
         factors_of([_calculation(files, where)], described.standard.name),
         where,
         tuple(unit.id for unit in plant.units),
+        described.absent,
     )
 
 

@@ -10,7 +10,7 @@ from tanzheng.analytics.accounting.rounding import exact
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.lineage.graph import Kind, Node
 from tanzheng.analytics.lineage.package import Lineage
-from tanzheng.analytics.lineage.reach import Reach, hourly_roles
+from tanzheng.analytics.lineage.reach import Reach, hourly_points
 from tanzheng.analytics.lineage.stretches import hour_name
 from tanzheng.analytics.package import chains_of
 from tanzheng.analytics.series import PointGap, Series, from_batches
@@ -19,15 +19,15 @@ from tanzheng.core.batch import SignedBatch
 from tanzheng.core.calendar import HOUR_MS, Month, PlantZone
 from tanzheng.core.errors import BadInput
 from tanzheng.core.manifest import HOURS_PATH, PLANT_PATH, PackageInvalid
-from tanzheng.core.plant import Plant, Role
+from tanzheng.core.plant import Plant
 
 
 @dataclass(frozen=True)
 class PointReadings:
-    """What one point told: its role, its unit, its readings at the instants of their slots."""
+    """What one point told: its role if it has one, its readings at the instants of their slots."""
 
     point: str
-    role: Role
+    role: str
     series: Series
 
     def to_json(self) -> dict[str, object]:
@@ -36,7 +36,7 @@ class PointReadings:
         rows = zip(*columns, self.series.quality.tolist(), strict=True)
         return {
             "point": self.point,
-            "role": str(self.role),
+            "role": self.role,
             "readings": [[t_ms, f"{exact(value):f}", code] for t_ms, value, code in rows],
         }
 
@@ -104,8 +104,8 @@ def hour_trace(files: Mapping[str, bytes], hour: str) -> HourTrace:
     )  # fmt: skip
     reach = Reach(plant, inputs, chains)
     first_ms, last_ms = reach.slots(start_ms, start_ms + HOUR_MS)
-    points = [(inputs.points[role], role) for role in hourly_roles(inputs)]
-    named = {point.name for point, _ in points}
+    named = hourly_points(inputs)
+    roles = {point.name: str(role) for role, point in inputs.points.items()}
     return HourTrace(
         hour_name(start_ms, plant.zone),
         plant.zone,
@@ -114,8 +114,8 @@ def hour_trace(files: Mapping[str, bytes], hour: str) -> HourTrace:
         first_ms,
         last_ms,
         tuple(
-            PointReadings(point.name, role, inputs.series[point.name].between(first_ms, last_ms))
-            for point, role in points
+            PointReadings(name, roles.get(name, ""), inputs.series[name].between(first_ms, last_ms))
+            for name in named
         ),
         tuple(gap for gap in inputs.gaps if gap.point in named and gap.touches(first_ms, last_ms)),
         reach.batches(start_ms, start_ms + HOUR_MS),

@@ -10,7 +10,6 @@ the same hour. Which batches and readings a single hour came from is computed on
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tanzheng.analytics import cems
 from tanzheng.analytics.accounting.pack import Pack
 from tanzheng.analytics.counters import Boundary, CounterMonth
 from tanzheng.analytics.findings import STEP_LABELS
@@ -71,7 +70,8 @@ MOLAR_MASSES = {
     "carbon.co2_mass": ("relative mass of CO2", "二氧化碳相对分子质量"),
     "carbon.carbon_mass": ("relative mass of carbon", "碳相对原子质量"),
 }
-STANDING = (Method.NOT_OPERATING, Method.ASSUMED_STANDING)
+WITHOUT_CONSTANTS = (Method.NOT_OPERATING, Method.ASSUMED_STANDING, Method.NO_CEMS)
+"""Hours that rest on no constant of the standard."""
 
 
 def month_graph(
@@ -121,6 +121,7 @@ class _Builder:
 
     def month(self) -> Parts:
         result, root = self.result, f"month:{self.result.month}"
+        absent = {f"absent_{item.name}": str(item.reason) for item in result.absent}
         yield Node(
             root,
             Kind.MONTH,
@@ -131,6 +132,7 @@ class _Builder:
                 "unit": result.unit,
                 "month": str(result.month),
                 "utc_offset": str(self.plant.zone),
+                **absent,
             },
         )
         for item in result.parameters:
@@ -161,14 +163,15 @@ class _Builder:
         return filed is None or name not in filed.names or filed.by_meter(name)
 
     def hours(self) -> Parts:
-        roles = (Role.RUN_STATE, *cems.INPUTS)
+        inputs = self.inputs
         for stretch in self.stretches:
             yield stretch.node()
             own = stretch.id
-            read = roles if stretch.method is Method.MEASURED else roles[:1]
-            for role in (*read, *self.inputs.counters):
-                yield own, f"point:{self.inputs.points[role].name}"
-            if stretch.method not in STANDING:
+            measured = inputs.cems_roles if stretch.method is Method.MEASURED else ()
+            yield own, f"point:{inputs.run_name}"
+            for role in (*measured, *inputs.counters):
+                yield own, f"point:{inputs.points[role].name}"
+            if stretch.method not in WITHOUT_CONSTANTS:
                 yield own, "document:standard"
             for donor in self.stretches:
                 if stretch.looked_at(donor):

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tanzheng.analytics import cems
 from tanzheng.analytics.inputs import MonthInputs
 from tanzheng.analytics.steps import steps_of
 from tanzheng.core.batch import Batch, SignedBatch
-from tanzheng.core.plant import Plant, Role
+from tanzheng.core.plant import Plant
 
 
-def hourly_roles(inputs: MonthInputs) -> tuple[Role, ...]:
-    """The points whose readings stand in an hour's record."""
-    return (Role.RUN_STATE, *cems.INPUTS, *inputs.counters)
+def hourly_points(inputs: MonthInputs) -> list[str]:
+    """The points whose readings stand in an hour's record, each once, the run state first."""
+    roles = (*inputs.cems_roles, *inputs.counters)
+    names = (inputs.run_name, *(inputs.points[role].name for role in roles))
+    return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Reach:
     ) -> None:
         self._inputs = inputs
         self._samples_ms = inputs.run_samples().t_ms
-        names = {inputs.points[role].name for role in hourly_roles(inputs)}
+        names = set(hourly_points(inputs))
         self._gateways = {
             gw: (interval_ms, [_Held.of(signed, names, interval_ms) for signed in chains[gw]])
             for gw in sorted(chains)

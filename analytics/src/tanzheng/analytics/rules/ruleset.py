@@ -3,7 +3,7 @@
 import hashlib
 import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib import resources
@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from tanzheng.analytics.errors import PackInvalid
 from tanzheng.analytics.rules.expression import Expression
+from tanzheng.core.fields import field
+from tanzheng.core.manifest import REASON_LABELS, Absent, Reason
 
 Scope = Literal["month", "deposit"]
 Outcome = Literal["passed", "failed", "not_applicable"]
@@ -40,11 +42,16 @@ class Rule:
     source: str
     confidence: str
 
-    def check(self, values: Mapping[str, Decimal]) -> "RuleResult":
-        """Hold the rule against `values`; not applicable where one of its names has no value."""
+    def check(self, values: Mapping[str, Decimal], absent: Sequence[Absent] = ()) -> "RuleResult":
+        """Hold the rule against `values`; not applicable where one of its names has no value.
+
+        Where that is because the unit cannot have it (`absent`), the result says so.
+        """
         known = {**values, **self.parameters}
         read = _placeholders(self.en) | _placeholders(self.zh) | self.condition.names
         compared = {name: known[name] for name in sorted(read & known.keys())}
+        if lacking := [item for item in absent if item.name in read]:
+            return self._without(lacking, compared)
         if read - known.keys():
             outcome: Outcome = "not_applicable"
         else:
@@ -60,10 +67,29 @@ class Rule:
             self.zh.format_map(shown),
         )
 
+    def _without(self, lacking: Sequence[Absent], compared: Mapping[str, Decimal]) -> "RuleResult":
+        reason = lacking[0].reason
+        en, zh = REASON_LABELS[reason]
+        entries = [field(item.name) for item in lacking]
+        names, names_zh = ", ".join(e.en for e in entries), "、".join(e.zh for e in entries)
+        return RuleResult(
+            self.id,
+            self.kind,
+            self.severity,
+            "not_applicable",
+            compared,
+            f"not applicable, {en}: this rule needs {names}",
+            f"不适用，{zh}：本规则需要{names_zh}",
+            reason,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What a rule said of a month, the values it compared; `en` and `zh` say what must hold."""
+    """What a rule said of a month, the values it compared; `en` and `zh` say what must hold.
+
+    `reason`: why it does not apply, where that is known of the unit; they then say it.
+    """
 
     id: str
     kind: str
@@ -72,6 +98,7 @@ class RuleResult:
     compared: Mapping[str, Decimal]
     en: str
     zh: str
+    reason: Reason | None = None
 
     @property
     def blocks_deposit(self) -> bool:
@@ -88,6 +115,7 @@ class RuleResult:
             "compared": {name: str(value) for name, value in self.compared.items()},
             "en": self.en,
             "zh": self.zh,
+            **({"reason": str(self.reason)} if self.reason else {}),
         }
 
 
@@ -100,9 +128,11 @@ class RuleSet:
     sha256: bytes
     rules: tuple[Rule, ...]
 
-    def check(self, scope: Scope, values: Mapping[str, Decimal]) -> tuple[RuleResult, ...]:
+    def check(
+        self, scope: Scope, values: Mapping[str, Decimal], absent: Sequence[Absent] = ()
+    ) -> tuple[RuleResult, ...]:
         """All rules of `scope` held against `values`, in the order of the file."""
-        return tuple(rule.check(values) for rule in self.rules if rule.scope == scope)
+        return tuple(rule.check(values, absent) for rule in self.rules if rule.scope == scope)
 
 
 def load_rules(name: str = "gas_unit") -> RuleSet:

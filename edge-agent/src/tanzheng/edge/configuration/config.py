@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.keys import SigningKey, VerifyKey
-from tanzheng.core.plant import Device, GatewayPlan, Plant
+from tanzheng.core.plant import Device, GatewayPlan, Plant, Unit
 from tanzheng.edge.abc import Placed, Surroundings
 from tanzheng.edge.configuration.documents import (
     ConfigError,
@@ -72,12 +72,13 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the files say: the plan, and where each device of it came from."""
+    """What the files say: the plan, where each device of it came from, the plant's units."""
 
     plan: Plan
     edge: Document
     plant: Document
     placements: tuple[Placement, ...]
+    units: tuple[Unit, ...] = ()
 
 
 def load_config(path: Path) -> Plan:
@@ -112,7 +113,7 @@ def load(path: Path) -> Loaded:
         metrics_port=config.table.get("metrics_port"),
         **{key: config.table.get(key, default) for key, default in DEFAULTS.items()},
     )
-    return Loaded(plan, config.document, plant_document, placements)
+    return Loaded(plan, config.document, plant_document, placements, plant.units)
 
 
 def spool_of(path: Path) -> tuple[Path, Path]:

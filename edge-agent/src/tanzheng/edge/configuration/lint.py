@@ -79,7 +79,8 @@ def _device(placement: Placement, problems: Problems) -> None:
 
 def _roles(loaded: Loaded, problems: Problems) -> None:
     points = [point for each in loaded.placements for point in each.device.points]
-    without = [point.name for point in points if point.role is None]
+    gauges = {unit.operating.point for unit in loaded.units if unit.operating is not None}
+    without = [p.name for p in points if p.role is None and p.name not in gauges]
     if without:
         text = f"{len(without)} points without a role are recorded, no month is computed of them: "
         problems.warn(loaded.plant, ("device",), f"{text}{_named(without)} · 无角色")
