@@ -15,7 +15,8 @@ from eth_account import Account
 from web3 import Web3
 
 from measure import Measured
-from tanzheng.anchor.contract import CheckpointLog, deploy, mined_in, send
+from tanzheng.anchor.calls import mined_in, send
+from tanzheng.anchor.contract import CheckpointLog, deploy
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.anchor.node import Node
 from tanzheng.core.hashing import sha256
