@@ -325,7 +325,8 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
     /// @dev Who signed `a`. Another digest or a damaged signature gives some address without a role.
     function _signer(Attestation calldata a, bytes calldata signature) private view returns (address) {
         // A deadline is days away, a validator moves the clock by seconds.
-        // forge-lint: disable-next-line(block-timestamp)
+        // forge-lint: disable-next-item(block-timestamp)
+        // slither-disable-next-line timestamp
         if (block.timestamp > a.deadline) revert VerifiedEmissionsExpired(a.deadline);
         if (a.document == 0) revert VerifiedEmissionsNoDocument();
         return ECDSA.recoverCalldata(digest(a), signature);

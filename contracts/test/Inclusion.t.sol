@@ -189,6 +189,23 @@ contract InclusionTest is Support {
         _malformedSeq(hex"1b0020000000000000"); // 2^53
     }
 
+    /// @dev A length in a longer form than it needs, of the header and of the payload.
+    function test_lengthsAreInTheirShortestForm() public {
+        bytes memory payload = Evidence.payload(_point(300));
+        bytes memory head = Evidence.bytesHead(payload.length);
+        _malformedSomewhere(_envelope(hex"5801a1", abi.encodePacked(head, payload)));
+        _malformedSomewhere(_envelope(hex"590001a1", abi.encodePacked(head, payload)));
+        bytes memory longer = abi.encodePacked(hex"5900", uint8(payload.length), payload);
+        _malformedSomewhere(_envelope(hex"41a1", longer));
+    }
+
+    /// @dev The payload ends where the array in it does.
+    function test_byteAfterTheArray() public {
+        bytes memory payload = bytes.concat(Evidence.payload(_point(300)), hex"00");
+        bytes memory head = Evidence.bytesHead(payload.length);
+        _malformedSomewhere(_envelope(hex"41a1", abi.encodePacked(head, payload)));
+    }
+
     function _malformedSeq(bytes memory written) private {
         Point memory point = _point(300);
         point.seq = 5;
@@ -196,12 +213,12 @@ contract InclusionTest is Support {
         uint256 place = 2 + 22 + Evidence.integer(point.chainId).length + 21 + 34;
         require(good[place] == 0x05, "place");
         bytes memory other = bytes.concat(_slice(good, 0, place), written, _slice(good, place + 1, good.length));
-        bytes memory header = hex"a1";
-        _malformedSomewhere(
-            abi.encodePacked(
-                hex"d28441", header, hex"a0", Evidence.bytesHead(other.length), other, hex"5840", new bytes(64)
-            )
-        );
+        _malformedSomewhere(_envelope(hex"41a1", abi.encodePacked(Evidence.bytesHead(other.length), other)));
+    }
+
+    /// @dev A COSE_Sign1 of a protected header and a payload, each with its head.
+    function _envelope(bytes memory header, bytes memory payload) private pure returns (bytes memory) {
+        return abi.encodePacked(hex"d284", header, hex"a0", payload, hex"5840", new bytes(64));
     }
 
     // -------------------------------------------------------------- support
