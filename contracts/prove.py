@@ -42,19 +42,23 @@ def environment(tool: str) -> Path:
     return folder / "bin"
 
 
-def run(command: list[str | Path], folder: Path, **variables: str) -> int:
-    """Exit code of `command` in `folder`, with forge and node on the PATH."""
+def run(command: list[str | Path], folder: Path, **variables: str) -> tuple[int, str]:
+    """Exit code and output of `command` in `folder`, with forge and node on the PATH."""
     path = os.pathsep.join(
         [str(HERE / "node_modules" / ".bin"), str(node_folder()), os.environ["PATH"]]
     )
     environ = {**os.environ, "PATH": path, **variables}
-    return subprocess.run(command, cwd=folder, env=environ, check=False).returncode
+    result = subprocess.run(
+        command, cwd=folder, env=environ, check=False, stdout=subprocess.PIPE, text=True
+    )
+    print(result.stdout, flush=True)
+    return result.returncode, result.stdout
 
 
-def prove(programs: Path, folder: Path, contracts: str) -> int:
-    """Exit code of halmos for the proofs whose names match `contracts`."""
+def prove(programs: Path, folder: Path, contracts: str) -> tuple[int, str]:
+    """Exit code and output of halmos for the proofs whose names match `contracts`."""
     command = [programs / "python", "proofs/symbolic.py", *HALMOS, "--match-contract", contracts]
-    return run(command, folder, FOUNDRY_PROFILE="proofs")
+    return run(command, folder, FOUNDRY_PROFILE="proofs", NO_COLOR="1")
 
 
 def refuted(programs: Path, folder: Path, mutation: Mutation) -> bool:
@@ -63,9 +67,9 @@ def refuted(programs: Path, folder: Path, mutation: Mutation) -> bool:
     source = target.read_text()
     target.write_text(mutation.applied(source))
     print(f"{mutation.name}: a counterexample is expected", flush=True)
-    code = prove(programs, folder, mutation.proof)
+    code, output = prove(programs, folder, mutation.proof)
     target.write_text(source)
-    return code == REFUTED
+    return code == REFUTED and "[FAIL]" in output  # not one that did not compile
 
 
 def main() -> int:
@@ -74,10 +78,12 @@ def main() -> int:
         folder = Path(name)
         workplace(folder)
         halmos = environment("halmos")
-        wrong = [] if prove(halmos, folder, ".*Proofs") == PROVED else ["a proof fails"]
+        code, _ = prove(halmos, folder, ".*Proofs")
+        wrong = [] if code == PROVED else ["a proof fails"]
         twins = [mutation for mutation in mutations() if mutation.proof]
         wrong += [twin.name for twin in twins if not refuted(halmos, folder, twin)]
-        if run([environment("slither") / "slither", "."], folder) != 0:
+        code, _ = run([environment("slither") / "slither", "."], folder)
+        if code != 0:
             wrong.append("slither has findings")
     for what in wrong:
         print(f"wrong: {what}")

@@ -224,7 +224,7 @@ contract InclusionTest is Support {
     // -------------------------------------------------------------- support
 
     function _bounded(uint16 size, uint16 index) private pure returns (uint16, uint16) {
-        size = size % 200 + 1;
+        size = size % 100 + 1;
         return (size, index % size);
     }
 
