@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eth_account.signers.local import LocalAccount
+    from eth_typing import ChecksumAddress
 
 CALLS = 24
 BATCH_GAS_MAX = 56_000
@@ -71,7 +72,7 @@ class Payer:
         made = self.key.sign_transaction({**call, **fees, **chain})
         return SignedTransaction(bytes(made.raw_transaction), bytes(made.hash))
 
-    def created(self, data: str) -> str:
+    def created(self, data: str) -> ChecksumAddress:
         """Address of the contract that `data` creates."""
         signed = self.call({"data": data})
         self.mined(signed)

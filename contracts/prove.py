@@ -35,8 +35,9 @@ def environment(tool: str) -> Path:
     if not stamp.exists() or stamp.read_text() != digest:
         print(f"{tool}: packages, each checked against its hash", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        command = [folder / "bin" / "python", *install, "--require-hashes", "-r", lock]
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command: list[str | Path] = [folder / "bin" / "python", *install]
+        command += ["--require-hashes", "-r", lock]
         subprocess.run(command, check=True)
         stamp.write_text(digest)
     return folder / "bin"
@@ -57,7 +58,8 @@ def run(command: list[str | Path], folder: Path, **variables: str) -> tuple[int,
 
 def prove(programs: Path, folder: Path, contracts: str) -> tuple[int, str]:
     """Exit code and output of halmos for the proofs whose names match `contracts`."""
-    command = [programs / "python", "proofs/symbolic.py", *HALMOS, "--match-contract", contracts]
+    command: list[str | Path] = [programs / "python", "proofs/symbolic.py", *HALMOS]
+    command += ["--match-contract", contracts]
     return run(command, folder, FOUNDRY_PROFILE="proofs", NO_COLOR="1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 
@@ -18,10 +19,9 @@ def mutate() -> ModuleType:
     forge("--version")  # skips or fails where forge is missing
     sys.path.insert(0, str(CONTRACTS))
     try:
-        import mutate
+        return importlib.import_module("mutate")
     finally:
         sys.path.remove(str(CONTRACTS))
-    return mutate
 
 
 def test_every_flaw_has_one_place_and_one_name(mutate: ModuleType) -> None:

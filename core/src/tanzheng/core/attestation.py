@@ -17,8 +17,6 @@ DOMAIN_NAME, DOMAIN_VERSION = "Tanzheng VerifiedEmissions", "1"
 RECORDS_SLOT = 5
 """Storage position of the mapping subject → year → record in VerifiedEmissions.sol."""
 
-ADDRESS_BYTES = 20
-
 
 class Act(StrEnum):
     """What a party does by its signature; the value is the text that is signed."""
@@ -120,16 +118,13 @@ class Attestation:
     def __post_init__(self) -> None:
         check_subject(self.subject)
         for name, kind in _FIELDS:
-            value = getattr(self, name)
-            if kind in _UINT_MAX and not (type(value) is int and 0 <= value <= _UINT_MAX[kind]):
-                raise BadInput(
-                    f"attestation {name}: expected an integer from 0 to {_UINT_MAX[kind]}, "
-                    f"got {value!r}"
-                )
-            if kind == "bytes32" and (len(value) != HASH_BYTES or not any(value)):
-                raise BadInput(f"attestation {name}: expected a digest of 32 bytes, not zero")
+            if kind in _UINT_MAX:
+                _check_integer(name, getattr(self, name), _UINT_MAX[kind])
         if self.version == 0:
             raise BadInput("attestation version: expected a number from 1, got 0")
+        for name, digest in (("statement", self.statement), ("document", self.document)):
+            if len(digest) != HASH_BYTES or not any(digest):
+                raise BadInput(f"attestation {name}: expected a digest of 32 bytes, not zero")
 
     def digest(self, domain: Domain) -> bytes:
         """What the party's key signs: keccak256(0x1901 ‖ separator ‖ struct hash), EIP-712."""
@@ -155,6 +150,11 @@ class Attestation:
                 for name, value in asdict(self).items()
             },
         }
+
+
+def _check_integer(name: str, value: object, most: int) -> None:
+    if type(value) is not int or not 0 <= value <= most:
+        raise BadInput(f"attestation {name}: expected an integer from 0 to {most}, got {value!r}")
 
 
 def check_subject(subject: str) -> None:
