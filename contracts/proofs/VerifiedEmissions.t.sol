@@ -89,6 +89,9 @@ contract VerifiedEmissionsProofs is Proving {
             assert(prior.status <= VerifiedEmissions.Status.Confirmed);
             assert(found.status == VerifiedEmissions.Status.Disputed && found.disputer == signer);
             assert(found.disputedFrom == prior.status);
+            bytes32 own = emissions.reporterRole(keccak256(bytes(SUBJECT)));
+            bool early = prior.status != VerifiedEmissions.Status.Confirmed;
+            assert(emissions.hasRole(emissions.DISPUTER_ROLE(), signer) || (early && emissions.hasRole(own, signer)));
             return;
         }
         assert(signer != prior.reporter);

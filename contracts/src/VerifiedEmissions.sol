@@ -103,7 +103,8 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
     bytes32 public constant VERIFIER_ROLE = keccak256("tanzheng.verifier");
     /// @notice Provincial authority: confirms figures, decides disputes.
     bytes32 public constant CONFIRMER_ROLE = keccak256("tanzheng.confirmer");
-    /// @notice Supervisor or fourth party: may dispute any figure. A reporter may dispute its own.
+    /// @notice Supervisor or fourth party: may dispute any figure. A reporter may dispute its own
+    ///         until it is confirmed.
     bytes32 public constant DISPUTER_ROLE = keccak256("tanzheng.disputer");
     /// @notice A {CheckpointLog} whose checkpoints count.
     bytes32 public constant LOG_ROLE = keccak256("tanzheng.log");
@@ -293,7 +294,8 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
         return Status.Confirmed;
     }
 
-    /// @dev Any live version can be disputed, by its enterprise or by a supervisor.
+    /// @dev Any live version can be disputed by a supervisor; by its enterprise until it is
+    ///      confirmed, for else an objection at the right time would keep a figure from being booked.
     function _dispute(Version storage version, Status current, bytes32 subjectHash, address signer)
         private
         returns (Status)
@@ -301,7 +303,8 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
         if (current < Status.Reported || current > Status.Confirmed) {
             revert VerifiedEmissionsOutOfOrder(current, Act.Dispute);
         }
-        if (!hasRole(reporterRole(subjectHash), signer)) _checkRole(DISPUTER_ROLE, signer);
+        bool own = current != Status.Confirmed && hasRole(reporterRole(subjectHash), signer);
+        if (!own) _checkRole(DISPUTER_ROLE, signer);
         version.disputedFrom = current;
         version.disputer = signer;
         return Status.Disputed;

@@ -78,7 +78,10 @@ contract EmissionsHandler is EmissionsSupport {
         bool disputed = last.status == VerifiedEmissions.Status.Disputed;
         if (a.act == VerifiedEmissions.Act.Correct) return disputed && key == REPORTER;
         if (a.act == VerifiedEmissions.Act.Report || a.tonnes != last.tonnes) return false;
-        if (a.act == VerifiedEmissions.Act.Dispute) return !disputed && (key == REPORTER || key == DISPUTER);
+        if (a.act == VerifiedEmissions.Act.Dispute) {
+            bool early = last.status != VerifiedEmissions.Status.Confirmed;
+            return !disputed && (key == DISPUTER || (early && key == REPORTER));
+        }
         bool confirms = key == CONFIRMER || key == REVIEWER || key == DISPUTER;
         address signer = vm.addr(key);
         if (a.act == VerifiedEmissions.Act.Uphold) return disputed && confirms && signer != last.disputer;

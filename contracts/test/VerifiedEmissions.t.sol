@@ -130,8 +130,17 @@ contract VerifiedEmissionsTest is EmissionsSupport {
         _play(way);
         uint32 version = act == VerifiedEmissions.Act.Correct ? 2 : 1;
         (bool accepted,) = _try(key, _attestation(act, version, uint16(way.length)));
-        bool own = key == _keyOf(act) || (act == VerifiedEmissions.Act.Dispute && key == REPORTER);
-        require(accepted == own, "party");
+        require(accepted == (key == _keyOf(act)), "party");
+    }
+
+    /// @dev An enterprise objects in time, not when the figure is about to be booked.
+    function test_aReporterDisputesUntilTheFigureIsConfirmed() public {
+        for (uint8 status = 1; status <= 4; status++) {
+            setUp();
+            _play(_wayTo(VerifiedEmissions.Status(status)));
+            (bool accepted,) = _try(REPORTER, _attestation(VerifiedEmissions.Act.Dispute, 1, status));
+            require(accepted == (status < 4), "time");
+        }
     }
 
     function test_aReporterReportsForItsOwnSubjectOnly() public {
