@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eth_account import Account
 
 from anchor.chain import LOG_ID, Deployed, deployed
+from parts import missing
 from tanzheng.anchor.calls import Mined, SignedTransaction, send
+from tanzheng.anchor.devchain import Anvil, anvil_binary
 from tanzheng.anchor.emissions_contract import Proof, VerifiedEmissions, deploy
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.core import attestation as roles
 from tanzheng.core.attestation import Act, Attestation
 from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
@@ -20,8 +25,6 @@ from tanzheng.core.merkle import Tree
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-
-    from tanzheng.anchor.devchain import Anvil
 
 OPERATOR = SigningKey.from_seed(b"operator".ljust(32, b"."))
 SUBJECT, YEAR = "E1/U1", 2025
@@ -87,6 +90,17 @@ class Registered:
         for sequence, act in enumerate(acts):
             version += act is Act.CORRECT
             assert self.mine(self.signed(self.attestation(act, version, sequence))).succeeded
+
+
+@contextmanager
+def own_anvil() -> Iterator[Anvil]:
+    """A chain for the tests of a module that only read it, or undo what they do."""
+    try:
+        anvil_binary()
+    except AnchorInput as error:
+        missing(str(error))
+    with Anvil() as anvil:
+        yield anvil
 
 
 def mined(chain: Deployed, signed: SignedTransaction) -> Mined:

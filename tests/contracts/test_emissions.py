@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from eth_account import Account
 from hypothesis import given, settings
 
-from contracts.emissions import SUBJECT, YEAR, Registered, other_figure, registered
-from core.test_attestation import attestations
-from tanzheng.anchor.devchain import Anvil
+from contracts.emissions import SUBJECT, YEAR, Registered, other_figure, own_anvil, registered
+from core.strategies import attestations
 from tanzheng.anchor.emissions_contract import VerifiedEmissions
 from tanzheng.anchor.errors import AnchorInput, ContractReverted
 from tanzheng.core import attestation as core
@@ -27,6 +27,9 @@ from tanzheng.core.attestation import (
 )
 from tanzheng.core.hashing import keccak256
 
+if TYPE_CHECKING:
+    from tanzheng.anchor.devchain import Anvil
+
 CONFIRMED = (Act.REPORT, Act.REVIEW, Act.VERIFY, Act.CONFIRM)
 
 
@@ -37,7 +40,7 @@ def place(anvil: Anvil) -> Registered:
 
 @pytest.fixture(scope="module")
 def read_only() -> Iterator[Registered]:
-    with Anvil() as anvil:
+    with own_anvil() as anvil:
         yield registered(anvil)
 
 

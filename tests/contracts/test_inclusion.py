@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.chain import Deployed, deployed
-from contracts.emissions import LEAVES, checkpoint_of
-from parts import missing
-from tanzheng.anchor.devchain import Anvil, anvil_binary
-from tanzheng.anchor.errors import AnchorInput, ContractReverted
+from contracts.emissions import LEAVES, checkpoint_of, own_anvil
+from tanzheng.anchor.errors import ContractReverted
 from tanzheng.core import checkpoint as checkpoints
 from tanzheng.core.checkpoint import Checkpoint, SignedCheckpoint
 from tanzheng.core.errors import BadInput
@@ -43,11 +41,7 @@ class Anchored:
 
 @pytest.fixture(scope="module")
 def anchored() -> Iterator[Anchored]:
-    try:
-        anvil_binary()
-    except AnchorInput as error:
-        missing(str(error))
-    with Anvil() as anvil:
+    with own_anvil() as anvil:
         chain, tree, made = deployed(anvil), Tree(), list[SignedCheckpoint]()
         for seq, leaf in enumerate(LEAVES, 1):
             tree.append(leaf)

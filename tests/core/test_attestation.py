@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.strategies import attestations, domains, identifiers
 from tanzheng.core.attestation import (
     ATTESTATION_TYPE,
     RECORDS_SLOT,
@@ -28,22 +29,6 @@ from tanzheng.core.errors import BadInput, EncodingError
 
 DOMAIN = Domain(31337, bytes(range(20)))
 GOOD = Attestation(Act.REPORT, "E1/U1", 2025, 1, 0, 1_234_567, b"s" * 32, b"d" * 32, 1_800_000_000)
-
-identifiers = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
-digests = st.binary(min_size=32, max_size=32).filter(any)
-attestations = st.builds(
-    Attestation,
-    act=st.sampled_from(Act),
-    subject=st.builds("{}/{}".format, identifiers, identifiers),
-    year=st.integers(0, 2**16 - 1),
-    version=st.integers(1, 2**32 - 1),
-    sequence=st.integers(0, 2**16 - 1),
-    tonnes=st.integers(0, INTEGER_MAX),
-    statement=digests,
-    document=digests,
-    deadline=st.integers(0, INTEGER_MAX),
-)
-domains = st.builds(Domain, st.integers(1, 2**64 - 1), st.binary(min_size=20, max_size=20))
 
 
 @given(attestations, domains)
@@ -81,6 +66,12 @@ def test_the_type_is_the_one_in_the_contract() -> None:
 def test_fields_out_of_shape(field: str, value: Any) -> None:
     with pytest.raises(BadInput, match=field):
         replace(GOOD, **{field: value})
+
+
+@pytest.mark.parametrize(("chain_id", "contract"), [(0, bytes(20)), (1, bytes(19)), (1, b"")])
+def test_domain_out_of_shape(chain_id: int, contract: bytes) -> None:
+    with pytest.raises(BadInput, match="domain"):
+        Domain(chain_id, contract)
 
 
 @given(identifiers)

@@ -85,6 +85,13 @@ class Domain:
     chain_id: int
     contract: bytes
 
+    def __post_init__(self) -> None:
+        if self.chain_id < 1 or len(self.contract) != 20:
+            raise BadInput(
+                f"domain: expected a chain id from 1 and an address of 20 bytes, "
+                f"got {self.chain_id} and {self.contract.hex()}"
+            )
+
     def separator(self) -> bytes:
         """The domain's hash, 32 bytes."""
         return keccak256(
