@@ -126,11 +126,15 @@ contract CheckpointLog is StandingAdmin {
     }
 
     /// @notice Head of checkpoint `seq`, zero if there is none.
+    /// @param  seq sequence of the checkpoint, from 1
     function headAt(uint256 seq) external view returns (bytes32) {
         return _heads[seq];
     }
 
-    /// @notice Sequence, size and head of the last checkpoint; all zero before the first.
+    /// @notice The last checkpoint; all zero before the first.
+    /// @return seq  its sequence
+    /// @return size leaves it covers, as the sealer said
+    /// @return head SHA-256 of its bytes
     function latest() external view returns (uint48 seq, uint48 size, bytes32 head) {
         (seq, size) = (_cursor.seq, _cursor.size);
         head = _heads[seq];

@@ -202,6 +202,11 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
     // ------------------------------------------------------------------ reading
 
     /// @notice The figure to book, of the last version; reverts unless that is confirmed.
+    /// @param  subject   ENTERPRISE/UNIT
+    /// @param  year      year of the emissions
+    /// @return tonnes    CO2 equivalent, whole tonnes
+    /// @return statement SHA-256 of the signed statement behind them
+    /// @return version   number of the version, from 1
     function confirmed(string calldata subject, uint16 year)
         external
         view
@@ -215,11 +220,16 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
     }
 
     /// @notice Number of versions of a figure, 0 where nothing was reported.
+    /// @param  subject ENTERPRISE/UNIT
+    /// @param  year    year of the emissions
     function versionCount(string calldata subject, uint16 year) external view returns (uint32) {
         return _records[keccak256(bytes(subject))][year].count;
     }
 
     /// @notice Version `version` (from 1) of a figure, all zero where there is none.
+    /// @param  subject ENTERPRISE/UNIT
+    /// @param  year    year of the emissions
+    /// @param  version number of the version
     function versionOf(string calldata subject, uint16 year, uint32 version) external view returns (Version memory) {
         return _records[keccak256(bytes(subject))][year].versions[version];
     }
@@ -231,6 +241,7 @@ contract VerifiedEmissions is StandingAdmin, EIP712 {
     }
 
     /// @notice The EIP-712 digest that the signature of `a` is over.
+    /// @param  a what a party is about to sign
     function digest(Attestation calldata a) public view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(

@@ -21,6 +21,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.timeout(300)  # it compiles first, on all cores there are
 def test_forge_suite() -> None:
     result = forge("test", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
