@@ -11,6 +11,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability fuzz
 .PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
+.PHONY: contracts-mutation contracts-proofs
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -28,13 +29,13 @@ lint: setup
 	mypy
 	pyright --warnings
 	lint-imports
-	cd contracts && node_modules/.bin/forge fmt --check
+	cd contracts && node_modules/.bin/forge fmt --check src test proofs
 
 # Puts right what lint would complain of, where a tool can.
 format: setup
 	ruff check --fix .
 	ruff format .
-	cd contracts && node_modules/.bin/forge fmt
+	cd contracts && node_modules/.bin/forge fmt src test proofs
 
 bench: setup
 	python benchmarks $(ARGS)
@@ -75,12 +76,24 @@ reliability: setup
 fuzz: setup
 	tools/fuzz $(ARGS)
 
+# The contracts proved by halmos, with a planted flaw for each proof, and searched by slither.
+contracts-proofs: setup
+	python contracts/prove.py
+
+# Every flaw of contracts/mutations.toml planted by itself; the forge tests must find each.
+contracts-mutation: setup
+	python contracts/mutate.py
+
 # Newest versions that the members allow, with the hash of every file; no index address.
 lock: $(PYTHON_STAMP)
 	uv pip compile requirements/dev.in --output-file requirements/dev.txt --upgrade --quiet \
 		--universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		$(patsubst %,--no-emit-package tanzheng-%,$(subst edge-agent,edge,$(MEMBERS)))
+	for tool in halmos slither; do uv pip compile requirements/$$tool.in \
+		--output-file requirements/$$tool.txt --upgrade --quiet \
+		--universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"; done
 
 # Everything that set-up and tools made. The TimescaleDB tree stays: `rm -rf .parts` takes it.
 clean:

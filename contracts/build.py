@@ -20,7 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "anchor" / "src" / "tanzheng" / "anchor" / "artifacts"
-CONTRACTS = ("CheckpointLog",)
+CONTRACTS = ("CheckpointLog", "VerifiedEmissions")
 OUTPUTS = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]
 
 
@@ -54,7 +54,8 @@ def compile_contracts() -> dict[str, str]:
     import solcx
 
     os.environ["PATH"] = f"{node_folder()}{os.pathsep}{os.environ['PATH']}"
-    sources = {f"src/{name}.sol": (HERE / "src" / f"{name}.sol").read_text() for name in CONTRACTS}
+    paths = sorted(path.relative_to(HERE) for path in (HERE / "src").rglob("*.sol"))
+    sources = {path.as_posix(): (HERE / path).read_text() for path in paths}
     output = solcx.compile_standard(
         {
             "language": "Solidity",

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {
+    IAccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/IAccessControlDefaultAdminRules.sol";
 import {CheckpointLog} from "../src/CheckpointLog.sol";
-import {Support, Log} from "./Support.sol";
+import {StandingAdmin} from "../src/StandingAdmin.sol";
+import {Log, Support, Vm} from "./Support.sol";
 
 /// @dev Named calls, and fuzzed ones against a model of the rules.
 contract CheckpointLogTest is Support {
@@ -11,13 +15,13 @@ contract CheckpointLogTest is Support {
     bytes32 private constant HEAD = keccak256("a checkpoint");
 
     function setUp() public {
-        log = new CheckpointLog(LOG_ID, OWNER, SEALER);
+        log = new CheckpointLog(LOG_ID, DELAY, ADMIN, SEALER);
     }
 
     function test_startsEmpty() public view {
         (uint48 seq, uint48 size, bytes32 head) = log.latest();
         require(seq == 0 && size == 0 && head == 0, "not empty");
-        require(log.logId() == LOG_ID && log.owner() == OWNER, "not as constructed");
+        require(log.logId() == LOG_ID && log.owner() == ADMIN, "not as constructed");
         require(log.currentSealer() == SEALER, "sealer");
     }
 
@@ -27,8 +31,8 @@ contract CheckpointLogTest is Support {
         log.publish(1, 1, HEAD);
     }
 
-    function test_ownerIsNoSealer() public {
-        require(!publishAs(OWNER, Log(address(log)), 1, 1, HEAD), "owner published");
+    function test_adminIsNoSealer() public {
+        require(!publishAs(ADMIN, Log(address(log)), 1, 1, HEAD), "admin published");
     }
 
     function test_resendReverts() public {
@@ -54,14 +58,14 @@ contract CheckpointLogTest is Support {
     }
 
     function test_lastSequenceIsTheEnd() public {
-        bytes32 cursorSlot = bytes32(uint256(2));
+        bytes32 cursorSlot = bytes32(uint256(4));
         uint256 cursor = uint256(uint160(SEALER)) | (uint256(type(uint48).max) << 160);
         vm.store(address(log), cursorSlot, bytes32(cursor));
         require(!publishAs(SEALER, Log(address(log)), 0, 1, HEAD), "sequence wrapped around");
     }
 
     function test_rotatedSealerTakesOver() public {
-        vm.prank(OWNER);
+        vm.prank(ADMIN);
         log.rotateSealer(STRANGER);
         require(!publishAs(SEALER, Log(address(log)), 1, 1, HEAD), "old sealer published");
         require(publishAs(STRANGER, Log(address(log)), 1, 1, HEAD), "new sealer refused");
@@ -70,37 +74,73 @@ contract CheckpointLogTest is Support {
     function test_rotationKeepsTheCursor() public {
         vm.prank(SEALER);
         log.publish(1, 9, HEAD);
-        vm.prank(OWNER);
+        vm.prank(ADMIN);
         log.rotateSealer(STRANGER);
         (uint48 seq, uint48 size, bytes32 head) = log.latest();
         require(seq == 1 && size == 9 && head == HEAD, "cursor changed");
     }
 
-    function test_onlyOwnerRotates() public {
-        vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, SEALER));
+    function test_onlyAdminRotates() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, SEALER, bytes32(0))
+        );
         vm.prank(SEALER);
         log.rotateSealer(SEALER);
     }
 
+    function test_rotationIsAnnounced() public {
+        vm.recordLogs();
+        vm.prank(ADMIN);
+        log.rotateSealer(STRANGER);
+        Vm.Emitted[] memory logs = vm.getRecordedLogs();
+        require(logs.length == 1 && logs[0].topics[0] == CheckpointLog.SealerRotated.selector, "event");
+        require(logs[0].topics[1] == bytes32(uint256(uint160(SEALER))), "previous");
+        require(logs[0].topics[2] == bytes32(uint256(uint160(STRANGER))), "account");
+    }
+
     function test_zeroSealerReverts() public {
         vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogInvalidSealer.selector));
-        vm.prank(OWNER);
+        vm.prank(ADMIN);
         log.rotateSealer(address(0));
     }
 
-    function test_ownerCannotLeave() public {
-        vm.expectRevert(abi.encodeWithSelector(CheckpointLog.CheckpointLogOwnerRequired.selector));
-        vm.prank(OWNER);
-        log.renounceOwnership();
+    function test_adminCannotLeave() public {
+        vm.expectRevert(abi.encodeWithSelector(StandingAdmin.StandingAdminRequired.selector));
+        vm.prank(ADMIN);
+        log.beginDefaultAdminTransfer(address(0));
     }
 
-    function test_ownershipMovesInTwoSteps() public {
-        vm.prank(OWNER);
-        log.transferOwnership(STRANGER);
-        require(log.owner() == OWNER, "moved at the first step");
-        vm.prank(STRANGER);
-        log.acceptOwnership();
-        require(log.owner() == STRANGER, "not moved");
+    /// @dev Also not with a handover under way, at any time.
+    function test_adminCannotRenounce() public {
+        vm.prank(ADMIN);
+        log.beginDefaultAdminTransfer(STRANGER);
+        vm.warp(block.timestamp + DELAY + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAccessControlDefaultAdminRules.AccessControlEnforcedDefaultAdminDelay.selector, block.timestamp - 1
+            )
+        );
+        vm.prank(ADMIN);
+        log.renounceRole(bytes32(0), ADMIN);
+    }
+
+    function test_adminMovesInTwoStepsAfterTheDelay() public {
+        vm.prank(ADMIN);
+        log.beginDefaultAdminTransfer(STRANGER);
+        require(!_accepts(STRANGER), "moved before the delay");
+        vm.warp(block.timestamp + DELAY + 1);
+        require(log.owner() == ADMIN, "moved at the first step");
+        require(!_accepts(SEALER), "taken by another");
+        require(_accepts(STRANGER) && log.owner() == STRANGER, "not moved");
+    }
+
+    function test_handoverCanBeCancelled() public {
+        vm.prank(ADMIN);
+        log.beginDefaultAdminTransfer(STRANGER);
+        vm.prank(ADMIN);
+        log.cancelDefaultAdminTransfer();
+        vm.warp(block.timestamp + DELAY + 1);
+        require(!_accepts(STRANGER), "moved");
     }
 
     /// @dev A call goes through if and only if all four rules hold.
@@ -124,5 +164,14 @@ contract CheckpointLogTest is Support {
         vm.prank(SEALER);
         log.publish(1, size, head);
         require(vm.load(address(log), slotOf(1)) == head, "slot");
+    }
+
+    function _accepts(address account) private returns (bool) {
+        vm.prank(account);
+        try log.acceptDefaultAdminTransfer() {
+            return true;
+        } catch {
+            return false;
+        }
     }
 }

@@ -18,11 +18,11 @@ enum Flaw {
 /// @dev Twin of CheckpointLog with one flaw switched on, same storage layout.
 contract DamagedLog {
     Flaw private immutable _flaw;
-    uint256[2] private _ownership; // slots 0 and 1, as in Ownable2Step
+    uint256[3] private _access; // slots 0 to 2, as in AccessControlDefaultAdminRules
+    mapping(uint256 seq => bytes32 head) private _heads;
     address private _sealer;
     uint48 private _seq;
     uint48 private _size;
-    mapping(uint256 seq => bytes32 head) private _heads;
 
     event CheckpointPublished(uint48 indexed seq, uint48 size, bytes32 head);
 

@@ -37,7 +37,7 @@ contract Handler is Support {
     /// @dev Two accounts take turns; the one not in office is never let in.
     function rotate(bool toFirst) external {
         sealer = toFirst ? SEALER : address(0x5EA1E2);
-        vm.prank(OWNER);
+        vm.prank(ADMIN);
         log.rotateSealer(sealer);
     }
 
@@ -56,7 +56,7 @@ contract CheckpointLogInvariant is Support {
     function setUp() public {
         Flaw flaw = Flaw(vm.envOr("FLAW", 0));
         log = flaw == Flaw.None
-            ? Log(address(new CheckpointLog(LOG_ID, OWNER, SEALER)))
+            ? Log(address(new CheckpointLog(LOG_ID, DELAY, ADMIN, SEALER)))
             : Log(address(new DamagedLog(flaw, SEALER)));
         handler = new Handler(log);
     }

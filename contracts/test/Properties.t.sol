@@ -9,7 +9,7 @@ import {Log, Support, Vm} from "./Support.sol";
 ///      that passes everything proves nothing.
 contract PropertiesTest is Support {
     function test_goodContractHasNoViolation() public {
-        CheckpointLog log = new CheckpointLog(LOG_ID, OWNER, SEALER);
+        CheckpointLog log = new CheckpointLog(LOG_ID, DELAY, ADMIN, SEALER);
         _expect(Log(address(log)), "");
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @dev The cheat codes these tests use, from the Foundry reference. forge-std has no package
-///      in the registry the other tools come from, and eight functions do not justify a copy.
+///      in the registry the other tools come from, and a dozen functions do not justify a copy.
 interface Vm {
     struct Emitted {
         bytes32[] topics;
@@ -17,6 +17,10 @@ interface Vm {
     function recordLogs() external;
     function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function getRecordedLogs() external returns (Emitted[] memory);
+    function warp(uint256 time) external;
+    function chainId(uint256 id) external;
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
 }
 
 /// @dev What a test needs of a checkpoint log; the good contract and its damaged twin have it.
@@ -31,9 +35,10 @@ interface Log {
 abstract contract Support {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    address internal constant OWNER = address(0xA0);
+    address internal constant ADMIN = address(0xA0);
     address internal constant SEALER = address(0x5E);
     address internal constant STRANGER = address(0xBAD);
+    uint48 internal constant DELAY = 2 days;
     bytes32 internal constant LOG_ID = keccak256("log of the tests");
 
     /// @dev Slot of head `seq`, derived as the NatSpec of CheckpointLog says, by hand.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from eth_account import Account
 
-from tanzheng.anchor.contract import CheckpointLog, Mined, deploy, send
+from tanzheng.anchor.calls import Mined, send
+from tanzheng.anchor.contract import CheckpointLog, deploy
 from tanzheng.anchor.node import Node
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from anchor.packages import OPERATOR
 from evidence import CHAIN_ID, CONTRACT, LOG_ID, TIME_S, statement
+from tanzheng.anchor import file_ops
 from tanzheng.anchor.chain_file import ChainFile
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.publication import Finality
@@ -17,6 +20,8 @@ from tanzheng.core.ids import Subject
 from tanzheng.core.trust import OperatorKey, Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tanzheng.core.checkpoint import Checkpoint, SignedCheckpoint
     from tanzheng.core.statement import SignedStatement
 
@@ -82,3 +87,42 @@ def next_point(signed: SignedCheckpoint, **changes: Any) -> Checkpoint:
     point = signed.checkpoint
     following = replace(point, seq=point.seq + 1, previous=signed.digest, t_ms=point.t_ms + 1)
     return replace(following, **changes)
+
+
+def killed_at(step: int, work: Callable[[], object]) -> bool:
+    """Run `work` in a process of its own that is killed before its `step`-th disk operation.
+
+    Each sync and each taking of a name counts by itself; an append twice: it is killed before it,
+    and with half of the bytes written.
+    """
+    if (child := os.fork()) == 0:
+        left = step
+
+        def die(operation: Callable[..., None]) -> Callable[..., None]:
+            def wrapped(*arguments: object) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if operation is append:
+                    path, data, at = arguments
+                    left -= 1
+                    if left == 0:
+                        assert isinstance(data, bytes)
+                        append(path, data[: len(data) // 2], at)  # type: ignore[arg-type]
+                        os.kill(os.getpid(), signal.SIGKILL)
+                operation(*arguments)
+
+            return wrapped
+
+        append = file_ops.append
+        for name in ("append", "truncate", "remove", "rename", "overwrite", "create_idempotent"):
+            setattr(file_ops, name, die(getattr(file_ops, name)))
+        for name in ("link", "replace", "fsync"):
+            setattr(os, name, die(getattr(os, name)))
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -16,7 +14,6 @@ import pytest
 from anchor import logs
 from anchor.packages import OPERATOR
 from evidence import TIME_S
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.errors import AnchorInput, DifferentBytes
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.anchor.sealing import next_checkpoint
@@ -120,45 +117,6 @@ def seal_more(folder: Path, count: int) -> None:
         logs.checkpoint(store, contents)
 
 
-def killed_at(step: int, work: Callable[[], object]) -> bool:
-    """Run `work` in a process of its own that is killed before its `step`-th disk operation.
-
-    Each sync and each taking of a name counts by itself; an append twice: it is killed before it,
-    and with half of the bytes written.
-    """
-    if (child := os.fork()) == 0:
-        left = step
-
-        def die(operation: Callable[..., None]) -> Callable[..., None]:
-            def wrapped(*arguments: object) -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                if operation is append:
-                    path, data, at = arguments
-                    left -= 1
-                    if left == 0:
-                        assert isinstance(data, bytes)
-                        append(path, data[: len(data) // 2], at)  # type: ignore[arg-type]
-                        os.kill(os.getpid(), signal.SIGKILL)
-                operation(*arguments)
-
-            return wrapped
-
-        append = file_ops.append
-        for name in ("append", "truncate", "remove", "rename", "overwrite", "create_idempotent"):
-            setattr(file_ops, name, die(getattr(file_ops, name)))
-        for name in ("link", "replace", "fsync"):
-            setattr(os, name, die(getattr(os, name)))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
 @pytest.mark.parametrize(("before", "count"), [(0, 1), (254, 1), (255, 2), (250, 300)])
 def test_killed_at_every_step_of_a_seal(tmp_path: Path, before: int, count: int) -> None:
     """Afterwards the log has the old statements or also new ones, whole, and goes on."""
@@ -170,7 +128,7 @@ def test_killed_at_every_step_of_a_seal(tmp_path: Path, before: int, count: int)
         step += 1
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(start, work)
-        if not killed_at(step, lambda: seal_more(work, count)):
+        if not logs.killed_at(step, lambda: seal_more(work, count)):
             break
         store = LogStore(work)
         contents = store.open()
@@ -202,7 +160,7 @@ def test_killed_while_it_mends(tmp_path: Path) -> None:
         step += 1
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(start, work)
-        killed = killed_at(step, lambda: LogStore(work).open())
+        killed = logs.killed_at(step, lambda: LogStore(work).open())
         assert LogStore(work).open().tree.root() == tree_of(300).root()
         if not killed:
             break
@@ -339,59 +297,6 @@ def test_a_checkpoint_with_the_heads_of_another_log(tmp_path: Path) -> None:
     store.add_checkpoint(contents, point.sign(OPERATOR))
     with pytest.raises(LogDamaged, match="expected its heads"):
         LogStore(tmp_path).open()
-
-
-# ------------------------------------------------------------------ the older layout
-
-
-def old_layout(folder: Path, *sizes: int) -> Path:
-    """The log as version 0.1 wrote it: one file a statement, no pointer, no heads."""
-    made = logs.sealed(folder.parent / "new", *sizes)
-    shutil.copytree(made / "checkpoints", folder / "checkpoints")
-    (folder / "leaves").mkdir()
-    for number in range(sizes[-1]):
-        (folder / f"leaves/{number:09d}.cose").write_bytes(logs.stated(number).raw)
-    return folder
-
-
-def test_older_layout_is_brought_over_on_open(tmp_path: Path) -> None:
-    log = old_layout(tmp_path / "old", 2, 300)
-    said: list[str] = []
-    contents = LogStore(log, said.append).read()
-    assert (contents.size, len(contents.checkpoints)) == (300, 2)
-    assert said == [f"{log}: 300 statements brought into tiles"]
-    assert len(list((log / "leaves.migrated").iterdir())) == 300
-    LogStore(log, said.append).open()
-    assert len(said) == 1
-    assert (log / "checkpoint").exists()
-
-
-def test_an_empty_older_log(tmp_path: Path) -> None:
-    (tmp_path / "leaves").mkdir()
-    assert LogStore(tmp_path).read().size == 0
-
-
-def test_migration_killed_at_every_step(tmp_path: Path) -> None:
-    start, work = old_layout(tmp_path / "old", 2, 5), tmp_path / "work"
-    step = 0
-    while True:
-        step += 1
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(start, work)
-        killed = killed_at(step, lambda: LogStore(work))
-        assert LogStore(work).open().size == 5
-        assert not (work / "leaves").exists()
-        if not killed:
-            break
-    assert step > 4
-
-
-def test_older_layout_that_does_not_fit_stays(tmp_path: Path) -> None:
-    log = old_layout(tmp_path / "old", 2, 5)
-    (log / "leaves/000000003.cose").unlink()
-    with pytest.raises(LogDamaged, match="expected number 3"):
-        LogStore(log)
-    assert not (log / "tile").exists()
 
 
 # ------------------------------------------------------------------ the pure part

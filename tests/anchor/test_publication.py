@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anchor.chain import Deployed, funded
-from tanzheng.anchor.contract import send
+from tanzheng.anchor.calls import send
 from tanzheng.anchor.errors import (
     AnchorInput,
     ChainUnavailable,

@@ -12,7 +12,7 @@ from web3 import Web3
 
 from anchor.chain import LOG_ID, Deployed, deployed
 from parts import missing
-from tanzheng.anchor.contract import artifact
+from tanzheng.anchor.calls import artifact
 from tanzheng.anchor.devchain import Anvil, anvil_binary
 from tanzheng.anchor.errors import AnchorInput
 from tanzheng.core import evm
@@ -77,7 +77,7 @@ def test_proof_leads_from_the_block_hash_to_the_head(published: Deployed) -> Non
 @settings(max_examples=200, deadline=None)
 @given(seq=st.integers(0, 2**48 - 1))
 def test_slot_as_abi_encode_says(seq: int) -> None:
-    base = artifact()["storage"]["_heads"]
+    base = artifact("CheckpointLog")["storage"]["_heads"]
     assert evm.head_slot(seq) == bytes(Web3.keccak(encode(["uint256", "uint256"], [seq, base])))
 
 

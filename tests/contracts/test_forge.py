@@ -21,6 +21,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.timeout(300)  # it compiles first, on all cores there are
 def test_forge_suite() -> None:
     result = forge("test", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -31,7 +32,7 @@ def test_forge_suite() -> None:
         for name, outcome in suite["test_results"].items()
     }
     assert set(outcomes.values()) == {"Success"}
-    assert len(outcomes) >= 28, outcomes  # a suite that shrank has lost something
+    assert len(outcomes) >= 85, outcomes  # a suite that shrank has lost something
 
 
 @pytest.mark.parametrize("flaw", sorted(PLANTED))
@@ -50,12 +51,11 @@ def test_committed_artifacts_are_fresh() -> None:
         assert (module["ARTIFACTS"] / f"{name}.json").read_text() == text
 
 
-def test_forge_tests_the_bytes_that_are_deployed() -> None:
+@pytest.mark.parametrize("name", ["CheckpointLog", "VerifiedEmissions"])
+def test_forge_tests_the_bytes_that_are_deployed(name: str) -> None:
     assert forge("build").returncode == 0
-    built = json.loads((CONTRACTS / "out/CheckpointLog.sol/CheckpointLog.json").read_text())
-    shipped = json.loads(
-        (runpy.run_path(str(BUILD))["ARTIFACTS"] / "CheckpointLog.json").read_text()
-    )
+    built = json.loads((CONTRACTS / f"out/{name}.sol/{name}.json").read_text())
+    shipped = json.loads((runpy.run_path(str(BUILD))["ARTIFACTS"] / f"{name}.json").read_text())
     assert built["bytecode"]["object"] == shipped["bytecode"]
 
 

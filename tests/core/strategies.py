@@ -4,7 +4,9 @@ from array import array
 
 from hypothesis import strategies as st
 
+from tanzheng.core.attestation import Act, Attestation, Domain
 from tanzheng.core.batch import Batch, ClockState, Column, Event, Gap
+from tanzheng.core.closed import INTEGER_MAX
 from tanzheng.core.quality import Quality
 
 identifiers = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True)
@@ -52,3 +54,21 @@ def batches(draw: st.DrawFn) -> Batch:
         gaps=tuple(draw(st.lists(gaps(len(points)), max_size=3))),
         events=tuple(draw(st.lists(events, max_size=2))),
     )
+
+
+# ------------------------------------------------------------------ verified emissions
+
+digests = st.binary(min_size=32, max_size=32).filter(any)
+attestations = st.builds(
+    Attestation,
+    act=st.sampled_from(Act),
+    subject=st.builds("{}/{}".format, identifiers, identifiers),
+    year=st.integers(0, 2**16 - 1),
+    version=st.integers(1, 2**32 - 1),
+    sequence=st.integers(0, 2**16 - 1),
+    tonnes=st.integers(0, INTEGER_MAX),
+    statement=digests,
+    document=digests,
+    deadline=st.integers(0, INTEGER_MAX),
+)
+domains = st.builds(Domain, st.integers(1, 2**64 - 1), st.binary(min_size=20, max_size=20))

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eth_abi.abi import decode
-from eth_account import Account
 from web3 import Web3
-from web3.exceptions import ContractLogicError
 
-from tanzheng.anchor.errors import ChainRefused, ContractReverted, NotFinal
-from tanzheng.core.hashing import keccak256
+from tanzheng.anchor import calls
+from tanzheng.anchor.calls import DeployedContract, Mined, SignedTransaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eth_account.signers.local import LocalAccount
-    from eth_typing import ChecksumAddress
-    from web3.types import TxParams
 
     from tanzheng.anchor.node import Node
-
-ARTIFACT = "CheckpointLog.json"
-DEPLOY_S_MAX = 60.0
-POLL_S = 0.1
-
-
-@cache
-def artifact() -> dict[str, Any]:
-    """ABI, bytecode and storage layout as compiled from contracts/ (a test proves them fresh)."""
-    text = files("tanzheng.anchor").joinpath("artifacts", ARTIFACT).read_text("utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +27,10 @@ class Latest:
     head: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    """Raw bytes ready to send, and the hash they will have on the chain."""
-
-    raw: bytes
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """Where a transaction ended up."""
-
-    block_number: int
-    block_hash: bytes
-    succeeded: bool
-    gas_used: int
-
-
-class CheckpointLog:
+class CheckpointLog(DeployedContract):
     """The contract at `address` on `node`; it was deployed in block `since`."""
 
-    def __init__(self, node: Node, address: str, since: int = 0) -> None:
-        self.node = node
-        self._since = since
-        self.address: ChecksumAddress = Web3.to_checksum_address(address)
-        self._contract = node.web3.eth.contract(address=self.address, abi=artifact()["abi"])
+    name = "CheckpointLog"
 
     # ---------------------------------------------------------------- reading
 
@@ -85,6 +42,10 @@ class CheckpointLog:
         """Address of the account that may publish."""
         return str(self._call("currentSealer"))
 
+    def admin(self) -> str:
+        """Address of the account that may rotate the sealer."""
+        return str(self._call("defaultAdmin"))
+
     def latest(self) -> Latest:
         """The cursor; seq 0 before the first checkpoint."""
         seq, size, head = self._call("latest")
@@ -94,6 +55,15 @@ class CheckpointLog:
         """SHA-256 of checkpoint `seq`; None where it was not published."""
         head = bytes(self._call("headAt", seq))
         return head if any(head) else None
+
+    def verify_inclusion(
+        self, seq: int, checkpoint: bytes, leaf: bytes, index: int, path: Sequence[bytes]
+    ) -> None:
+        """Return where the chain finds `leaf` at `index` of the log at checkpoint `seq`.
+
+        `checkpoint` and `leaf` are the signed bytes. `ContractReverted` names what is wrong.
+        """
+        self._call("verifyInclusion", seq, checkpoint, leaf, index, list(path))
 
     def published_in(self, seq: int) -> tuple[bytes, Mined] | None:
         """Transaction hash and place of the publication of `seq`, from the event; else None."""
@@ -106,10 +76,6 @@ class CheckpointLog:
         mined = self.receipt(transaction)
         return (transaction, mined) if mined else None
 
-    def receipt(self, transaction: bytes) -> Mined | None:
-        """Where `transaction` was mined, on the chain as it is now; None if it is not."""
-        return mined_in(self.node, transaction)
-
     # ---------------------------------------------------------------- writing
 
     def sign_publish(
@@ -119,105 +85,16 @@ class CheckpointLog:
 
         `ContractReverted` names the contract's objection: the gas estimate runs the call.
         """
-        call = self._contract.functions.publish(seq, size, head)
-        with self._reverts(f"publish of checkpoint {seq}"):
-            transaction = call.build_transaction(_sender(self.node, key))
-        return _signed(key, transaction)
+        return self._sign(key, f"publish of checkpoint {seq}", "publish", seq, size, head)
 
     def rotate_sealer(self, key: LocalAccount, account: str) -> SignedTransaction:
-        """The owner's signed call that makes `account` the sealer; nothing is sent."""
-        call = self._contract.functions.rotateSealer(Web3.to_checksum_address(account))
-        with self._reverts("rotation of the sealer"):
-            transaction = call.build_transaction(_sender(self.node, key))
-        return _signed(key, transaction)
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        with self._reverts(name):
-            return self._contract.get_function_by_name(name)(*arguments).call()
-
-    @contextmanager
-    def _reverts(self, what: str) -> Iterator[None]:
-        with self.node.errors(what):
-            try:
-                yield
-            except ContractLogicError as error:
-                raise _named(error, what) from error
+        """The admin's signed call that makes `account` the sealer; nothing is sent."""
+        sealer = Web3.to_checksum_address(account)
+        return self._sign(key, "rotation of the sealer", "rotateSealer", sealer)
 
 
 def deploy(
-    node: Node, key: LocalAccount, log_id: bytes, owner: str, sealer: str
+    node: Node, key: LocalAccount, log_id: bytes, admin: str, sealer: str
 ) -> tuple[str, int]:
     """Deploy the contract and wait until it is mined; returns its address and block number."""
-    factory = node.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
-    with node.errors("deployment"):
-        call = factory.constructor(log_id, owner, sealer)
-        signed = _signed(key, call.build_transaction(_sender(node, key)))
-    send(node, signed.raw)
-    deadline = time.monotonic() + DEPLOY_S_MAX
-    while (found := _receipt(node, signed.hash)) is None:
-        if time.monotonic() > deadline:
-            raise NotFinal(f"deployment: expected it mined within {DEPLOY_S_MAX:g} s")
-        time.sleep(POLL_S)
-    if int(found["status"], 16) != 1:
-        raise ChainRefused(f"deployment: expected success, got status {found['status']}")
-    return Web3.to_checksum_address(found["contractAddress"]), int(found["blockNumber"], 16)
-
-
-def send(node: Node, raw: bytes) -> None:
-    """Hand a signed transaction to the node; `ChainRefused` says why it was not taken."""
-    node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
-
-
-def mined_in(node: Node, transaction: bytes) -> Mined | None:
-    """Where `transaction` was mined on the chain as it is now; None if it is not."""
-    found = _receipt(node, transaction)
-    if found is None:
-        return None
-    return Mined(
-        int(found["blockNumber"], 16),
-        bytes.fromhex(found["blockHash"][2:]),
-        int(found["status"], 16) == 1,
-        int(found["gasUsed"], 16),
-    )
-
-
-def _receipt(node: Node, transaction: bytes) -> dict[str, Any] | None:
-    found = node.rpc("eth_getTransactionReceipt", "0x" + transaction.hex())
-    return found if isinstance(found, dict) else None
-
-
-def _sender(node: Node, key: LocalAccount) -> TxParams:
-    nonce = node.web3.eth.get_transaction_count(key.address, "latest")
-    return {"from": key.address, "nonce": nonce, "chainId": node.chain_id}
-
-
-def _signed(key: LocalAccount, transaction: TxParams) -> SignedTransaction:
-    signed = Account.sign_transaction(dict(transaction), key.key)
-    return SignedTransaction(bytes(signed.raw_transaction), bytes(signed.hash))
-
-
-# -------------------------------------------------------------------- errors by name
-
-
-@cache
-def _errors() -> dict[bytes, tuple[str, list[str]]]:
-    """Selector (4 bytes) → name and argument types of each error in the ABI."""
-    table = {}
-    for item in artifact()["abi"]:
-        if item["type"] == "error":
-            types = [argument["type"] for argument in item["inputs"]]
-            selector = keccak256(f"{item['name']}({','.join(types)})".encode())[:4]
-            table[selector] = (str(item["name"]), types)
-    return table
-
-
-def _named(error: ContractLogicError, what: str) -> ContractReverted:
-    data = error.data if isinstance(error.data, str) else ""
-    try:
-        raw = bytes.fromhex(data.removeprefix("0x"))
-    except ValueError:
-        raw = b""
-    if raw[:4] in _errors():
-        name, types = _errors()[raw[:4]]
-        return ContractReverted(name, decode(types, raw[4:]), what)
-    return ContractReverted(str(error.message), (), what)
+    return calls.deploy(node, key, CheckpointLog.name, log_id, calls.ADMIN_DELAY_S, admin, sealer)

@@ -25,13 +25,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tanzheng.anchor import file_ops
-from tanzheng.anchor.contract import send
+from tanzheng.anchor.calls import send
 from tanzheng.anchor.errors import AnchorInput, ChainRefused, NotFinal, SequenceTaken
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
-    from tanzheng.anchor.contract import CheckpointLog, Mined
+    from tanzheng.anchor.calls import Mined
+    from tanzheng.anchor.contract import CheckpointLog
     from tanzheng.anchor.node import Node
 
 POLL_S = 0.1
