@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tanzheng.core.batch import Event
 from tanzheng.edge import log
@@ -125,7 +126,7 @@ class Acquisition:
         self.turn = asyncio.Lock()
         """Held while a slot is taken: who holds it stands between two slots."""
         self._stopping = False
-        self._waiting: asyncio.Task[int | None] | None = None
+        self._waiting: asyncio.Task[Any] | None = None
         self._beat_s = time.monotonic()
         self.lateness_ms = 0
         """From the last slot's instant to its being durable."""
@@ -201,14 +202,13 @@ class Acquisition:
     async def _next_slot(self) -> int | None:
         if self._stopping:
             return None
-        return await self._wait_for_slot()
-
-    async def _wait_for_slot(self) -> int | None:
-        self._waiting = asyncio.ensure_future(self._clock.next_slot())
+        # Cancelled itself and not a task of its own: that would be two turns of the loop a slot.
+        task = self._waiting = asyncio.current_task()
+        assert task is not None
         try:
-            return await self._waiting
+            return await self._clock.next_slot()
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._stopping or task.uncancel():
                 raise
             return None
         finally:

@@ -136,8 +136,8 @@ class SocketPool:
                 continue
             if events & select.EPOLLOUT:
                 member.flush()
-            if events == select.EPOLLOUT or member.is_closing():
-                continue
+                if events == select.EPOLLOUT:
+                    continue
             try:
                 data = member.receive(RECEIVE_BYTES)
             except BlockingIOError:
