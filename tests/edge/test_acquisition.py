@@ -76,6 +76,38 @@ async def test_a_slot_is_never_taken_twice(tmp_path: Path) -> None:
         await acquire(tmp_path, ScriptedClock([120_000, 120_000]), [reads(0), fails(1)])
 
 
+class NoSlot(ScriptedClock):
+    """Time in which no slot ever comes."""
+
+    async def next_slot(self) -> int | None:
+        await asyncio.Event().wait()
+        return None
+
+
+async def test_a_stop_ends_the_wait_for_a_slot_however_often_it_is_said(tmp_path: Path) -> None:
+    async with bench(tmp_path, GRID, NoSlot(()), [reads(0)], POINTS[:1]) as made:
+        cycle = asyncio.create_task(made.acquisition.run(0))
+        await asyncio.sleep(0.01)
+        made.acquisition.stop()
+        made.acquisition.stop()
+        assert await cycle is False
+        assert not cycle.cancelling()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_cancelled_cycle_does_not_pass_for_a_stopped_one(
+    tmp_path: Path, stopped: bool
+) -> None:
+    async with bench(tmp_path, GRID, NoSlot(()), [reads(0)], POINTS[:1]) as made:
+        cycle = asyncio.create_task(made.acquisition.run(0))
+        await asyncio.sleep(0.01)
+        if stopped:
+            made.acquisition.stop()
+        cycle.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cycle
+
+
 async def test_events_are_told_with_the_next_slot(tmp_path: Path) -> None:
     async with bench(tmp_path, GRID, ScriptedClock([60_000]), [reads(0)], POINTS[:1]) as made:
         made.notes.add(Event(5, "limit_learned", {"registers": 40}))
@@ -352,6 +384,49 @@ async def test_plant_time_that_does_not_keep_to_the_protocol(
         with pytest.raises(ClockLost, match=message):
             await clock.start(None)
         clock.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [(b"1" * 5000, "expected a JSON line"), (b'{"now_ms": 1}\n{"now_ms": 2}\n', "Extra data")],
+    ids=["a line without end", "two for one"],
+)
+async def test_plant_time_that_says_too_much(tmp_path: Path, sent: bytes, message: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(sent)
+        await reader.read()
+        writer.close()
+
+    path = str(tmp_path / "t.sock")
+    async with await asyncio.start_unix_server(serve, path):
+        clock = PlantClock(path, 60_000)
+        with pytest.raises(ClockLost, match=message):
+            await asyncio.wait_for(clock.start(None), 5)
+        clock.close()
+        await asyncio.sleep(0.01)
+
+
+async def test_plant_time_that_speaks_unasked_is_hung_up_on(tmp_path: Path) -> None:
+    hung_up = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"now_ms": 0, "start_ms": 0}\n')
+        await asyncio.sleep(0.02)
+        writer.write(b'{"slot_ms": 60000}\n')
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    path = str(tmp_path / "t.sock")
+    async with await asyncio.start_unix_server(serve, path):
+        clock = PlantClock(path, 60_000)
+        await clock.start(None)
+        await asyncio.wait_for(hung_up.wait(), 5)
+        with pytest.raises(ClockLost, match="the connection was closed"):
+            await clock.next_slot()
+        await asyncio.sleep(0.01)
 
 
 async def test_no_plant_time_at_all(tmp_path: Path) -> None:

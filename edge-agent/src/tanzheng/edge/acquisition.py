@@ -199,13 +199,16 @@ class Acquisition:
 
     def stop(self) -> None:
         """Finish the slot that is being read; begin no other."""
-        self._stopping = True
-        if self._waiting is not None:
+        if self._waiting is not None and not self._stopping:
             self._waiting.cancel()
+        self._stopping = True
 
     async def _next_slot(self) -> int | None:
         if self._stopping:
             return None
+        return await self._wait_for_slot()
+
+    async def _wait_for_slot(self) -> int | None:
         # Cancelled itself and not a task of its own: that would be two turns of the loop a slot.
         task = self._waiting = asyncio.current_task()
         assert task is not None
