@@ -32,6 +32,8 @@ from tanzheng.edge.abc import Round
 from tanzheng.edge.drivers.modbus.driver import make_lines
 from tanzheng.edge.socket_pool import RECEIVE_BYTES, UNSENT_BYTES_MAX, SocketPool
 
+REAL_EPOLL = select.epoll
+
 
 @dataclass
 class Ear(asyncio.Protocol):
@@ -366,17 +368,29 @@ async def test_a_connection_given_up_while_it_opens_leaves_nothing_behind() -> N
             sock.close()
 
 
-async def test_no_descriptor_left_for_the_epoll(
-    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+def no_descriptor() -> None:
+    raise OSError(errno.EMFILE, "no room")
+
+
+class NoWatch:
+    """An epoll in a kernel that takes no more watches (fs.epoll.max_user_watches)."""
+
+    def __init__(self) -> None:
+        self._real = REAL_EPOLL()
+        self.fileno, self.close = self._real.fileno, self._real.close
+
+    def register(self, _number: int, _events: int) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+
+@pytest.mark.parametrize("epoll", [no_descriptor, NoWatch])
+async def test_no_room_in_the_kernel(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch, epoll: object
 ) -> None:
     before, pool = len(descriptors()), SocketPool()
-
-    def refuse() -> None:
-        raise OSError(errno.EMFILE, "too many open files")
-
     with monkeypatch.context() as patch:
-        patch.setattr(select, "epoll", refuse)
-        with pytest.raises(OSError, match="too many"):
+        patch.setattr(select, "epoll", epoll)
+        with pytest.raises(OSError, match="no room"):
             await pool.create_connection(Ear, *server.getsockname())
     assert len(descriptors()) == before
     server.accept()[0].close()

@@ -61,10 +61,10 @@ class SocketPool:
         self._rest()
 
     def _join(self, number: int, connection: "_Connection") -> None:
-        if self._epoll is None:
-            self._epoll = select.epoll()
-            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._ready)
         try:
+            if self._epoll is None:
+                self._epoll = select.epoll()
+                asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._ready)
             self._epoll.register(number, select.EPOLLIN)
             self._members[number] = connection
         finally:
