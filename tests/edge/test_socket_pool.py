@@ -82,9 +82,9 @@ async def test_what_the_window_does_not_take_is_kept_and_sent_when_it_does(
     async with opened(SocketPool(), server) as (transport, ear, far):
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        sent = bytearray()
+        sent, chunk = bytearray(), bytes(at % 251 for at in range(60_000))
         while transport.get_write_buffer_size() == 0:
-            sent += (chunk := bytes(at % 251 for at in range(60_000)))
+            sent += chunk
             transport.write(chunk)
         assert 0 < transport.get_write_buffer_size() < len(chunk)
         transport.write(b"the rest")
