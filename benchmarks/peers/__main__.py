@@ -42,7 +42,7 @@ WARM_UP_S = {"thingsboard-gateway 3.8.5": 12.0}
 MEASURE_S = 5.0
 BACKLOG_SLOTS = 3600
 BARE = {"asyncio": "bare, asyncio", "uvloop": "bare, uvloop"}
-SAME_LOOP = "ours runs on asyncio's own loop: the bare client on the same event loop is the first"
+SAME_LOOP = "ours runs on the loop of the first bare client, asyncio's own"
 
 
 @dataclass(frozen=True, slots=True)
