@@ -165,9 +165,9 @@ class _Connection(asyncio.Transport):
     def _keep(self, unsent: bytes) -> None:
         if len(unsent) > UNSENT_BYTES_MAX:
             self._loop.call_soon(self.end, OSError(errno.ENOBUFS, "the peer takes no bytes"))
-        elif not self.is_closing():
-            self._unsent = unsent
-            self._pool.watch(self._socket.fileno(), writing=True)
+            return
+        self._unsent = unsent
+        self._pool.watch(self._socket.fileno(), writing=True)
 
 
 async def _connected(host: str, port: int) -> socket.socket:
