@@ -1,4 +1,4 @@
-"""This agent against its peers and against a bare client, on the same plant: `make bench-edge`.
+"""This agent against its peers and against bare clients, on the same plant: `make bench-edge`.
 
 In turn, ROUNDS times: each gateway reads the same simulated plant (50 devices with 30 float32, 60
 registers in one read) as fast as it can, alone on its core; delivered values are counted at the
@@ -41,7 +41,8 @@ HERE = Path(__file__).parent
 WARM_UP_S = {"thingsboard-gateway 3.8.5": 12.0}
 MEASURE_S = 5.0
 BACKLOG_SLOTS = 3600
-BARE = "bare asyncio client"
+BARE = {"asyncio": "bare, asyncio", "uvloop": "bare, uvloop"}
+SAME_LOOP = "ours runs on the loop of the first bare client, asyncio's own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Bench:
         self.count += 1
         return Place(self.folder / f"run{self.count}", self.ports, self.broker_port)
 
-    def bare(self) -> None:
-        arguments = [interpreter(), HERE / "bare.py", MEASURE_S, *self.ports]
+    def bare(self, loop: str) -> None:
+        arguments = [interpreter(), HERE / "bare.py", loop, MEASURE_S, *self.ports]
         process = start(GATEWAY_CORE, arguments)
         found = json.loads(process.communicate()[0])
         values = found["requests"] * plant.VALUES
-        self.runs.setdefault(BARE, []).append(Run(values, found["cpu_s"], found["seconds"]))
+        self.runs.setdefault(BARE[loop], []).append(Run(values, found["cpu_s"], found["seconds"]))
 
     def contender(self, contender: Contender) -> None:
         place = self.place()
@@ -112,7 +113,8 @@ def main(rounds: int) -> None:
                 each.install()
         for number in range(rounds):
             with console.status(f"round {number + 1} of {rounds}"):
-                found.bare()
+                for loop in BARE:
+                    found.bare(loop)
                 for each in contenders:
                     found.contender(each)
         console.print(comparison(found.runs))
@@ -125,7 +127,8 @@ def main(rounds: int) -> None:
 
 def comparison(runs: dict[str, list[Run]]) -> Table:
     """Median and spread of delivered values for each CPU second; how many times less than ours."""
-    table = Table(title=f"{plant.DEVICES} devices × {plant.VALUES} float32, as fast as possible")
+    title = f"{plant.DEVICES} devices × {plant.VALUES} float32, as fast as possible"
+    table = Table(title=title, caption=SAME_LOOP)
     for column in ("gateway", "values/CPU s", "min–max", "values/s", "RSS MB", "ours ÷ it"):
         table.add_column(column, justify="left" if column == "gateway" else "right")
     ours = statistics.median(run.per_cpu_s for run in runs[Ours.name])

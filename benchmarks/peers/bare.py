@@ -1,7 +1,7 @@
-"""The floor: an asyncio client on uvloop that asks and throws the answers away.
+"""The floor: an asyncio client that asks and throws the answers away.
 
-usage: bare.py SECONDS PORT…. One connection a port, one request in flight, the answer's length is
-looked at and nothing else. Prints JSON: requests, CPU seconds.
+usage: bare.py LOOP SECONDS PORT…, LOOP asyncio or uvloop. One connection a port, one request in
+flight, the answer's length is looked at and nothing else. Prints JSON: requests, CPU seconds.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import time
 
 import uvloop
 
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 REQUEST = struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 60)
 ANSWER_BYTES = 9 + 120
 
@@ -57,4 +58,5 @@ def _requests(clients: list[Client]) -> int:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(float(sys.argv[1]), [int(port) for port in sys.argv[2:]]))
+    with asyncio.Runner(loop_factory=LOOPS[sys.argv[1]]) as runner:
+        runner.run(main(float(sys.argv[2]), [int(port) for port in sys.argv[3:]]))

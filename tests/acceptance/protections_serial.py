@@ -50,10 +50,10 @@ def take_what_comes_first() -> None:
 def keep_the_first_port() -> None:
     made = opening.Opener.__init__
 
-    def make(self: opening.Opener, endpoint: Any) -> None:
+    def make(self: opening.Opener, endpoint: Any, pool: Any) -> None:
         from pathlib import Path
 
-        made(self, replace(endpoint, path=str(Path(endpoint.path).resolve())))
+        made(self, replace(endpoint, path=str(Path(endpoint.path).resolve())), pool)
 
     put(opening.Opener, "__init__", make)
 

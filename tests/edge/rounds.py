@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import os
 import struct
 import tty
@@ -10,7 +9,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
@@ -18,9 +16,6 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-
-import pytest
-import uvloop
 
 from tanzheng.core.batch import Event
 from tanzheng.core.quality import Quality
@@ -35,26 +30,6 @@ NOW_MS = 1_700_000_000_123
 
 Outcome = float | str | tuple[float, Quality]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """The test on asyncio's own loop and on uvloop, which share neither their transports nor the
-    order of their callbacks."""
-
-    def run(loop_factory: Callable[[], asyncio.AbstractEventLoop], **given: Any) -> None:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(test(**given))
-
-    own = inspect.signature(test).parameters.values()
-    first = inspect.Parameter("loop_factory", inspect.Parameter.KEYWORD_ONLY)
-    taken = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    run.__signature__ = inspect.Signature([first, *taken])  # type: ignore[attr-defined]
-    run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
-    factories = [asyncio.new_event_loop, uvloop.new_event_loop]
-    marked: Callable[..., None] = pytest.mark.parametrize(
-        "loop_factory", factories, ids=["asyncio", "uvloop"]
-    )(run)
-    return marked
 
 
 @dataclass

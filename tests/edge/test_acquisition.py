@@ -1,7 +1,6 @@
 """The slot cycle with a scripted clock and scripted lines: every slot is told about."""
 
 import asyncio
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from tanzheng.edge.room import Limits, Room
 from tanzheng.edge.sources import SpoolSink, split
 from tanzheng.edge.spool.records import ArrivalEntry, Cadence, Entry, GapEntry, SlotEntry
 from tanzheng.edge.spool.store import SpoolError, SpoolFull
-from tanzheng.edge.timekeeping.clock import ClockLost, PlantClock
 from tanzheng.edge.timekeeping.scheduler import Grid
 
 GRID = Grid(60_000)
@@ -76,6 +74,38 @@ async def test_a_slot_is_never_taken_twice(tmp_path: Path) -> None:
         await acquire(tmp_path, ScriptedClock([120_000, 120_000]), [reads(0), fails(1)])
 
 
+class NoSlot(ScriptedClock):
+    """Time in which no slot ever comes."""
+
+    async def next_slot(self) -> int | None:
+        await asyncio.Event().wait()
+        return None
+
+
+async def test_a_stop_ends_the_wait_for_a_slot_however_often_it_is_said(tmp_path: Path) -> None:
+    async with bench(tmp_path, GRID, NoSlot(()), [reads(0)], POINTS[:1]) as made:
+        cycle = asyncio.create_task(made.acquisition.run(0))
+        await asyncio.sleep(0.01)
+        made.acquisition.stop()
+        made.acquisition.stop()
+        assert await cycle is False
+        assert not cycle.cancelling()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_cancelled_cycle_does_not_pass_for_a_stopped_one(
+    tmp_path: Path, stopped: bool
+) -> None:
+    async with bench(tmp_path, GRID, NoSlot(()), [reads(0)], POINTS[:1]) as made:
+        cycle = asyncio.create_task(made.acquisition.run(0))
+        await asyncio.sleep(0.01)
+        if stopped:
+            made.acquisition.stop()
+        cycle.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cycle
+
+
 async def test_events_are_told_with_the_next_slot(tmp_path: Path) -> None:
     async with bench(tmp_path, GRID, ScriptedClock([60_000]), [reads(0)], POINTS[:1]) as made:
         made.notes.add(Event(5, "limit_learned", {"registers": 40}))
@@ -118,35 +148,6 @@ async def test_slots_granted_ahead_share_an_fsync_and_are_told_when_durable(tmp_
         assert made.writer.commits <= 6
     assert [slot_ms for slot_ms, _, _ in clock.told] == list(slots)
     assert 1 < most <= 17
-
-
-async def test_plant_time_that_grants_slots_ahead_is_told_sums(tmp_path: Path) -> None:
-    asked: list[dict[str, int]] = []
-    gone = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            asked.append(json.loads(line))
-            answer = {"now_ms": 0, "start_ms": 0, "slot_ms": 60_000 * len(asked), "ahead": 3}
-            writer.write(json.dumps(answer).encode() + b"\n")
-        writer.close()
-        await writer.wait_closed()
-        gone.set()
-
-    path = str(tmp_path / "t.sock")
-    async with await asyncio.start_unix_server(serve, path):
-        clock = PlantClock(path, 60_000)
-        assert clock.ahead == 0
-        await clock.start(None)
-        assert clock.ahead == 3
-        await clock.next_slot()
-        clock.done(60_000, 5, 1)
-        clock.done(120_000, 6, 0)
-        await clock.next_slot()
-        clock.close()
-        await gone.wait()
-    told = [(each["done_ms"], each["readings"], each["missed"]) for each in asked[1:]]
-    assert told == [(None, 0, 0), (120_000, 11, 1)]
 
 
 class RealSlots(ScriptedClock):
@@ -325,35 +326,3 @@ async def test_a_new_set_of_points_between_two_slots(tmp_path: Path) -> None:
 
 def test_arrivals_move_no_slot() -> None:
     assert ArrivalEntry((take(7, [0], [1.0]),)).last_ms == 0
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        ({"error": "busy"}, "got 'busy'"),
-        ({"now_ms": 1}, "expected start_ms as a whole number, got None"),
-        ([], "expected plant time, got \\[\\]"),
-        (None, "got 'the connection was closed'"),
-    ],
-)
-async def test_plant_time_that_does_not_keep_to_the_protocol(
-    tmp_path: Path, answer: object, message: str
-) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        if answer is not None:
-            writer.write(json.dumps(answer).encode() + b"\n")
-        writer.close()
-        await writer.wait_closed()
-
-    path = str(tmp_path / "t.sock")
-    async with await asyncio.start_unix_server(serve, path):
-        clock = PlantClock(path, 60_000)
-        with pytest.raises(ClockLost, match=message):
-            await clock.start(None)
-        clock.close()
-
-
-async def test_no_plant_time_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ClockLost, match="expected plant time"):
-        await PlantClock(str(tmp_path / "none.sock"), 60_000).start(None)

@@ -7,7 +7,6 @@ from edge.rounds import (
     Rhythm,
     Slave,
     floats,
-    on_both_loops,
     one_line,
     placed,
     read,
@@ -61,7 +60,6 @@ def test_a_device_has_one_slow_interval_and_a_sender_none(folder: Path) -> None:
     assert "point[0].interval_s: expected that of a device which sends by itself, 60" in errors
 
 
-@on_both_loops
 async def test_slow_points_are_due_in_slow_rounds_only() -> None:
     points = [
         {"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]},
@@ -77,7 +75,6 @@ async def test_slow_points_are_due_in_slow_rounds_only() -> None:
         assert slave.asked == [(3, 0, 4), (3, 0, 2)]
 
 
-@on_both_loops
 async def test_a_device_is_read_at_its_own_slots_only() -> None:
     """Beside another on the same line that is read at each slot of the gateway."""
     shape, fields = profile([{"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]}]), GAUGES[:1]

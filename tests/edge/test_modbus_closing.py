@@ -5,7 +5,6 @@ import asyncio
 from edge.rounds import (
     INTERVAL_MS,
     Slave,
-    on_both_loops,
     one_line,
     outcomes,
     placed,
@@ -16,7 +15,6 @@ from edge.test_modbus_driver import CEMS, CEMS_FIELDS, CEMS_TABLE, CEMS_VALUES, 
 from tanzheng.edge.abc import Round
 
 
-@on_both_loops
 async def test_a_line_closed_in_a_round_hands_over_what_it_has_read() -> None:
     """A reload comes while the second device is silent: the first one's values are not lost."""
     async with tcp_server(tcp_slaves(Slave(CEMS_TABLE), Slave(unit=2, alive=False))) as port:
@@ -35,7 +33,6 @@ async def test_a_line_closed_in_a_round_hands_over_what_it_has_read() -> None:
         assert len(rounds) == 1
 
 
-@on_both_loops
 async def test_closing_in_the_middle_of_everything() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -14,7 +14,6 @@ from edge.rounds import (
     Slave,
     World,
     floats,
-    on_both_loops,
     one_line,
     placed,
     read,
@@ -75,7 +74,6 @@ def status(line: Line) -> Any:
 
 @pytest.mark.parametrize("most", [2, 3, 6, 9, 15])
 @pytest.mark.parametrize("refusal", [2, 3])
-@on_both_loops
 async def test_a_limit_is_found_within_the_round_and_kept(most: int, refusal: int) -> None:
     world, slave = World(), Slave(TABLE, most=most, refuses=refusal)
     async with line_of(eight(), slave, world) as line:
@@ -92,7 +90,6 @@ async def test_a_limit_is_found_within_the_round_and_kept(most: int, refusal: in
     assert world.events[0].detail == {"device": "m", "fc": 3, "per_read_max": usable}
 
 
-@on_both_loops
 async def test_silence_to_large_reads_is_a_limit_too() -> None:
     """At most one time-out a round while it is found, and the device is never taken for dead."""
     world, slave = World(), Slave(TABLE, most=6, refuses=0)
@@ -104,7 +101,6 @@ async def test_silence_to_large_reads_is_a_limit_too() -> None:
     assert world.kinds == ["limit_learned"]
 
 
-@on_both_loops
 async def test_a_dead_device_is_not_taught_limits() -> None:
     world, slave = World(), Slave(TABLE, alive=False)
     async with line_of(eight(), slave, world, timeout_ms=30) as line:
@@ -118,7 +114,6 @@ async def test_a_dead_device_is_not_taught_limits() -> None:
 
 
 @pytest.mark.parametrize("gone", [{0}, {7}, {3}, {2, 5}, {0, 1, 2, 3, 4, 5, 6, 7}])
-@on_both_loops
 async def test_points_that_are_not_there_are_isolated(gone: set[int]) -> None:
     world = World()
     lost = {100 + 2 * at for at in gone} | {101 + 2 * at for at in gone}
@@ -136,7 +131,6 @@ async def test_points_that_are_not_there_are_isolated(gone: set[int]) -> None:
     assert world.kinds == ["point_isolated"] * len(gone)
 
 
-@on_both_loops
 async def test_an_isolated_point_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tanzheng.edge.drivers.modbus.learning.RETRY_S_MIN", 0.1)
     world = World()
@@ -153,7 +147,6 @@ async def test_an_isolated_point_is_tried_again(monkeypatch: pytest.MonkeyPatch)
     assert world.kinds == ["point_isolated", "point_restored"]
 
 
-@on_both_loops
 async def test_a_hole_between_points_is_no_longer_spanned() -> None:
     points = [
         {"id": "a", "addr": 100, "type": "f32", "field": GAUGES[0]},
@@ -169,7 +162,6 @@ async def test_a_hole_between_points_is_no_longer_spanned() -> None:
     assert world.kinds == ["limit_learned"]
 
 
-@on_both_loops
 async def test_a_status_register_that_is_not_there_takes_its_points_with_it() -> None:
     points = [
         {
@@ -197,7 +189,6 @@ def with_ratios() -> Profile:
     )
 
 
-@on_both_loops
 async def test_ratios_are_read_at_the_beginning_and_in_slow_rounds() -> None:
     world, table = World(), {0: 3, 1: 5, 50: 400, 60: 100}
     slave = Slave(table)
@@ -232,7 +223,6 @@ def test_ratios_of_the_link() -> None:
             ratio_of(wrong, "here")
 
 
-@on_both_loops
 async def test_ratios_of_the_link_are_applied() -> None:
     points = [{"id": "p", "addr": 0, "type": "u16", "field": GAUGES[0], "times": ["ct", "pt"]}]
     async with line_of(profile(points), Slave({0: 7}), ct="2000/5", pt="10000/100") as line:
@@ -247,7 +237,6 @@ def serial(number: int) -> dict[int, int]:
     return {200: high, 201: low}
 
 
-@on_both_loops
 async def test_another_serial_number_is_never_booked() -> None:
     world, slave = World(), Slave({**TABLE, **serial(111_222)})
     shape = eight(identity=IDENTITY)
@@ -263,7 +252,6 @@ async def test_another_serial_number_is_never_booked() -> None:
     assert world.events[0].detail == detail
 
 
-@on_both_loops
 async def test_a_device_exchanged_behind_an_open_connection() -> None:
     """The connection breaks under a request, another meter answers the next one: not one value of
     it is booked before it has said who it is."""
@@ -293,7 +281,6 @@ async def test_a_device_exchanged_behind_an_open_connection() -> None:
     assert second.asked == [(3, 200, 2)]
 
 
-@on_both_loops
 async def test_a_swap_without_a_wanted_serial_number_is_told() -> None:
     world, slave = World(), Slave({**TABLE, **serial(1)})
     async with line_of(eight(identity=IDENTITY), slave, world, timeout_ms=30) as line:
@@ -318,7 +305,6 @@ COUNTER = "active_energy_export_kwh"
         ([100, 5, 5, 5], [100.0, 5.0], []),  # it says so three times: the agent classifies it
     ],
 )
-@on_both_loops
 async def test_a_counter_that_leaps_is_read_again(
     answers: list[int], expected: list[float], kinds: list[str]
 ) -> None:
@@ -339,7 +325,6 @@ async def test_a_counter_that_leaps_is_read_again(
 
 
 @pytest.mark.parametrize("code", [1, 4, 5, 6, 8])
-@on_both_loops
 async def test_other_exceptions_spoil_their_own_read_only(code: int) -> None:
     points = [
         {"id": "a", "addr": 0, "type": "f32", "field": GAUGES[0]},
@@ -358,7 +343,6 @@ async def test_other_exceptions_spoil_their_own_read_only(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [10, 11])
-@on_both_loops
 async def test_a_gateway_that_cannot_reach_the_device(code: int) -> None:
     """It says so: the device is left alone, the gateway's connection stays."""
     asked: list[bytes] = []

@@ -20,7 +20,6 @@ from edge.rounds import (
     Slave,
     World,
     floats,
-    on_both_loops,
     one_line,
     placed,
     read,
@@ -53,7 +52,6 @@ def cems_answer(request: bytes, transaction: bytes | None = None) -> bytes:
     return (transaction or request[:2]) + struct.pack(">HH", 0, len(body)) + body
 
 
-@on_both_loops
 async def test_against_pymodbus() -> None:
     """An independent server: registers are 0-based on the wire, word order as the profile says."""
     registers = [0] * 4000
@@ -74,7 +72,6 @@ async def test_against_pymodbus() -> None:
         await server.shutdown()
 
 
-@on_both_loops
 async def test_a_late_answer_is_never_taken() -> None:
     """The device answers every request one time-out too late: each round is a gap, none old."""
     connections = 0
@@ -96,7 +93,6 @@ async def test_a_late_answer_is_never_taken() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_an_answer_nobody_asked_for_closes_the_connection() -> None:
     async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readexactly(12)
@@ -115,7 +111,6 @@ async def test_an_answer_nobody_asked_for_closes_the_connection() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_two_answers_in_one_segment_are_out_of_step() -> None:
     async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readexactly(12)
@@ -128,7 +123,6 @@ async def test_two_answers_in_one_segment_are_out_of_step() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_an_answer_byte_by_byte() -> None:
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
@@ -155,7 +149,6 @@ async def test_an_answer_byte_by_byte() -> None:
         lambda answer: answer[:8] + b"\x19" + answer[9:],  # a byte count that is not the length
     ],
 )
-@on_both_loops
 async def test_an_answer_to_something_else(spoil: Callable[[bytes], bytes]) -> None:
     async def wrong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(spoil(cems_answer(await reader.readexactly(12))))
@@ -167,7 +160,6 @@ async def test_an_answer_to_something_else(spoil: Callable[[bytes], bytes]) -> N
         line.close()
 
 
-@on_both_loops
 async def test_a_peer_that_closed_an_idle_connection_costs_nothing() -> None:
     async def one_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(cems_answer(await reader.readexactly(12)))
@@ -180,7 +172,6 @@ async def test_a_peer_that_closed_an_idle_connection_costs_nothing() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_a_peer_that_closes_in_the_middle() -> None:
     async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(cems_answer(await reader.readexactly(12))[:10])
@@ -192,7 +183,6 @@ async def test_a_peer_that_closes_in_the_middle() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_a_peer_that_serves_one_connection_only() -> None:
     """It closes a second one at once: all devices behind it share the first."""
     busy = False
@@ -216,7 +206,6 @@ async def test_a_peer_that_serves_one_connection_only() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_nobody_listens() -> None:
     line = cems(await closed_port())
     for _ in range(3):
@@ -224,7 +213,6 @@ async def test_nobody_listens() -> None:
     line.close()
 
 
-@on_both_loops
 async def test_a_dead_device_behind_a_gateway_costs_one_time_out() -> None:
     """One of ten is silent: a slot is longer by one time-out, later ones by nothing while it is
     left alone; the nine others are read in each."""
@@ -258,7 +246,6 @@ async def test_a_dead_device_behind_a_gateway_costs_one_time_out() -> None:
     assert max(took[2:]) < 0.1
 
 
-@on_both_loops
 async def test_a_dead_endpoint_delays_no_other() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -282,7 +269,6 @@ async def test_a_dead_endpoint_delays_no_other() -> None:
     assert max(took) < 0.1
 
 
-@on_both_loops
 async def test_a_loop_that_was_held_up_hears_the_answer_that_is_there() -> None:
     """Busy for longer than the time-out (a slow disk): the answer has arrived meanwhile."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -310,7 +296,6 @@ async def test_a_loop_that_was_held_up_hears_the_answer_that_is_there() -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-@on_both_loops
 async def test_what_is_not_finite_is_not_available(value: float) -> None:
     """It never leaves the driver: a value is finite or it is a gap."""
     slave = Slave({**CEMS_TABLE, **floats(0, [value])})
@@ -320,7 +305,6 @@ async def test_what_is_not_finite_is_not_available(value: float) -> None:
         line.close()
 
 
-@on_both_loops
 async def test_pauses_are_kept() -> None:
     times: list[float] = []
     slaves = [Slave(CEMS_TABLE, unit=unit) for unit in (1, 2)]

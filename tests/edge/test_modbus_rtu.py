@@ -18,7 +18,6 @@ from edge.rounds import (
     World,
     floats,
     joined_ports,
-    on_both_loops,
     one_line,
     placed,
     read,
@@ -70,7 +69,6 @@ async def test_against_pymodbus() -> None:
             await server.shutdown()
 
 
-@on_both_loops
 async def test_a_bus_with_a_dead_slave() -> None:
     slaves = [Slave(TABLE, unit=unit, alive=unit != 2) for unit in (1, 2, 3)]
     async with serial_slave(answers(*slaves)) as path:
@@ -101,7 +99,6 @@ async def test_a_bus_with_a_dead_slave() -> None:
     ],
 )
 @pytest.mark.parametrize("echo", [False, True])
-@on_both_loops
 async def test_what_comes_around_an_answer(
     spoil: Callable[[bytes, bytes], list[bytes]], echo: bool
 ) -> None:
@@ -119,7 +116,6 @@ async def test_what_comes_around_an_answer(
         line.close()
 
 
-@on_both_loops
 async def test_an_echo_that_looks_like_an_answer() -> None:
     """19 coils at address 0x0300: request and answer have the same head, length and check."""
     slave = Slave(bits={0x0300 + at: at == 18 for at in range(19)})
@@ -156,7 +152,6 @@ def _coils(path: str, echo: bool) -> Placed:
     )
 
 
-@on_both_loops
 async def test_two_answers_glued_are_out_of_step() -> None:
     slave = Slave(TABLE)
     async with serial_slave(lambda request: [(slave.rtu(request) or b"") * 2]) as path:
@@ -179,7 +174,6 @@ class Counting(Slave):
 
 
 @pytest.mark.parametrize("transport", ["modbus_rtu", "modbus_rtu_over_tcp"])
-@on_both_loops
 async def test_a_slave_that_answers_after_the_time_out(transport: str) -> None:
     """RTU answers have no number. Each comes 1.3 time-outs late, so it meets the next request:
     either that is not its answer, or the value is of the request that was asked now."""
@@ -217,7 +211,6 @@ async def test_a_slave_that_answers_after_the_time_out(transport: str) -> None:
         await watch(one_line([on_port(path, timeout_ms=100)]))
 
 
-@on_both_loops
 async def test_one_percent_of_the_bytes_are_damaged() -> None:
     """No wrong value, whatever the noise; after it, everything as before."""
     draw, slave, noisy = random.Random(7), Slave(TABLE), [True]
@@ -244,7 +237,6 @@ async def test_one_percent_of_the_bytes_are_damaged() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_random_bytes_for_answers() -> None:
     """Neither an error nor a value; the buffer stays bounded."""
     draw = random.Random(11)
@@ -256,7 +248,6 @@ async def test_random_bytes_for_answers() -> None:
         line.close()
 
 
-@on_both_loops
 async def test_a_port_that_goes_and_comes_back_under_another_name(tmp_path: Path) -> None:
     """The link under by-id leads to the new node; what is there says who it is first."""
     world, name = World(), tmp_path / "by-id"
@@ -279,7 +270,6 @@ async def test_a_port_that_goes_and_comes_back_under_another_name(tmp_path: Path
     assert len(second.asked) == 1
 
 
-@on_both_loops
 async def test_a_port_that_somebody_else_has() -> None:
     async with serial_slave(answers(Slave(TABLE))) as path:
         first, second = one_line([on_port(path)]), one_line([on_port(path)])
@@ -289,7 +279,6 @@ async def test_a_port_that_somebody_else_has() -> None:
         second.close()
 
 
-@on_both_loops
 async def test_a_serial_server_that_keeps_its_connection_through_time_outs() -> None:
     """One missing reply does not cut off all other devices behind it."""
     slaves = [Slave(TABLE, unit=unit, alive=unit != 2) for unit in (1, 2)]

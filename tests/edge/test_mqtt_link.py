@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvloop
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from edge.world import GATEWAY, closed_port
@@ -142,34 +141,26 @@ def plan_of(secure: SecureBroker, own: tuple[Path, Path], ca: Path | None = None
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_tls_with_a_certificate_on_both_loops(
-    secure: SecureBroker, loop: Callable[[], asyncio.AbstractEventLoop]
-) -> None:
+async def test_tls_with_a_certificate(secure: SecureBroker) -> None:
     plan = plan_of(secure, secure.authority.issue(GATEWAY))
     platform = plan_of(secure, secure.authority.issue("platform"))
-
-    async def talk() -> None:
-        heard: list[bytes] = []
-        confirmed: list[int] = []
-        gateway = MqttLink(plan, "g", heard.append, confirmed.append)
-        await gateway.open(ACKS)
-        other = MqttLink(platform, "p", heard.append, confirmed.append)
-        await other.open("tanzheng/v1/+/batch")
-        for number in range(40):  # acks come many to one TLS record, or one to many
-            gateway.publish(f"tanzheng/v1/{GATEWAY}/batch", bytes([number]) * 12_000)
-            other.publish(ACKS, b"ack")
-        for _ in range(1000):
-            if len(heard) == len(confirmed) == 80:
-                break
-            await asyncio.sleep(0.02)
-        assert (len(heard), len(confirmed)) == (80, 80)
-        assert heard.count(b"ack") == 40
-        gateway.say_goodbye()
-        other.close()
-
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(talk())
+    heard: list[bytes] = []
+    confirmed: list[int] = []
+    gateway = MqttLink(plan, "g", heard.append, confirmed.append)
+    await gateway.open(ACKS)
+    other = MqttLink(platform, "p", heard.append, confirmed.append)
+    await other.open("tanzheng/v1/+/batch")
+    for number in range(40):  # acks come many to one TLS record, or one to many
+        gateway.publish(f"tanzheng/v1/{GATEWAY}/batch", bytes([number]) * 12_000)
+        other.publish(ACKS, b"ack")
+    for _ in range(1000):
+        if len(heard) == len(confirmed) == 80:
+            break
+        await asyncio.sleep(0.02)
+    assert (len(heard), len(confirmed)) == (80, 80)
+    assert heard.count(b"ack") == 40
+    gateway.say_goodbye()
+    other.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -1,15 +1,14 @@
-"""The serial transport over pseudo-terminals, on both event loops."""
+"""The serial transport over pseudo-terminals."""
 
 import asyncio
 import os
 import termios
 import tty
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from tanzheng.edge.serial_port import (
     WRITE_BYTES_MAX,
@@ -74,29 +73,15 @@ def wire() -> Iterator[Wire]:
         os.close(pair.master)
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[None, None, None]], None]:
-    factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
-
-    def runner(task: Coroutine[None, None, None]) -> None:
-        with asyncio.Runner(loop_factory=factory) as loop:
-            loop.run(task)
-
-    return runner
-
-
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-Run = Callable[[Coroutine[None, None, None]], None]
 
 
 def opened(wire: Wire) -> tuple[SerialTransport, Ear]:
     return open_serial(wire.path, 2400, "E", 1, Ear)
 
 
-def test_bytes_go_both_ways_unchanged(run: Run, wire: Wire) -> None:
+def test_bytes_go_both_ways_unchanged(wire: Wire) -> None:
     every_byte = bytes(range(256))
 
     async def go() -> None:
@@ -111,10 +96,10 @@ def test_bytes_go_both_ways_unchanged(run: Run, wire: Wire) -> None:
         await ear.wait(lambda: bool(ear.ends))
         assert ear.ends == [None]
 
-    run(go())
+    asyncio.run(go())
 
 
-def test_a_pulled_adapter_ends_the_port_once(run: Run, wire: Wire) -> None:
+def test_a_pulled_adapter_ends_the_port_once(wire: Wire) -> None:
     async def go() -> None:
         port, ear = opened(wire)
         wire.hang_up()
@@ -128,10 +113,10 @@ def test_a_pulled_adapter_ends_the_port_once(run: Run, wire: Wire) -> None:
         await asyncio.sleep(0)
         assert len(ear.ends) == 1
 
-    run(go())
+    asyncio.run(go())
 
 
-def test_one_owner_a_port(run: Run, wire: Wire, tmp_path: Path) -> None:
+def test_one_owner_a_port(wire: Wire, tmp_path: Path) -> None:
     other_name = tmp_path / "by-id"
     other_name.symlink_to(wire.path)
 
@@ -147,7 +132,7 @@ def test_one_owner_a_port(run: Run, wire: Wire, tmp_path: Path) -> None:
         second.close()
         await asyncio.sleep(0)
 
-    run(go())
+    asyncio.run(go())
 
 
 async def test_a_missing_port_is_named(tmp_path: Path) -> None:
@@ -180,7 +165,7 @@ async def test_the_speed_is_set(wire: Wire) -> None:
     port.close()
 
 
-def test_old_input_can_be_flushed(run: Run, wire: Wire) -> None:
+def test_old_input_can_be_flushed(wire: Wire) -> None:
     async def go() -> None:
         port, ear = opened(wire)
         os.write(wire.master, b"late answer")
@@ -191,10 +176,10 @@ def test_old_input_can_be_flushed(run: Run, wire: Wire) -> None:
         port.close()
         await asyncio.sleep(0)
 
-    run(go())
+    asyncio.run(go())
 
 
-def test_a_port_that_takes_nothing_is_given_up(run: Run, wire: Wire) -> None:
+def test_a_port_that_takes_nothing_is_given_up(wire: Wire) -> None:
     async def go() -> None:
         port, ear = opened(wire)
         sent = 0
@@ -206,10 +191,10 @@ def test_a_port_that_takes_nothing_is_given_up(run: Run, wire: Wire) -> None:
         await ear.wait(lambda: bool(ear.ends))
         assert "takes no bytes" in str(ear.ends[0])
 
-    run(go())
+    asyncio.run(go())
 
 
-def test_what_waits_is_sent_when_there_is_room(run: Run, wire: Wire) -> None:
+def test_what_waits_is_sent_when_there_is_room(wire: Wire) -> None:
     async def go() -> None:
         port, _ = opened(wire)
         sent = 0
@@ -225,7 +210,7 @@ def test_what_waits_is_sent_when_there_is_room(run: Run, wire: Wire) -> None:
         port.close()
         await asyncio.sleep(0)
 
-    run(go())
+    asyncio.run(go())
 
 
 def test_times_of_a_character() -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from edge.batches import Seal
 from edge.world import GATEWAY, PLATFORM_KEY, Platform, ack_of, place
@@ -202,18 +201,11 @@ def test_an_ack_from_before_lifts_nothing(tmp_path: Path) -> None:
     copy.close()
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_on_both_event_loops(
-    broker: Broker, spool: Spool, seal: Seal, loop: Callable[[], asyncio.AbstractEventLoop]
-) -> None:
-    async def drain() -> None:
-        seal.chain(100)
-        uplink = make(login(broker), spool)
-        async with running(uplink):
+async def test_a_hundred_batches_go_out_once(broker: Broker, spool: Spool, seal: Seal) -> None:
+    seal.chain(100)
+    with Platform(broker.platform_url) as platform:
+        async with running(make(login(broker), spool)):
             await until(lambda: acked(spool) == 100)
-
-    with Platform(broker.platform_url) as platform, asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(drain())
         assert len(platform.seen) == 100
 
 

@@ -9,7 +9,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from tanzheng.core.batch import Event
 from tanzheng.edge import log
@@ -93,10 +94,14 @@ class Account:
 
 @dataclass(slots=True)
 class _Flight:
-    """A slot on its way to the disk; `gaps` went with it."""
+    """A slot on its way to the disk, without its readings: these are bytes there. `gaps` went with
+    it."""
 
-    entry: SlotEntry
-    gaps: list[GapEntry] = field(default_factory=list)
+    slot_ms: int
+    readings: int
+    misses: Sequence[Miss]
+    events: Sequence[Event]
+    gaps: list[GapEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class Acquisition:
         self.turn = asyncio.Lock()
         """Held while a slot is taken: who holds it stands between two slots."""
         self._stopping = False
-        self._waiting: asyncio.Task[int | None] | None = None
+        self._waiting: asyncio.Task[Any] | None = None
         self._beat_s = time.monotonic()
         self.lateness_ms = 0
         """From the last slot's instant to its being durable."""
@@ -208,9 +213,9 @@ class Acquisition:
 
     def stop(self) -> None:
         """Finish the slot that is being read; begin no other."""
-        self._stopping = True
-        if self._waiting is not None:
+        if self._waiting is not None and not self._stopping:
             self._waiting.cancel()
+        self._stopping = True
 
     async def _next_slot(self) -> int | None:
         if self._stopping:
@@ -218,11 +223,13 @@ class Acquisition:
         return await self._wait_for_slot()
 
     async def _wait_for_slot(self) -> int | None:
-        self._waiting = asyncio.ensure_future(self._clock.next_slot())
+        # Cancelled itself and not a task of its own: that would be two turns of the loop a slot.
+        task = self._waiting = asyncio.current_task()
+        assert task is not None
         try:
-            return await self._waiting
+            return await self._clock.next_slot()
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._stopping or task.uncancel():
                 raise
             return None
         finally:
@@ -238,9 +245,8 @@ class Acquisition:
         takes, misses = self.rounds.end(slot_ms, self._clock.synced_at)
         beyond = stamped_beyond(takes, slot_ms + self._grid.interval_ms)
         entry = SlotEntry(slot_ms, takes, (*misses, *beyond), self._notes.take())
-        flight = _Flight(entry, self._owed)
-        self._owed = []
-        await self._keep(flight)
+        gaps, self._owed = self._owed, []
+        await self._keep(entry, gaps)
 
     def _remaining_s(self, slot_ms: int) -> float:
         """Until just before the next slot."""
@@ -248,15 +254,16 @@ class Acquisition:
         before_ms = min(DEADLINE_PART * interval_ms, DEADLINE_MS_MAX)
         return (slot_ms + interval_ms - before_ms - self._clock.now_ms()) / 1000
 
-    async def _keep(self, flight: _Flight) -> None:
+    async def _keep(self, entry: SlotEntry, gaps: list[GapEntry]) -> None:
         """Hand the slot to the disk; wait only where the clock does, or where the disk lags."""
-        entries: list[Entry] = [*flight.gaps, flight.entry]
+        entries: list[Entry] = [*gaps, entry]
         waits, ahead = self._clock.waits, self._clock.ahead
         try:
             durable = self._writer.put(entries, urgent=waits and not ahead)
         except SpoolFull:  # the disk is far behind: the next slots wait and become an overrun
             await self._writer.flush()
             durable = self._writer.put(entries)
+        flight = _Flight(entry.slot_ms, readings_of(entry), entry.misses, entry.events, gaps)
         self._under_way.append(durable)
         durable.add_done_callback(lambda done: self._kept(flight, done))
         while waits and len(self._under_way) > ahead:
@@ -264,33 +271,31 @@ class Acquisition:
 
     def _kept(self, flight: _Flight, done: "asyncio.Future[None]") -> None:
         self._under_way.popleft()
-        entry, counters = flight.entry, self._counters
-        error = done.exception()
+        counters, error = self._counters, done.exception()
         if isinstance(error, SpoolRefused):
             self._refused(flight, error)
             return
         if error is not None:
             raise error  # in a callback: the agent's handler ends the process
-        readings = readings_of(entry)
         missed = 0
         counters.slots += 1
-        counters.readings += readings
-        for miss in entry.misses:
+        counters.readings += flight.readings
+        for miss in flight.misses:
             count = len(miss.points) * (1 if miss.slots is None else len(miss.slots))
             counters.miss(miss.reason, count)
             missed += count
-        self.lateness_ms = self._clock.now_ms() - entry.slot_ms
-        self._clock.done(entry.slot_ms, readings, missed)
+        self.lateness_ms = self._clock.now_ms() - flight.slot_ms
+        self._clock.done(flight.slot_ms, flight.readings, missed)
 
     def _refused(self, flight: _Flight, error: SpoolRefused) -> None:
         """Nothing of the slot is durable: it becomes a gap, told with a later slot."""
-        slot_ms = flight.entry.slot_ms
+        slot_ms = flight.slot_ms
         if not self._counters.slots_refused & (self._counters.slots_refused + 1):
             log.error("disk_refuses", reason=error.reason, detail=str(error), slot_ms=slot_ms)
         self._counters.slots_refused += 1
         self._owed = [*flight.gaps, *self._owed]
         self._owe(slot_ms, slot_ms + self._grid.interval_ms, error.reason)
-        self._notes.give_back(flight.entry.events)
+        self._notes.give_back(flight.events)
         self._clock.done(slot_ms, 0, self._points)
 
     def _owe(self, from_ms: int, to_ms: int, reason: str) -> None:

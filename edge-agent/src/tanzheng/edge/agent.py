@@ -47,6 +47,8 @@ from tanzheng.edge.uplink.acks import AckDesk
 from tanzheng.edge.uplink.conversation import Uplink
 
 TICK_S = 0.2
+YOUNG_MAX = 10_000
+"""New objects before the collector looks for rings among them; a slot makes hundreds, and none."""
 SHOW_TICKS = 3
 REFUSED_S = 1.0
 KEPT_BYTES = 4 << 20
@@ -139,6 +141,7 @@ class Agent:
         await self._tell_start()
         self._listen()
         gc.collect()
+        gc.set_threshold(YOUNG_MAX)
         gc.freeze()  # what was made for the start stays: the collector need not look at it again
         self.service.ready()
         ended = await self.acquisition.run(last_ms)
@@ -325,8 +328,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if len(arguments) != 1:
             raise BadInput("expected one argument: PLAN.json")
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_main(Path(arguments[0])))
+        asyncio.run(_main(Path(arguments[0])))
     except TanzhengError as error:
         log.error("failed", detail=str(error), advice=error.diagnostics())
         return error.exit_code
@@ -342,15 +344,6 @@ def share_one_heap() -> None:
     with contextlib.suppress(AttributeError):  # a C library without it, as musl
         for option, value in ((-8, 1), (-1, KEPT_BYTES), (-3, KEPT_BYTES)):
             ctypes.CDLL(None).mallopt(option, value)
-
-
-def loop_factory() -> Any:
-    """uvloop's where it can be had (twice the requests a second), else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The socket of a paho client, watched by an event loop (asyncio's own, uvloop).
+"""The socket of a paho client, watched by an event loop.
 
 paho asks for what it needs by callbacks, some of them in the thread that connects. The loop reads
 and writes; nothing here knows what the packets say.

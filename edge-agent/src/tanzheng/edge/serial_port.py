@@ -1,7 +1,7 @@
 """A serial port as an asyncio transport, for every protocol that is spoken over RS-485.
 
 pyserial sets the port (speed, parity, lock), the event loop moves the bytes: a port costs two file
-descriptor watchers and no thread. Works on asyncio's own loop, on uvloop and on pseudo-terminals.
+descriptor watchers and no thread. Works on any loop with `add_reader`, and on pseudo-terminals.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ A paho client keeps its own queue in memory and sends it again by itself after a
 each connection is a new client, so nothing but `resend.Session` ever decides what is sent.
 
 MQTT 5; a broker that speaks 3.1.1 only refuses it (`VersionRefused`) and is asked again in its
-own version. On any event loop with `add_reader` (asyncio's own, uvloop).
+own version. On any event loop with `add_reader`.
 """
 
 import asyncio

@@ -8,6 +8,7 @@ from tanzheng.edge.drivers.modbus.device import Device
 from tanzheng.edge.drivers.modbus.line import ModbusLine
 from tanzheng.edge.drivers.modbus.opening import Opener
 from tanzheng.edge.drivers.modbus.settings import Endpoint, endpoint_of
+from tanzheng.edge.socket_pool import SocketPool
 
 
 def make_lines(devices: Sequence[Placed], around: Surroundings) -> list[Line]:
@@ -25,9 +26,9 @@ def make_lines(devices: Sequence[Placed], around: Surroundings) -> list[Line]:
                 f"at device {device.id}"
             )
         behind.append(device)
-    lines: list[Line] = []
+    pool, lines = SocketPool(), list[Line]()
     for endpoint, behind in placed.values():
-        opener = Opener(endpoint)
+        opener = Opener(endpoint, pool)
         members = [Device(device, around, opener.by_silence) for device in behind]
         lines.append(ModbusLine(opener, members))
     return lines

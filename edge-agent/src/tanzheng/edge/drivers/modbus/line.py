@@ -269,8 +269,8 @@ class ModbusLine:
             self._timer = loop.call_later(self._deadline_s - now_s, self._tick)
 
     def _tick(self) -> None:
-        # Both loops hear their sockets before their timers: an answer that came while the loop was
-        # held up has been taken by now.
+        # The loop hears its sockets before its timers: an answer that came while it was held up has
+        # been taken by now.
         self._timer, self._timer_s = None, math.inf
         now_s = time.monotonic()
         if now_s >= self._deadline_s:

@@ -44,7 +44,7 @@ TIMEOUT = Failure("comms_timeout")
 
 
 class Transport(Protocol):
-    """What the transports of asyncio, of uvloop and of the serial port share; no base class."""
+    """What the transports of the pool, of asyncio and of the serial port share; no base class."""
 
     def write(self, data: bytes) -> None:
         """Send."""

@@ -1,9 +1,8 @@
 """How an endpoint is opened: a TCP connection or a serial port, and why it could not be."""
 
-import asyncio
-
 from tanzheng.edge.drivers.modbus.link import Owner, RtuLink, TcpLink
 from tanzheng.edge.drivers.modbus.settings import RTU, TCP, Endpoint
+from tanzheng.edge.socket_pool import SocketPool
 
 AnyLink = TcpLink | RtuLink
 
@@ -23,8 +22,8 @@ class Opener:
     an answer has, nothing more of it will come.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: Endpoint, pool: SocketPool) -> None:
+        self._endpoint, self._pool = endpoint, pool
         self.by_silence = endpoint.protocol != TCP
         self.silence_s = _silence_s(endpoint) if self.by_silence else 0.0
         self.quiet_s = 0.1 if endpoint.protocol == RTU else 0.5
@@ -35,9 +34,8 @@ class Opener:
         endpoint = self._endpoint
         if endpoint.protocol == RTU:
             return self._open_port(owner)
-        loop = asyncio.get_running_loop()
         try:
-            _, link = await loop.create_connection(
+            _, link = await self._pool.create_connection(
                 lambda: self._link(owner), endpoint.host, endpoint.port
             )
         except ConnectionRefusedError:
