@@ -221,7 +221,7 @@ def test_an_agent_that_says_nothing_is_not_waited_for(
     monkeypatch.setattr(reloading, "is_agent", lambda _pid: True)
     plan = load_config(configure(tmp_path, 502))
     (tmp_path / "spool").mkdir()
-    with subprocess.Popen(["sleep", "60"]) as other:
+    with subprocess.Popen(["env", "--default-signal=HUP", "sleep", "60"]) as other:
         (tmp_path / "spool" / STATUS_NAME).write_text(json.dumps({"pid": other.pid}))
         with pytest.raises(reloading.ReloadError, match="to take the plan within 1 s"):
             reloading.hand_over(plan, 1)

@@ -379,3 +379,15 @@ def test_settings_that_do_not_fit(link: dict[str, Any], message: str) -> None:
         make_lines([placed(link)], around)
     with pytest.raises(BadInput, match="an MN of its own"):
         make_lines([placed({}), placed({}, first=3)], around)
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+async def test_what_is_accepted_as_the_line_closes_is_cut(closed_first: bool) -> None:
+    """asyncio leaves a connection open whose handler is cancelled before its first step."""
+    world = World()
+    async with world, connected(world) as (reader, writer):
+        if closed_first:
+            world.line.close()
+        world.line._accept(reader, writer)
+        world.line.close()
+        await until(writer.transport.is_closing)

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -87,7 +88,8 @@ class Hj212Line:
         folder = next((link.quarantine for link in links if link.quarantine), None)
         self._quarantine = Quarantine(f"{first.mode}-{first.port}", folder)
         self._peers: set[_Peer] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._closed = False
         self._server: asyncio.Server | None = None
         self._sink: Sink | None = None
         self._backoff = Backoff()
@@ -142,7 +144,8 @@ class Hj212Line:
         }
 
     def close(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stop listening and cut every connection, also what was accepted just before."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -155,7 +158,7 @@ class Hj212Line:
 
     async def run(self, sink: Sink) -> None:
         """Receive until cancelled."""
-        self._sink = sink
+        self._sink, self._closed = sink, False
         try:
             while True:
                 try:
@@ -182,8 +185,14 @@ class Hj212Line:
         self._problem = ""
         await self._serve(reader, writer)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One more logger, where there is room; one that never sent a right frame makes room."""
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One more logger, where there is room; one that never sent a right frame makes room.
+
+        No coroutine: asyncio leaves a connection open whose handler is cancelled before it began.
+        """
+        if self._closed:
+            writer.transport.abort()
+            return
         if len(self._peers) >= CONNECTIONS_MAX:
             self._turned_away += 1
             strangers = [peer for peer in self._peers if not peer.known]
@@ -193,14 +202,21 @@ class Hj212Line:
             oldest = min(strangers, key=lambda peer: peer.since_s)
             oldest.writer.transport.abort()
             self._peers.discard(oldest)
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.ensure_future(self._serve_logger(reader, writer))
         self._tasks.add(task)
-        try:
-            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._tasks.discard(task)
+        task.add_done_callback(partial(self._served, writer))
+
+    def _served(self, writer: asyncio.StreamWriter, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        writer.close()
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            raise fault  # in a callback: the agent's handler ends the process
+
+    async def _serve_logger(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._serve(reader, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername") or ("?",)
