@@ -52,6 +52,7 @@ def running(serve: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> It
         stop = await serve()
         started.set_result((asyncio.get_running_loop(), over))
         await over.wait()
+        await asyncio.sleep(0.01)  # what has just connected is accepted before the server closes
         await stop()
 
     with ThreadPoolExecutor(1) as thread:
