@@ -47,8 +47,6 @@ from tanzheng.edge.uplink.acks import AckDesk
 from tanzheng.edge.uplink.conversation import Uplink
 
 TICK_S = 0.2
-YOUNG_MAX = 10_000
-"""New objects before the collector looks for rings among them; a slot makes hundreds, and none."""
 SHOW_TICKS = 3
 REFUSED_S = 1.0
 KEPT_BYTES = 4 << 20
@@ -141,7 +139,6 @@ class Agent:
         await self._tell_start()
         self._listen()
         gc.collect()
-        gc.set_threshold(YOUNG_MAX)
         gc.freeze()  # what was made for the start stays: the collector need not look at it again
         self.service.ready()
         ended = await self.acquisition.run(last_ms)
