@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from acceptance.switches import protection, put
@@ -142,8 +142,8 @@ def stamped_on_arrival() -> None:
 
 @protection("each slot of a sender is a reading or a gap")
 def only_silence_is_told() -> None:
-    def now_only(self: OwedSlots, slot_ms: int, absent: Mapping[int, str]) -> list[Miss]:
+    def now_only(self: OwedSlots, slot_ms: int, absence: Callable[[int], str | None]) -> list[Miss]:
         slot = range(slot_ms, slot_ms + 1000, 1000)
-        return [Miss((point,), reason, slot) for point, reason in absent.items()]
+        return [Miss((at,), why, slot) for at in self.points if (why := absence(at)) is not None]
 
     put(OwedSlots, "misses", now_only)

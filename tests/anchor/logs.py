@@ -16,6 +16,7 @@ from tanzheng.anchor.chain_file import ChainFile
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.publication import Finality
 from tanzheng.anchor.sealing import next_checkpoint
+from tanzheng.core import cbor
 from tanzheng.core.ids import Subject
 from tanzheng.core.trust import OperatorKey, Trust
 
@@ -126,3 +127,21 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
+
+
+def flip(path: Path, at: int) -> None:
+    """One bit of the byte `at` turned."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def cut(path: Path, octets: int) -> None:
+    """The last bytes gone."""
+    path.write_bytes(path.read_bytes()[:-octets])
+
+
+def swap(bundle: Path) -> None:
+    """The first two statements of a bundle in each other's place."""
+    first, second, *others = cbor.split(bundle.read_bytes())
+    bundle.write_bytes(b"".join([second, first, *others]))

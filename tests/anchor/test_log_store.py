@@ -224,35 +224,25 @@ def test_full_disk_then_again(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ damage
 
 DAMAGE: dict[str, Callable[[Path], None]] = {
-    "statement flipped": lambda log: flip(log / "tile/entries/000", 700),
-    "statement of another place": lambda log: swap(log / "tile/entries/000"),
+    "statement flipped": lambda log: logs.flip(log / "tile/entries/000", 700),
+    "statement of another place": lambda log: logs.swap(log / "tile/entries/000"),
     "bundle missing": lambda log: (log / "tile/entries/000").unlink(),
-    "bundle cut": lambda log: cut(log / "tile/entries/001", 1),
-    "leaf hash flipped": lambda log: flip(log / "tile/sha256/0/000", 64),
-    "leaf hash lost": lambda log: cut(log / "tile/sha256/0/001", 32),
-    "SM3 hash lost": lambda log: cut(log / "tile/sm3/0/001", 32),
-    "SM3 hash flipped": lambda log: flip(log / "tile/sm3/0/001", 3),
-    "upper hash flipped": lambda log: flip(log / "tile/sha256/1/000", 3),
+    "bundle cut": lambda log: logs.cut(log / "tile/entries/001", 1),
+    "leaf hash flipped": lambda log: logs.flip(log / "tile/sha256/0/000", 64),
+    "leaf hash lost": lambda log: logs.cut(log / "tile/sha256/0/001", 32),
+    "SM3 hash lost": lambda log: logs.cut(log / "tile/sm3/0/001", 32),
+    "SM3 hash flipped": lambda log: logs.flip(log / "tile/sm3/0/001", 3),
+    "upper hash flipped": lambda log: logs.flip(log / "tile/sha256/1/000", 3),
     "upper hash too many": lambda log: grow(log / "tile/sm3/1/000", 32),
     "file of no number": lambda log: grow(log / "tile/sha256/0/000.bak", 32),
     "hole": lambda log: move(log / "tile/sha256/0/000", log / "tile/sha256/0/002"),
     "checkpoint missing": lambda log: (log / "checkpoints/000001.cose").unlink(),
     "last checkpoint missing": lambda log: (log / "checkpoints/000002.cose").unlink(),
-    "checkpoint flipped": lambda log: flip(log / "checkpoints/000001.cose", 200),
+    "checkpoint flipped": lambda log: logs.flip(log / "checkpoints/000001.cose", 200),
     "checkpoints swapped": lambda log: move(
         log / "checkpoints/000002.cose", log / "checkpoints/000001.cose"
     ),
 }
-
-
-def flip(path: Path, at: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(bytes(data))
-
-
-def cut(path: Path, octets: int) -> None:
-    path.write_bytes(path.read_bytes()[:-octets])
 
 
 def grow(path: Path, octets: int) -> None:
@@ -261,11 +251,6 @@ def grow(path: Path, octets: int) -> None:
 
 def move(path: Path, to: Path) -> None:
     path.replace(to)
-
-
-def swap(bundle: Path) -> None:
-    first, second, *others = cbor.split(bundle.read_bytes())
-    bundle.write_bytes(b"".join([second, first, *others]))
 
 
 @pytest.mark.parametrize("flaw", DAMAGE)

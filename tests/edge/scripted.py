@@ -11,6 +11,7 @@ from tanzheng.core.batch import ClockState
 from tanzheng.edge.abc import Line, Miss, Round, Take
 from tanzheng.edge.acquisition import Account, Acquisition, Notes
 from tanzheng.edge.counters import Counters
+from tanzheng.edge.owed import OwedSlots
 from tanzheng.edge.room import Limits, Room
 from tanzheng.edge.spool.records import Entry, decode_entry
 from tanzheng.edge.spool.store import Spool
@@ -93,19 +94,14 @@ class ScriptedLine:
 
 
 class ScriptedSource(ScriptedLine):
-    """A source that never hears anything: it owes `owes` when it is settled."""
+    """A source that hears only what a test says to `owed`."""
 
-    def __init__(self, points: Sequence[int], window_ms: int, owes: Sequence[Miss] = ()) -> None:
-        super().__init__(points, lambda _: Round(), window_ms, "source")
-        self.settled: list[int] = []
-        self._window_ms, self._owes = window_ms, owes
+    def __init__(self, points: Sequence[int], interval_ms: int, windows: int = 1) -> None:
+        self.owed = [OwedSlots(points, Grid(interval_ms), windows * interval_ms)]
+        super().__init__(points, self._judged, interval_ms, "source")
 
-    def windows_ms(self) -> Mapping[int, int]:
-        return dict.fromkeys(self._points, self._window_ms)
-
-    def settle(self, slot_ms: int) -> Sequence[Miss]:
-        self.settled.append(slot_ms)
-        return self._owes
+    def _judged(self, slot_ms: int) -> Round:
+        return Round((), self.owed[0].misses(slot_ms, lambda _point: None))
 
     async def run(self, _sink: Any) -> None:
         await asyncio.Event().wait()

@@ -1,6 +1,9 @@
 """How often a device and its points are read: by the plant file, down to the requests."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from edge.rounds import (
     INTERVAL_MS,
@@ -13,13 +16,19 @@ from edge.rounds import (
     tcp_server,
     tcp_slaves,
 )
-from edge.test_config import PLANT, errors_of, folder, with_tables
+from edge.test_config import LINK, PLANT, errors_of, with_tables
 from edge.test_modbus_device import GAUGES, line_of, profile
 from edge.world import write_config
 from tanzheng.edge.configuration.config import load_config
 from tanzheng.edge.plan import load_plan, save_plan
+from tanzheng.edge.timekeeping.scheduler import Grid
 
-__all__ = ["folder"]
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "plant.toml").write_text(PLANT)
+    (tmp_path / "devices.json").write_text(json.dumps({"gen_meter": LINK}))
+    return tmp_path
 
 
 def test_intervals_of_devices_and_points_are_those_of_the_plant_file(folder: Path) -> None:
@@ -34,8 +43,8 @@ def test_intervals_of_devices_and_points_are_those_of_the_plant_file(folder: Pat
         300_000, ("active_power_kw",), 3,
     )  # fmt: skip
     assert plan.grids == {
-        "gen_meter/active_energy_export_kwh": (300_000, 0),
-        "gen_meter/active_power_kw": (900_000, 0),
+        "gen_meter/active_energy_export_kwh": Grid(300_000),
+        "gen_meter/active_power_kw": Grid(900_000),
     }  # fmt: skip
     save_plan(plan, folder / "plan.json")
     assert load_plan(folder / "plan.json") == plan

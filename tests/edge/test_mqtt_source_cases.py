@@ -43,7 +43,7 @@ def make_intake(config: dict[str, Any], fields: tuple[str, ...] = ()) -> Intake:
     router = Router()
     placed = Placed("case", config, profile, fields, 0, 1000)
     device, _ = add_device(placed, router)
-    return Intake(router, [device], [OwedSlots(device.points, placed, 60_000)], lambda: NOW_MS)
+    return Intake(router, [device], [OwedSlots(device.points, placed.grid, 60_000)], lambda: NOW_MS)
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)

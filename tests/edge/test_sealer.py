@@ -35,6 +35,7 @@ from tanzheng.edge.spool.records import (
     readings_of,
     summary,
 )
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 INTERVAL_MS = 60_000
 POINTS = ("a/active_power_kw", "b/active_power_kw", "c/active_power_kw")
@@ -287,7 +288,7 @@ def test_entries_of_version_1_are_still_read() -> None:
 @given(stories())
 def test_what_is_dropped_is_a_gap_and_nothing_else_is_forgotten(entries: list[Entry]) -> None:
     values, missed = told(entries)
-    remains = drop([encode_entry(entry) for entry in entries], [(INTERVAL_MS, 0)] * 3, INTERVAL_MS)
+    remains = drop([encode_entry(entry) for entry in entries], [Grid(INTERVAL_MS)] * 3, INTERVAL_MS)
     left_values, left = told(list(remains.entries))
     assert left_values == set()
     dropped = {(p, t - t % INTERVAL_MS, "spool_dropped") for p, t, *_ in values}
@@ -300,7 +301,7 @@ def test_what_is_dropped_is_a_gap_and_nothing_else_is_forgotten(entries: list[En
 def test_a_dropped_reading_is_a_gap_at_the_slot_of_its_own_device() -> None:
     """The first point is read each minute, the second each hour, at thirty past."""
     entry = ArrivalEntry((take(7_320_500, [0, 1], [1.0, 2.0]),))
-    grids = [(INTERVAL_MS, 0), (3_600_000, 1_800_000)]
+    grids = [Grid(INTERVAL_MS), Grid(3_600_000, 1_800_000)]
     remains = drop([encode_entry(entry)], grids, INTERVAL_MS)
     _, left = told(list(remains.entries))
     assert left == {

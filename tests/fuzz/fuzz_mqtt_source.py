@@ -52,7 +52,8 @@ def make_intake() -> Intake:
     ]
     devices = [add_device(each, router)[0] for each in placed]
     owed = [
-        OwedSlots(device.points, each, 3000) for device, each in zip(devices, placed, strict=True)
+        OwedSlots(device.points, each.grid, 3000)
+        for device, each in zip(devices, placed, strict=True)
     ]
     return Intake(router, devices, owed, lambda: NOW_MS)
 

@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from anchor import logs
 from anchor.packages import OPERATOR
 from tanzheng.anchor.log_store import LogStore
-from tanzheng.core import cbor
 from tanzheng.core.checkpoint import ConsistencyProof
 from tanzheng.core.equivocation import NoEquivocation
 from tanzheng.core.errors import BadInput
@@ -207,40 +206,28 @@ def test_statements_that_are_not_sealed_yet(log: Path) -> None:
     assert machine("audit", log)["statements"] == 600
 
 
-def flip(path: Path, at: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(bytes(data))
-
-
-def cut(path: Path, octets: int) -> None:
-    path.write_bytes(path.read_bytes()[:-octets])
-
-
 def add(path: Path, data: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes((path.read_bytes() if path.exists() else b"") + data)
 
 
-def swap(bundle: Path) -> None:
-    first, second, *others = cbor.split(bundle.read_bytes())
-    bundle.write_bytes(b"".join([second, first, *others]))
-
-
 AUDITED: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "statement flipped": ("statements", lambda log: flip(log / "tile/entries/000", 700)),
-    "statements swapped": ("statements", lambda log: swap(log / "tile/entries/000")),
+    "statement flipped": ("statements", lambda log: logs.flip(log / "tile/entries/000", 700)),
+    "statements swapped": ("statements", lambda log: logs.swap(log / "tile/entries/000")),
     "bundle lost": ("statements", lambda log: (log / "tile/entries/001").unlink()),
-    "bundle cut": ("statements", lambda log: cut(log / "tile/entries/002", 5)),
-    "leaf hash flipped": ("statements", lambda log: flip(log / "tile/sha256/0/001", 65)),
-    "SM3 hash flipped": ("statements", lambda log: flip(log / "tile/sm3/0/001", 65)),
+    "bundle cut": ("statements", lambda log: logs.cut(log / "tile/entries/002", 5)),
+    "leaf hash flipped": ("statements", lambda log: logs.flip(log / "tile/sha256/0/001", 65)),
+    "SM3 hash flipped": ("statements", lambda log: logs.flip(log / "tile/sm3/0/001", 65)),
     "tile lost": ("tiles", lambda log: (log / "tile/sm3/0/001").unlink()),
-    "tile cut": ("tiles", lambda log: cut(log / "tile/sha256/0/002", 32)),
-    "upper hash flipped": ("tiles", lambda log: flip(log / "tile/sha256/1/000", 40)),
+    "tile cut": ("tiles", lambda log: logs.cut(log / "tile/sha256/0/002", 32)),
+    "upper hash flipped": ("tiles", lambda log: logs.flip(log / "tile/sha256/1/000", 40)),
     "checkpoint lost": ("checkpoints", lambda log: (log / "checkpoints/000002.cose").unlink()),
-    "checkpoint flipped": ("checkpoints", lambda log: flip(log / "checkpoints/000002.cose", 250)),
+    "checkpoint flipped": (
+        "checkpoints",
+        lambda log: logs.flip(log / "checkpoints/000002.cose", 250),
+    ),
     "newest lost": ("checkpoints", lambda log: (log / "checkpoint").unlink()),
-    "heads of another log": ("heads", lambda log: flip(log / "heads/000003.cbor", -40)),
+    "heads of another log": ("heads", lambda log: logs.flip(log / "heads/000003.cbor", -40)),
 }
 SEEN: dict[str, tuple[str, Callable[[Path], None]]] = {
     "torn statement": ("files", lambda log: add(log / "tile/entries/002", b"\xd2\x84")),
@@ -275,7 +262,7 @@ def test_fsck_names_what_is_beside_or_behind(log: Path, flaw: str) -> None:
 
 
 def test_one_flipped_body_is_one_place(log: Path) -> None:
-    flip(log / "tile/entries/001", 30)
+    logs.flip(log / "tile/entries/001", 30)
     shown = machine("audit", log, exit_code=3)
     named = [each["what"] for each in shown["findings"] if each["check"] == "statements"]
     assert any(what.startswith("leaf 256 in tile/entries/001") for what in named)
@@ -336,7 +323,7 @@ def test_export_into_a_folder_that_is_there(log: Path, tmp_path: Path) -> None:
 
 
 def test_export_of_a_damaged_log_says_so(log: Path, tmp_path: Path) -> None:
-    flip(log / "tile/sha256/1/000", 40)
+    logs.flip(log / "tile/sha256/1/000", 40)
     with pytest.raises((ExportUnsound, LogDamaged)):
         run("export", log, "--out", tmp_path / "frozen")
 

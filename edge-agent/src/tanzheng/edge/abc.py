@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from tanzheng.core.batch import ClockState, Event
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 if TYPE_CHECKING:
     from array import array
+
+    from tanzheng.edge.owed import OwedSlots
 
 
 SLOW_EVERY = 10
@@ -76,6 +79,17 @@ class Placed:
     slow_fields: tuple[str, ...] = ()
     slow_every: int = SLOW_EVERY
 
+    @property
+    def grid(self) -> Grid:
+        """Its own slots."""
+        return Grid(self.interval_ms, self.phase_ms % self.interval_ms)
+
+    @property
+    def slow_grid(self) -> Grid:
+        """The slots of its slow fields."""
+        interval_ms = self.slow_every * self.interval_ms
+        return Grid(interval_ms, self.phase_ms % interval_ms)
+
     def has_slot(self, slot_ms: int) -> bool:
         """Whether a slot of the gateway is one of the device's."""
         return (slot_ms - self.phase_ms) % self.interval_ms == 0
@@ -128,12 +142,9 @@ class Sink(Protocol):
 class Source(Line, Protocol):
     """A line whose devices send by themselves. Its rounds have misses only, for slots gone by."""
 
-    def windows_ms(self) -> Mapping[int, int]:
-        """Point → how long after its beginning a slot may stay without a verdict."""
-        ...
-
-    def settle(self, slot_ms: int) -> Sequence[Miss]:
-        """Judge every slot up to this one of the gateway: the line is about to be closed."""
+    @property
+    def owed(self) -> Sequence["OwedSlots"]:
+        """The account of each device."""
         ...
 
     async def run(self, sink: Sink) -> None:

@@ -161,9 +161,8 @@ class Acquisition:
         To be called with `turn` held, where nobody else puts anything into the spool.
         """
         takes = self.rounds.leave(self._clock.synced_at)
-        misses = [] if self._last_ms is None else self.rounds.settle(self._last_ms)
         await self._writer.flush()
-        owed, self._owed = [*self._owed, *map(_gap_of, misses)], []
+        owed, self._owed = [*self._owed, *self._settled()], []
         notes = self._notes.take()
         try:
             last: list[Entry] = [*owed, ArrivalEntry(takes, notes)]
@@ -310,17 +309,16 @@ class Acquisition:
     def _owe_unjudged(self, durable_ms: int) -> None:
         """Whoever was to judge the newest slots of the sources died: gaps, but for what is read."""
         end_ms = durable_ms + self._grid.interval_ms
-        points: dict[int, set[int]] = {}
-        for point, window_ms in self.rounds.windows_ms().items():
-            points.setdefault(window_ms, set()).add(point)
-        for window_ms, mine in sorted(points.items()):
-            cadences = tuple(
-                Cadence(tuple(sorted(shared)), each.interval_ms, each.phase_ms)
-                for each in self._cadences
-                if (shared := mine if each.points is None else mine & set(each.points))
-            )
-            gap = GapEntry(end_ms - window_ms, end_ms, AGENT_DOWN, cadences)
+        for owed in self.rounds.owed:
+            cadence = Cadence(owed.points, owed.grid.interval_ms, owed.grid.phase_ms)
+            gap = GapEntry(end_ms - owed.window_ms, end_ms, AGENT_DOWN, (cadence,))
             self._owed.append(gap)
+
+    def _settled(self) -> list[GapEntry]:
+        """What the sources owe up to the last slot: their lines are closed."""
+        if self._last_ms is None:
+            return []
+        return [_gap_of(miss) for owed in self.rounds.owed for miss in owed.settle(self._last_ms)]
 
     async def _make_room(self, slot_ms: int) -> bool:
         """Let the oldest go where that is the policy; whether there is room now."""

@@ -5,9 +5,10 @@ its window has passed without a value, at once where the point is known to have 
 comes after that is kept all the same, and counts: a gap record never hides a reading.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tanzheng.edge.abc import Miss, Placed
+from tanzheng.edge.abc import Miss
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 NOT_RECEIVED = "not_received"
 SLOTS_KEPT_MAX = 4096
@@ -15,11 +16,11 @@ SLOTS_KEPT_MAX = 4096
 
 
 class OwedSlots:
-    """The points of one device. `window_ms`: how long after its beginning a slot may be filled."""
+    """The points of one device with its grid. `window_ms`: how long after its beginning a slot may
+    be filled."""
 
-    def __init__(self, points: Iterable[int], device: Placed, window_ms: int) -> None:
-        self._device, self._window_ms = device, window_ms
-        self._interval_ms, self._phase_ms = device.interval_ms, device.phase_ms
+    def __init__(self, points: Iterable[int], grid: Grid, window_ms: int) -> None:
+        self.grid, self.window_ms = grid, window_ms
         self._told: dict[int, dict[int, str]] = {point: {} for point in points}
         self._open_ms: dict[int, int] = {}
         """The first slot of each point that is neither filled nor given up."""
@@ -29,14 +30,9 @@ class OwedSlots:
         """The points, in the order in which they were given."""
         return tuple(self._told)
 
-    @property
-    def windows_ms(self) -> dict[int, int]:
-        """Point → how long after its beginning a slot may be filled."""
-        return dict.fromkeys(self._told, self._window_ms)
-
     def due(self, slot_ms: int) -> tuple[int, ...]:
         """All points where the slot is one of the device's, else none."""
-        return self.points if self._device.has_slot(slot_ms) else ()
+        return self.points if self.grid.at_or_before(slot_ms) == slot_ms else ()
 
     def filled(self, point: int, t_ms: int) -> None:
         """A value of `t_ms` is durable."""
@@ -44,39 +40,36 @@ class OwedSlots:
 
     def empty(self, point: int, t_ms: int, reason: str) -> None:
         """The device said that it has no value of `t_ms`."""
-        if self._told[point].get(self._slot(t_ms)) is None:
+        if self._told[point].get(self.grid.at_or_before(t_ms)) is None:
             self._note(point, t_ms, reason)
 
-    def misses(self, slot_ms: int, absent: Mapping[int, str]) -> list[Miss]:
-        """What is given up at the slot: of the points in `absent` (point → reason) all up to it, of
+    def misses(self, slot_ms: int, absence: Callable[[int], str | None]) -> list[Miss]:
+        """What is given up at the slot: of points for which `absence` has a reason all up to it, of
         others what lies before the window. Nothing between two slots of the device."""
         if not self.due(slot_ms):
             return []
-        past_ms = slot_ms + self._interval_ms - self._window_ms
-        return self._give_up(
-            slot_ms,
-            {point: absent.get(point, "") for point in self._told},
-            {point: slot_ms + self._interval_ms if point in absent else past_ms
-             for point in self._told},
-        )  # fmt: skip
+        end_ms = slot_ms + self.grid.interval_ms
+
+        def verdict(point: int) -> tuple[int, str]:
+            reason = absence(point)
+            return (end_ms - self.window_ms, NOT_RECEIVED) if reason is None else (end_ms, reason)
+
+        return self._give_up(slot_ms, verdict)
 
     def settle(self, slot_ms: int) -> list[Miss]:
         """Everything up to the slot (the gateway's) without a value: nobody will listen for it."""
-        end_ms = self._slot(slot_ms) + self._interval_ms
-        return self._give_up(
-            slot_ms, dict.fromkeys(self._told, ""), dict.fromkeys(self._told, end_ms)
-        )
+        end_ms = self.grid.at_or_before(slot_ms) + self.grid.interval_ms
+        return self._give_up(slot_ms, lambda _point: (end_ms, NOT_RECEIVED))
 
-    def _give_up(
-        self, slot_ms: int, reasons: Mapping[int, str], ends_ms: Mapping[int, int]
-    ) -> list[Miss]:
+    def _give_up(self, slot_ms: int, verdict: Callable[[int], tuple[int, str]]) -> list[Miss]:
+        """The slots of each point up to the end in `verdict`, for the reason there."""
         groups: dict[tuple[range, str], list[int]] = {}
         for point, told in self._told.items():
-            begin_ms = self._open_ms.setdefault(point, self._slot(slot_ms))
-            end_ms = max(begin_ms, ends_ms[point])
-            for run, reason in self._runs(told, begin_ms, end_ms, reasons[point]):
-                groups.setdefault((run, reason), []).append(point)
-            self._open_ms[point] = end_ms
+            begin_ms = self._open_ms.setdefault(point, self.grid.at_or_before(slot_ms))
+            until_ms, reason = verdict(point)
+            end_ms = self._open_ms[point] = max(begin_ms, until_ms)
+            for run in self._runs(told, begin_ms, end_ms, reason):
+                groups.setdefault(run, []).append(point)
             for slot in [slot for slot in told if slot < end_ms]:
                 del told[slot]
         return [Miss(tuple(points), reason, run) for (run, reason), points in groups.items()]
@@ -85,21 +78,17 @@ class OwedSlots:
         self, told: Mapping[int, str], begin_ms: int, end_ms: int, reason: str
     ) -> Iterator[tuple[range, str]]:
         """The slots without a value in as few stretches as have one reason each."""
-        step_ms, start_ms = self._interval_ms, begin_ms
-        silent = reason or NOT_RECEIVED
+        step_ms, start_ms = self.grid.interval_ms, begin_ms
         for slot in sorted(slot for slot in told if begin_ms <= slot < end_ms):
             if start_ms < slot:
-                yield range(start_ms, slot, step_ms), silent
+                yield range(start_ms, slot, step_ms), reason
             if told[slot]:
                 yield range(slot, slot + step_ms, step_ms), told[slot]
             start_ms = slot + step_ms
         if start_ms < end_ms:
-            yield range(start_ms, end_ms, step_ms), silent
+            yield range(start_ms, end_ms, step_ms), reason
 
     def _note(self, point: int, t_ms: int, reason: str) -> None:
-        slot_ms, told = self._slot(t_ms), self._told[point]
+        slot_ms, told = self.grid.at_or_before(t_ms), self._told[point]
         if slot_ms >= self._open_ms.get(point, slot_ms) and len(told) < SLOTS_KEPT_MAX:
             told[slot_ms] = reason
-
-    def _slot(self, t_ms: int) -> int:
-        return t_ms - (t_ms - self._phase_ms) % self._interval_ms

@@ -16,6 +16,7 @@ from typing import Any
 
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.abc import SLOW_EVERY, Placed
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 PLAN_VERSION = 4
 PLAN_NAME = "plan.json"
@@ -42,6 +43,13 @@ class DevicePlan:
     phase_ms: int = 0
     slow_fields: tuple[str, ...] = ()
     slow_every: int = SLOW_EVERY
+
+    def placed(self, first: int) -> Placed:
+        """The device as its driver takes it; `first` is the column of its first point."""
+        return Placed(
+            self.id, self.link, self.profile, self.fields, first, self.interval_ms, self.phase_ms,
+            self.slow_fields, self.slow_every,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +107,17 @@ class Plan:
         placed: list[Placed] = []
         first = 0
         for device in self.devices:
-            placed.append(
-                Placed(
-                    device.id, device.link, device.profile, device.fields, first,
-                    device.interval_ms, device.phase_ms, device.slow_fields, device.slow_every,
-                )
-            )  # fmt: skip
+            placed.append(device.placed(first))
             first += len(device.fields)
         return tuple(placed)
 
     @property
-    def grids(self) -> dict[str, tuple[int, int]]:
-        """Interval and phase (within the hour) of each point's slots, by its name."""
+    def grids(self) -> dict[str, Grid]:
+        """The slots of each point, by its name."""
         return {
-            f"{device.id}/{name}": (
-                device.interval_ms * (device.slow_every if name in device.slow_fields else 1),
-                device.phase_ms,
-            )
-            for device in self.devices
-            for name in device.fields
+            f"{placed.id}/{name}": placed.slow_grid if name in placed.slow_fields else placed.grid
+            for placed in self.placed()
+            for name in placed.fields
         }
 
     @property

@@ -27,14 +27,14 @@ DROP_ENTRIES_MAX = 512
 class Limits:
     """What the spool may take; `age_s_max` 0 = no limit.
 
-    `grids`: interval and phase of points that do not keep the gateway's grid, by name.
+    `grids`: the slots of points that do not keep the gateway's, by name.
     """
 
     bytes_max: int
     disk_free_bytes_min: int
     age_s_max: int = 0
     policy: str = "keep_oldest"
-    grids: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     @property
     def sealed_bytes_max(self) -> int | None:
@@ -94,8 +94,7 @@ class Room:
                     break
             if not any(summary(body).readings for _, body in entries):
                 return None
-            own = grid.interval_ms, grid.phase_ms
-            grids = [self.limits.grids.get(name, own) for name in unsealed.points]
+            grids = [self.limits.grids.get(name, grid) for name in unsealed.points]
             remains = drop([body for _, body in entries], grids, grid.interval_ms)
             rows = [row(entry) for entry in remains.entries]
             if len(rows) > len(entries):

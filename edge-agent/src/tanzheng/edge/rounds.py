@@ -13,6 +13,7 @@ from typing import Any
 from tanzheng.core.quality import Quality
 from tanzheng.edge import log
 from tanzheng.edge.abc import Line, Miss, Round, Take, is_source
+from tanzheng.edge.owed import OwedSlots
 from tanzheng.edge.spool.records import Cadence
 
 LINE_BUSY = "line_busy"
@@ -141,14 +142,10 @@ class Rounds:
             return (Cadence(None, interval_ms, phase_ms),)
         return tuple(Cadence(tuple(sorted(found)), *key) for key, found in sorted(groups.items()))
 
-    def windows_ms(self) -> dict[int, int]:
-        """Point of a source → how long its slots may stay without a verdict."""
-        sources = [line for line in self.lines if is_source(line)]
-        return {point: ms for source in sources for point, ms in source.windows_ms().items()}
-
-    def settle(self, slot_ms: int) -> list[Miss]:
-        """What sources owe up to the slot: they are about to be closed."""
-        return [miss for line in self.lines if is_source(line) for miss in line.settle(slot_ms)]
+    @property
+    def owed(self) -> list[OwedSlots]:
+        """The accounts of all devices that send by themselves."""
+        return [owed for line in self.lines if is_source(line) for owed in line.owed]
 
     def status(self) -> dict[str, Mapping[str, Any]]:
         """For people: what each line says of its devices."""

@@ -63,11 +63,7 @@ class Placement:
     @property
     def placed(self) -> Placed:
         """The device as its driver takes it, alone."""
-        plan = self.plan
-        return Placed(
-            plan.id, plan.link, plan.profile, plan.fields, 0, plan.interval_ms, plan.phase_ms,
-            plan.slow_fields, plan.slow_every,
-        )  # fmt: skip
+        return self.plan.placed(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tanzheng.edge.spool.records import (
     SlotEntry,
     decode_entry,
 )
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 SPOOL_DROPPED = "spool_dropped"
 BULKY_EVENTS = frozenset({"frame"})
@@ -30,10 +31,10 @@ class Remains:
     events: int
 
 
-def drop(bodies: Sequence[bytes], grids: Sequence[tuple[int, int]], interval_ms: int) -> Remains:
+def drop(bodies: Sequence[bytes], grids: Sequence[Grid], interval_ms: int) -> Remains:
     """What is left of the entries in `bodies`: each reading becomes a gap at its slot.
 
-    Misses keep their reason. `grids`: interval and phase of each point of the point set;
+    Misses keep their reason. `grids`: the slots of each point of the point set;
     `interval_ms` is the gateway's.
     """
     gaps = Gaps(len(grids), interval_ms)
@@ -52,9 +53,9 @@ def drop(bodies: Sequence[bytes], grids: Sequence[tuple[int, int]], interval_ms:
         for take in entry.takes:
             readings += len(take.points)
             for point in take.points:
-                step_ms, phase_ms = grids[point]
-                slot_ms = take.t_ms - (take.t_ms - phase_ms) % step_ms
-                slots.setdefault((slot_ms, step_ms), set()).add(point)
+                grid = grids[point]
+                key = grid.at_or_before(take.t_ms), grid.interval_ms
+                slots.setdefault(key, set()).add(point)
         for (slot_ms, step_ms), missed in sorted(slots.items()):
             slot = range(slot_ms, slot_ms + step_ms, step_ms)
             gaps.add_slot(slot_ms, [Miss(tuple(sorted(missed)), SPOOL_DROPPED, slot)])

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tanzheng.core.batch import Event
 from tanzheng.core.errors import BadInput, TanzhengError
-from tanzheng.edge.abc import Line, Miss, Placed, Round, Sink, Surroundings
+from tanzheng.edge.abc import Line, Placed, Round, Sink, Surroundings
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.drivers.hj212.codec import Frame, parse
 from tanzheng.edge.drivers.hj212.logger import (
@@ -31,6 +31,7 @@ from tanzheng.edge.drivers.hj212.packets import Packets
 from tanzheng.edge.drivers.hj212.quarantine import Quarantine
 from tanzheng.edge.drivers.hj212.settings import LoggerLink
 from tanzheng.edge.drivers.hj212.splitter import Piece, Splitter
+from tanzheng.edge.owed import OwedSlots
 
 CONNECTIONS_MAX: Final = 64
 READ_BYTES: Final = 1 << 14
@@ -112,18 +113,12 @@ class Hj212Line:
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
         """Every point of the loggers that have this slot."""
-        loggers = self._loggers.values()
-        return tuple(point for logger in loggers for point in logger.owed.due(slot_ms))
+        return tuple(point for owed in self.owed for point in owed.due(slot_ms))
 
-    def windows_ms(self) -> Mapping[int, int]:
-        """The windows of all points."""
-        owed = [logger.owed for logger in self._loggers.values()]
-        return {point: ms for each in owed for point, ms in each.windows_ms.items()}
-
-    def settle(self, slot_ms: int) -> list[Miss]:
-        """Judge every slot up to this one."""
-        loggers = self._loggers.values()
-        return [miss for logger in loggers for miss in logger.owed.settle(slot_ms)]
+    @property
+    def owed(self) -> list[OwedSlots]:
+        """The account of each logger."""
+        return [logger.owed for logger in self._loggers.values()]
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
         """Say which points have had no value for too long; values come through the sink."""

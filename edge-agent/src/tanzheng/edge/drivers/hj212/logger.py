@@ -64,7 +64,7 @@ class Logger:
         self.last_ms: int | None = None
         self._around = around
         points = (rule.index for rule in link.rules)
-        self.owed = OwedSlots(points, link.placed, link.stale_after_ms)
+        self.owed = OwedSlots(points, link.grid, link.stale_after_ms)
         self._fresh: dict[int, int] = {}
         self._void: dict[int, int] = {}
         self._strange: dict[int, str] = {}
@@ -197,12 +197,13 @@ class Logger:
         """What is given up at `slot_ms`: all slots of points without a value in the stale window
         before it, of others those that are as old as the window."""
         since_ms = slot_ms - self.link.stale_after_ms
-        absent = {
-            point: NOT_AVAILABLE if self._void.get(point, -1) > since_ms else STALE
-            for point in self.owed.points
-            if self._fresh.get(point, -1) <= since_ms
-        }
-        return self.owed.misses(slot_ms, absent)
+
+        def absence(point: int) -> str | None:
+            if self._fresh.get(point, -1) > since_ms:
+                return None
+            return NOT_AVAILABLE if self._void.get(point, -1) > since_ms else STALE
+
+        return self.owed.misses(slot_ms, absence)
 
     def status(self) -> dict[str, Any]:
         """For people. A logger that sent nothing for its stale window is not answering."""

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from tanzheng.core.errors import BadInput
 from tanzheng.edge.abc import Placed
 from tanzheng.edge.drivers.hj212.units import conversion
+from tanzheng.edge.timekeeping.scheduler import Grid
 from tanzheng.hardware.profile import Hj212At, PointSpec, Profile
 
 CrcRule = Literal["hj212", "modbus_le", "off"]
@@ -70,7 +71,7 @@ class LoggerLink:
     sm4_key: bytes | None
     utc_offset_min: int
     data: str
-    placed: Placed
+    grid: Grid
     stale_after_ms: int
     idle_s_max: int
     quarantine: str | None
@@ -92,7 +93,7 @@ class LoggerLink:
                 sm4_key=_sm4_key(link.get("sm4_key_file")),
                 utc_offset_min=_minutes(link.get("utc_offset", "+08:00")),
                 data=link.get("data", "2011"),
-                placed=placed,
+                grid=placed.grid,
                 stale_after_ms=link.get("stale_after", 3) * placed.interval_ms,
                 idle_s_max=link.get("idle_s_max", IDLE_S_MAX),
                 quarantine=link.get("quarantine"),

@@ -12,7 +12,7 @@ from paho.mqtt import client as mqtt
 
 from tanzheng.core.batch import Event
 from tanzheng.core.errors import BadInput, TanzhengError
-from tanzheng.edge.abc import Line, Miss, Placed, Round, Sink, Surroundings, Take
+from tanzheng.edge.abc import Line, Placed, Round, Sink, Surroundings, Take
 from tanzheng.edge.backoff import Backoff
 from tanzheng.edge.drivers.mqtt.feeds import Device
 from tanzheng.edge.drivers.mqtt.intake import Inbound, Intake
@@ -66,7 +66,7 @@ def _line(members: Sequence[tuple[Placed, BrokerAt]], around: Surroundings) -> L
             raise BadInput(f"device {placed.id}: expected the login of {first.id}, got another")
         own.append(device)
         keepalive_s.append(link.keepalive_s)
-        owed.append(OwedSlots(device.points, placed, link.stale_after * placed.interval_ms))
+        owed.append(OwedSlots(device.points, placed.grid, link.stale_after * placed.interval_ms))
     intake = Intake(router, own, owed, around.now_ms)
     return MqttLine(broker, min(keepalive_s), intake, around)
 
@@ -115,19 +115,16 @@ class MqttLine:
 
     def due(self, slot_ms: int) -> tuple[int, ...]:
         """All points of the devices that have this slot."""
-        return tuple(point for owed in self._intake.owed for point in owed.due(slot_ms))
+        return tuple(point for owed in self.owed for point in owed.due(slot_ms))
 
-    def windows_ms(self) -> Mapping[int, int]:
-        """The windows of all points."""
-        return {point: ms for owed in self._intake.owed for point, ms in owed.windows_ms.items()}
+    @property
+    def owed(self) -> Sequence[OwedSlots]:
+        """The account of each device."""
+        return self._intake.owed
 
     def start(self, slot_ms: int, finished: Callable[[Round], None]) -> None:
         """Misses for the slots that nothing was heard of."""
         finished(Round((), self._intake.misses(slot_ms)))
-
-    def settle(self, slot_ms: int) -> list[Miss]:
-        """Judge every slot up to this one."""
-        return [miss for owed in self._intake.owed for miss in owed.settle(slot_ms)]
 
     def status(self) -> Mapping[str, Any]:
         """Connection, counters, and of each device the newest sample time and last refusal."""

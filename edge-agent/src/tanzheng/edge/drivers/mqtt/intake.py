@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from tanzheng.core.batch import Event
@@ -120,13 +121,11 @@ class Intake:
         slots, of others those that are as old as the window."""
         found: list[Miss] = []
         for owed in self.owed:
-            reasons = {
-                point: self.memory[point].miss(slot_ms, window_ms)
-                for point, window_ms in owed.windows_ms.items()
-            }
-            absent = {point: reason for point, reason in reasons.items() if reason is not None}
-            found += owed.misses(slot_ms, absent)
+            found += owed.misses(slot_ms, partial(self._absence, slot_ms, owed.window_ms))
         return found
+
+    def _absence(self, slot_ms: int, window_ms: int, point: int) -> str | None:
+        return self.memory[point].miss(slot_ms, window_ms)
 
 
 def _take(t_ms: int, values: Sequence[tuple[int, float, Quality]]) -> Take:
