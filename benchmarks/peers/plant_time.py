@@ -6,6 +6,7 @@ their way to the disk, as they are on a real grid that is fast: none waits for a
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -33,9 +34,15 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fast
         writer.write(json.dumps(answer).encode() + b"\n")
 
 
+async def until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fast: int) -> None:
+    """The agent is stopped where it stands at the end of a round."""
+    with contextlib.suppress(ConnectionResetError):
+        await serve(reader, writer, fast)
+
+
 async def main(path: str, fast: int) -> None:
     """Listen until killed."""
-    server = await asyncio.start_unix_server(lambda r, w: serve(r, w, fast), path)
+    server = await asyncio.start_unix_server(lambda r, w: until_gone(r, w, fast), path)
     await server.serve_forever()
 
 

@@ -212,7 +212,9 @@ def work_until_killed(folder: Path, report: int) -> None:
         sealer.seal_due(full=False)
         if number % 20 == 0 and (found := spool.next_batch(*_acked(spool))):
             # Freed batches are kept outside first: the test is their platform.
-            (folder / f"freed-{found[0].seq:05d}").write_bytes(found[1])
+            kept = folder / f"freed-{found[0].seq:05d}"
+            kept.with_suffix(".part").write_bytes(found[1])  # a kill leaves no half of one
+            kept.with_suffix(".part").replace(kept)
             spool.free(found[0])
 
 
@@ -252,7 +254,7 @@ def test_kill_at_random_instants_loses_and_doubles_nothing(tmp_path: Path) -> No
     spool.close()
     freed = [
         open_signed(zstandard.ZstdDecompressor().decompress(path.read_bytes()))
-        for path in sorted(tmp_path.glob("freed-*"))
+        for path in sorted(tmp_path.glob("freed-?????"))
     ]
     kept = check_spool(tmp_path, GATEWAY_KEY.public).batches
     chain = {signed.batch.seq: signed for signed in (*freed, *kept)}
