@@ -67,14 +67,15 @@ def either(a: Mask | None, b: Mask | None) -> Mask | None:
     return a | b
 
 
-def leaf(value: Array, close: bool) -> Number:
-    """A column as it was reported."""
-    if close:
-        size = np.abs(value)
-        return Number(value, size, EPSILON * size + TINY, sharp=True, grid=_grid(value))
-    highest = np.fmax.reduce(value, axis=None, initial=0.0)
-    most = float(max(highest, -np.fmin.reduce(value, axis=None, initial=0.0)))
+def leaf(value: Array, most: float) -> Number:
+    """A column as it was reported, no value larger than `most` on either side of zero."""
     return Number(value, most, EPSILON * most + TINY, sharp=True)
+
+
+def close_leaf(value: Array) -> Number:
+    """The same with a bound a row."""
+    size = np.abs(value)
+    return Number(value, size, EPSILON * size + TINY, sharp=True, grid=_grid(value))
 
 
 def counted(value: Array, doubt: Mask | None = None) -> Number:
@@ -175,14 +176,17 @@ def mean(*parts: Number) -> Number:
     """Of those known; needs half of them."""
     if not parts:
         return counted(UNKNOWN)
-    known = [~np.isnan(part.value) for part in parts]
-    count = np.sum(known, axis=0)
-    values = (np.where(k, part.value, 0.0) for k, part in zip(known, parts, strict=True))
+    total, count = np.zeros((2, *np.shape(parts[0].value)))
+    for part in parts:
+        known = ~np.isnan(part.value)
+        total = total + np.where(known, part.value, 0.0)
+        count = count + known
     enough = (count > 0) & (2 * count >= len(parts))
-    value = reduce(np.add, values) / np.where(enough, count, np.nan)
-    widest = reduce(most, parts)
-    size = len(parts) * widest.size
-    return _guarded(Number(value, size, widest.error + 3 * EPSILON * size), widest, widest)
+    size = len(parts) * reduce(np.fmax, (part.size for part in parts))
+    error = reduce(np.fmax, (part.error for part in parts)) + 3 * EPSILON * size
+    doubt = reduce(either, (part.doubt for part in parts))
+    number = Number(total / np.where(enough, count, np.nan), size, error, doubt=doubt)
+    return _guarded(number, number, number)
 
 
 def spread(*parts: Number) -> Number:
@@ -234,7 +238,8 @@ def compared(operation: type[ast.cmpop], a: Number, b: Number) -> Truth:
     settled = np.less(slack, grid / 4)
     if settled.any():
         slack = np.where(settled, grid / 2, slack)
-    below, above, level = apart < -slack, apart > slack, np.abs(apart) <= slack
+    below, above, not_above = apart < -slack, apart > slack, apart <= slack
+    level = not_above ^ below
     if level.any():
         doubt = either(doubt, level & ~settled)
     return Truth(*_BLUNT[operation](below, level, above), doubt)

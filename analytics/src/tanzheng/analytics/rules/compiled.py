@@ -41,8 +41,12 @@ class Rows(Protocol):
         """Numbers and dates (as days) with NaN where not known, or a text."""
         ...
 
-    def back(self, months: int) -> Places:
-        """For each row the place of the row so many months before; one beyond the last: none."""
+    def most(self, name: str) -> float:
+        """No number of the column is larger, on either side of zero."""
+        ...
+
+    def earlier(self, values: Any, absent: Any, months: int) -> Any:
+        """Each row's value so many months before, `absent` where there is no such row."""
         ...
 
     def sharing(self, name: str, of: str) -> Array:
@@ -163,12 +167,12 @@ class Plan:
 
 class Screen:
     """Results of a plan over some rows; each step is computed when it is asked for, then kept for
-    as long as another step waits for it."""
+    as long as another step waits for it; with `once`, none is kept."""
 
-    def __init__(self, plan: Plan, rows: Rows, close: bool = False) -> None:
+    def __init__(self, plan: Plan, rows: Rows, close: bool = False, once: bool = False) -> None:
         self.plan, self.rows, self.close = plan, rows, close
         self._results: dict[int, Column] = {}
-        self._waiting = plan.waiting()
+        self._waiting = Counter[int]() if once else plan.waiting()
 
     def __call__(self, place: int) -> Any:
         """The result at `place` of the plan."""
@@ -190,14 +194,16 @@ class Screen:
 
 def _column(screen: Screen, name: str) -> Column:
     found = screen.rows.column(name)
-    return found if isinstance(found, Text) else bounded.leaf(found, screen.close)
+    if isinstance(found, Text):
+        return found
+    return (
+        bounded.close_leaf(found) if screen.close else bounded.leaf(found, screen.rows.most(name))
+    )
 
 
 def _back(screen: Screen, value: Column, months: int) -> Column:
-    places = screen.rows.back(months)
-
     def taken(array: Any, absent: Any) -> Any:
-        return np.append(np.broadcast_to(array, places.shape), absent)[places]
+        return screen.rows.earlier(array, absent, months)
 
     def bound(array: Any) -> Any:
         return array if np.ndim(array) == 0 else taken(array, 0.0)

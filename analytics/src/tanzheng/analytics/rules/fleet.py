@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The rows that do not keep `rule` by their place in the table, and for each placeholder of
-    the message its values there."""
+    """The rows that do not keep `rule` by their place in the table."""
 
     rule: FleetRule
     place: Places
-    values: Mapping[str, Sequence[object]]
+    values: Callable[[], Mapping[str, Sequence[object]]]
+    """For each placeholder of the message its values there; computed when asked for."""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,8 @@ def _judge(judge: "Judge", rule: FleetRule, verdicts: Verdicts) -> None:
     verdicts.tallies[rule.id] = old + tally
     if fails:
         at = np.flatnonzero(failed)
-        verdicts.failures.append(Failures(rule, judge.rows.place[at], judge.shown(rule, at)))
+        values = partial(judge.shown, rule, at)
+        verdicts.failures.append(Failures(rule, judge.rows.place[at], values))
 
 
 def answers(frame: pl.DataFrame, rule: FleetRule, where: str) -> list[bool | None]:
@@ -126,12 +128,12 @@ class Judge:
 
     def __init__(self, plan: RulePlan, rows: Rows) -> None:
         self.plan, self.rows = plan, rows
-        self.screen = Screen(plan, rows)
         self.shape = rows.place.shape
+        self._screen = Screen(plan, rows)
 
     def __call__(self, rule: FleetRule) -> tuple[Mask, Mask]:
         """Where the rule holds and where it fails; elsewhere it does not apply or is not known."""
-        held, failed, doubt = self.screened(rule, self.screen)
+        held, failed, doubt = self.screened(rule, self._screen)
         if len(doubt) > FEW:
             held, failed, doubt = self.screened(rule, Screen(self.plan, self.rows, close=True))
         if len(doubt):
@@ -171,7 +173,8 @@ class Judge:
         else:
             expression = Expression.value(text, self.rows.whole.shape.schema(rule.parameters))
             kind = expression.type.kind
-            column = self.screen(self.plan.add(expression.tree, rule.parameters))
+            step = self.plan.add(expression.tree, rule.parameters)
+            column = Screen(self.plan, self.rows, once=True)(step)
         if isinstance(column, Text):
             words = [*column.words, None]
             return [words[code] for code in _spread(column.code, self.shape)[at].tolist()]

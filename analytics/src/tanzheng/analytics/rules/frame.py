@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from tanzheng.analytics.rules.bounded import UNKNOWN, Array
+from tanzheng.analytics.rules.bounded import Array
 from tanzheng.analytics.rules.compiled import Places, Text
-from tanzheng.analytics.rules.rows import EPOCH_MONTHS, MONTHS, Rows
+from tanzheng.analytics.rules.rows import MONTHS, NONE, Rows, first_day, months_of
 from tanzheng.analytics.rules.tables import DERIVED, TABLES, TableShape
 from tanzheng.core.errors import BadInput
 
@@ -18,6 +18,8 @@ DTYPES: Mapping[str, pl.DataType] = {
     "date": pl.Date(),
 }
 PLANT_SECTORS = ("power", "cement", "aluminium", "steel")
+FEW_RUNS = 4
+"""A column with so many rows a run of equal texts is read by its runs."""
 CODES_MAX = 2**31
 """Keys of series stay below it, so that with their months they fit in 64 bits."""
 
@@ -48,9 +50,7 @@ def prepared(frame: pl.DataFrame, where: str) -> "Table":
         raise BadInput(f"{where}: {shape.name}: expected {what}")
     frame = frame.drop(DERIVED, strict=False)
     try:
-        frame = frame.select(
-            _typed(name, got, shape.columns[name].kind) for name, got in frame.schema.items()
-        )
+        frame = frame.with_columns(_typed(frame.schema, shape))
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"{where}: {shape.name}: {str(error).splitlines()[0]}") from None
     table = Table(frame.rechunk(), shape)
@@ -58,34 +58,39 @@ def prepared(frame: pl.DataFrame, where: str) -> "Table":
     return table
 
 
-def _typed(name: str, got: pl.DataType, kind: str) -> pl.Expr:
-    wanted = DTYPES[kind]
-    if got == wanted:
-        return pl.col(name)
-    if wanted == pl.Date and got == pl.String:
-        return pl.col(name).str.to_date("%Y-%m-%d")
-    return pl.col(name).cast(wanted)
+def _typed(schema: pl.Schema, shape: TableShape) -> Iterator[pl.Expr]:
+    """The columns that have another type than their table's, with that."""
+    for name, got in schema.items():
+        wanted = DTYPES[shape.columns[name].kind]
+        if wanted == pl.Date and got == pl.String:
+            yield pl.col(name).str.to_date("%Y-%m-%d")
+        elif got != wanted:
+            yield pl.col(name).cast(wanted)
 
 
 def _check(table: "Table", where: str) -> None:
     frame, shape = table.frame, table.shape
     if not frame.height:
         raise BadInput(f"{where}: expected rows, got none")
-    for name, total in frame.select(pl.col(pl.Float64).sum()).to_dict().items():
-        if not np.isfinite(total[0]) and frame[name].is_infinite().any():
+    for name, most in table.most.items():
+        if most == np.inf:
             raise BadInput(f"{where}: {name}: expected finite numbers, got an infinite one")
     if "sector" in shape.columns:
-        found = {None} if "sector" not in frame.columns else {*frame["sector"].unique()}
+        sector = table.text("sector")
+        codes = np.unique(sector.code).tolist()
+        found = {sector.words[code] if code >= 0 else None for code in codes}
         if wrong := found - {*PLANT_SECTORS}:
             named = ", ".join(sorted(map(str, wrong)))
             raise BadInput(f"{where}: sector: expected one of {PLANT_SECTORS}, got {named}")
     for name in shape.row_key:
-        days = frame[name].is_null().to_numpy()
-        missing = days if name == "month" else table.text(name).code < 0
+        if name == "month":
+            missing = frame[name].is_null().to_numpy() if frame[name].null_count() else NONE
+        else:
+            missing = np.broadcast_to(table.text(name).code < 0, frame.height)
         if missing.any():
             row = int(missing.argmax())
             raise BadInput(f"{where}: row {row + 1}: expected a value of {name}, got none")
-    if not frame["month"].dt.day().eq(1).all():
+    if not (first_day(table.months) == frame["month"].to_physical().to_numpy()).all():
         raise BadInput(f"{where}: month: expected the first day of each month")
     _check_once(table, where)
 
@@ -106,16 +111,6 @@ def _check_once(table: "Table", where: str) -> None:
         )
 
 
-def _filled(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with NaN for numbers not known; columns without any stay as they are."""
-    holes = [
-        name
-        for name, kind in frame.schema.items()
-        if kind == pl.Float64 and 0 < frame[name].null_count() < frame.height
-    ]
-    return frame.with_columns(pl.col(holes).fill_null(float("nan")))
-
-
 def _order(keys: Places) -> Places:
     if (keys[1:] > keys[:-1]).all():
         return np.arange(len(keys))
@@ -133,44 +128,66 @@ class Table:
     def sectors(self) -> Iterator[tuple[str | None, Rows]]:
         """The rows of each sector; all at once where the table names none."""
         if "sector" not in self.shape.columns:
-            yield None, self._rows(self.order)
+            yield None, Rows(self, self.order)
             return
         sector = self.text("sector")
+        codes = np.broadcast_to(sector.code, self.order.shape)[self.order]
         for code, word in enumerate(sector.words):
-            yield word, self._rows(self.order[sector.code[self.order] == code])
+            yield word, Rows(self, self.order[codes == code])
 
-    def _rows(self, place: Places) -> Rows:
-        if (np.diff(place) == 1).all():
-            part = self.frame.select(pl.exclude(pl.String)).slice(int(place[0]), len(place))
-            return Rows(self, _filled(part), place, together=True)
-        return Rows(self, self._numbers, place, together=False)
+    def figures(self, span: slice | None) -> pl.DataFrame:
+        """The numbers and dates of the rows in `span`, else of all; NaN for numbers not known,
+        but columns without any stay as they are."""
+        part = self.frame.select(pl.exclude(pl.String))
+        if span is not None:
+            part = part[span]
+        holes = [
+            name
+            for name, kind in part.schema.items()
+            if kind == pl.Float64 and 0 < part[name].null_count() < part.height
+        ]
+        return part.with_columns(pl.col(holes).fill_null(float("nan")))
 
     @cached_property
-    def _numbers(self) -> pl.DataFrame:
-        return _filled(self.frame.select(pl.exclude(pl.String)))
+    def most(self) -> Mapping[str, float]:
+        """For each column of numbers: none is larger, on either side of zero."""
+        numbers = pl.col(pl.Float64)
+        if not (names := self.frame.select(numbers).columns):
+            return {}
+        ends = self.frame.select(numbers.max().name.suffix(" max"), numbers.min()).row(0)
+        most = np.fmax(*np.abs(np.array(ends, np.float64)).reshape(2, -1))
+        return dict(zip(names, np.where(np.isnan(most), 0.0, most).tolist(), strict=True))
 
     def text(self, name: str) -> Text:
-        """The texts of a column as numbers; one for all rows where it has none."""
+        """The texts of a column as numbers; one for all rows where they are the same."""
         if name not in self._texts:
             self._texts[name] = self._read(name)
         return self._texts[name]
 
     def _read(self, name: str) -> Text:
-        if name not in self.frame.columns or self.frame[name].null_count() == self.frame.height:
+        column = self.frame.get_column(name, default=None)
+        if column is None or _empty(column):
             return Text(np.array(-1), ())
-        runs = self.frame[name].rle().struct.unnest()
-        texts = runs["value"].to_list()
+        run = self._runs[name].to_numpy()
+        if run[-1] >= len(run) // FEW_RUNS:
+            return _sorted_text(column)
+        starts = [0, *(np.flatnonzero(run[1:] != run[:-1]) + 1).tolist()]
+        texts = column.gather(starts).to_list()
         words = list(dict.fromkeys(texts))
         places = dict(zip(words, range(len(words)), strict=True))
         places.update(dict.fromkeys([None, "", *filter(str.isspace, filter(None, words))], -1))
         code = np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
-        return Text(np.repeat(code, runs["len"].to_numpy()), words)
+        return Text(code[0] if len(texts) == 1 else code[run], words)
+
+    @cached_property
+    def _runs(self) -> pl.DataFrame:
+        """For each text the number of its run of equal ones."""
+        return self.frame.select(pl.col(pl.String).rle_id())
 
     @cached_property
     def months(self) -> Places:
         """Months since the year 0."""
-        days = self.frame["month"].to_physical().to_numpy()
-        return days.astype("M8[D]").astype("M8[M]").astype(np.int64) + EPOCH_MONTHS
+        return months_of(self.frame["month"].to_physical().to_numpy())
 
     @cached_property
     def keys(self) -> Places:
@@ -201,14 +218,29 @@ class Table:
         return self._sharing[name, of]
 
 
+def _empty(column: pl.Series) -> bool:
+    return column.null_count() == column.len()
+
+
+def _sorted_text(column: pl.Series) -> Text:
+    """The texts of a column where nearly every row has another."""
+    code = column.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
+    known = np.flatnonzero(code >= 0)
+    first = np.zeros(int(code.max()) + 1, np.int64)
+    first[code[known]] = known
+    words = column.gather(first.tolist()).to_list()
+    for blank in {"", *filter(str.isspace, words)}.intersection(words):
+        code[code == words.index(blank)] = -1
+    return Text(code, words)
+
+
 def _shared(text: Text, other: Places) -> Array:
     """With how many different numbers of `other` each row's text stands."""
-    if not text.code.ndim:
-        return UNKNOWN
-    times = np.bincount(text.code[text.code >= 0], minlength=len(text.words))
-    again = np.flatnonzero((text.code >= 0) & (times[text.code] > 1))
+    code = np.broadcast_to(text.code, other.shape)
+    times = np.bincount(code[code >= 0], minlength=len(text.words) + 1)
+    again = np.flatnonzero((code >= 0) & (times[code] > 1))
     width = int(other.max()) + 1
-    pairs = np.sort(text.code[again] * width + other[again])
+    pairs = np.sort(code[again] * width + other[again])
     different = pairs[np.diff(pairs, prepend=-1) > 0]
     counts = np.maximum(np.bincount(different // width, minlength=len(text.words)), 1.0)
-    return np.append(counts, np.nan)[text.code]
+    return np.append(counts, np.nan)[code]

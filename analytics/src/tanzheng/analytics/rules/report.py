@@ -91,11 +91,12 @@ class Report:
     ) -> Iterator[Failure]:
         rule = group.rule
         active = [item for item in self.suppressions.active if item.rule == rule.id]
+        columns = group.values()
         own = zip(group.place.tolist(), islice(keys, len(group.place)), strict=True)
         for number, (row, key) in enumerate(own):
             used = next((item for item in active if item.covers(rule.id, key)), None)
             named = {k: str(v)[:7] if k == "month" else str(v) for k, v in key.items()}
-            found = {name: values[number] for name, values in group.values.items()}
+            found = {name: values[number] for name, values in columns.items()}
             yield Failure(rule, file, row, named, found, used)
 
     @property

@@ -1,14 +1,15 @@
 """Rows of a table as the two back ends read them, in the order of their series."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from tanzheng.analytics.rules.bounded import UNKNOWN, Array
+from tanzheng.analytics.rules.bounded import UNKNOWN, Array, Mask
 from tanzheng.analytics.rules.compiled import Places, Text
 from tanzheng.analytics.rules.exact import Row, Value
 
@@ -19,6 +20,19 @@ EPOCH = date(1970, 1, 1)
 EPOCH_MONTHS = 1970 * 12
 MONTHS = 12 * 10_000
 """The key of a series' first month is so much more than that of the series before."""
+DAYS_MAX = 31.0 * MONTHS
+"""No date has more days since 1970, nor any column made from the month."""
+NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Where rows of so many months before are: as many places before, but none for `absent` ones
+    and at `found` for those of `moved`, which have a gap between."""
+
+    absent: Mask
+    moved: Places
+    found: Places
 
 
 class Rows:
@@ -27,16 +41,22 @@ class Rows:
     A column without any value has one number, NaN, for all rows.
     """
 
-    def __init__(self, whole: "Table", frame: pl.DataFrame, place: Places, together: bool) -> None:
-        """`frame` has the numbers and dates of these rows where they stand together in order, and
-        else those of the whole table."""
+    def __init__(self, whole: "Table", place: Places) -> None:
         self.whole, self.place = whole, place
-        self._frame, self._together = frame, together
-        self._keys, self._months = whole.keys[place], whole.months[place]
+        self._span = _span(place)
+        self._keys: Places = self._mine(whole.keys)
+        self._months: Places = self._mine(whole.months)
         apart = np.diff(self._keys)
         self._gaps = bool(((apart > 1) & (apart < MONTHS // 2)).any())
+        self._figures = whole.figures(self._span)
         self._columns: dict[str, Array | Text] = {}
-        self._back: dict[int, Places] = {}
+        self._back: dict[int, Back] = {}
+
+    def _mine(self, whole: Any) -> Any:
+        """These rows' part of a column of the table; one value for all stays one."""
+        if not whole.ndim:
+            return whole
+        return whole[self.place if self._span is None else self._span]
 
     def column(self, name: str) -> Array | Text:
         """Numbers and dates (in days since 1970) with NaN where not known, or a text."""
@@ -48,7 +68,7 @@ class Rows:
 
     def _text(self, name: str) -> Text:
         text = self.whole.text(name)
-        return Text(text.code[self.place], text.words) if text.code.ndim else text
+        return Text(self._mine(text.code), text.words)
 
     def _numbers(self, name: str) -> Array:
         match name:
@@ -58,45 +78,52 @@ class Rows:
                 return (self._months % 12 + 1).astype(np.float64)
             case "hours_of_month":
                 return (first_day(self._months + 1) - first_day(self._months)) * 24
-        values = self._frame.get_column(name, default=None)
+        values = self._figures.get_column(name, default=None)
         if values is None or values.null_count() == len(values):
             return UNKNOWN
         figures: Array = values.to_numpy()
         if values.dtype == pl.Date:
             figures = np.where(np.isnat(figures), np.nan, figures.astype(np.int64))
-        return figures if self._together else figures[self.place]
+        return figures if self._span else figures[self.place]
 
-    def back(self, months: int) -> Places:
-        """For each row the place of the row so many months before; one beyond the last: none."""
+    def most(self, name: str) -> float:
+        """No number of the column is larger, on either side of zero."""
+        return self.whole.most.get(name, DAYS_MAX)
+
+    def earlier(self, values: Any, absent: Any, months: int) -> Any:
+        """Each row's value so many months before, `absent` where there is no such row."""
         if months not in self._back:
             self._back[months] = self._found(months)
-        return self._back[months]
-
-    def _found(self, months: int) -> Places:
-        keys, rows = self._keys, len(self._keys)
-        found = np.full(rows, rows)
-        near = np.flatnonzero(keys[months:] - keys[:-months] == months)
-        found[near + months] = near
-        if self._gaps:
-            rest = np.flatnonzero(found == rows)
-            wanted = keys[rest] - months
-            places = np.searchsorted(keys, wanted)
-            there = keys[places] == wanted
-            found[rest[there]] = places[there]
+        back = self._back[months]
+        values = np.broadcast_to(values, back.absent.shape)
+        found = np.empty(values.shape, values.dtype)
+        found[months:] = values[:-months]
+        np.putmask(found, back.absent, absent)
+        found[back.moved] = values[back.found]
         return found
+
+    def _found(self, months: int) -> Back:
+        keys = self._keys
+        absent = np.ones(len(keys), np.bool_)
+        absent[months:] = keys[months:] - keys[:-months] != months
+        moved = np.flatnonzero(absent) if self._gaps else NONE
+        places = np.searchsorted(keys, keys[moved] - months)
+        there = keys[places] == keys[moved] - months
+        return Back(absent, moved[there], places[there])
 
     def sharing(self, name: str, of: str) -> Array:
         """In how many units (or months) of the whole table the row's text stands."""
-        shared = self.whole.sharing(name, of)
-        return shared[self.place] if shared.ndim else shared
+        shared: Array = self._mine(self.whole.sharing(name, of))
+        return shared
 
     def exact(self, place: int, names: frozenset[str], parameters: Mapping[str, Decimal]) -> Row:
         """The row at `place` in Decimal, with the values of `names` and the rule's parameters."""
         values = {name: self.value(name, place) for name in names - parameters.keys()}
 
         def back(months: int) -> Row | None:
-            at = int(self.back(months)[place])
-            return self.exact(at, names, parameters) if at < len(self.place) else None
+            wanted = self._keys[place] - months
+            at = int(np.searchsorted(self._keys, wanted))
+            return self.exact(at, names, parameters) if self._keys[at] == wanted else None
 
         def sharing(column: str, _: str) -> tuple[int, int]:
             units, months = (self.whole.sharing(column, of) for of in ("units", "months"))
@@ -118,11 +145,30 @@ class Rows:
         return Decimal(repr(number))
 
 
+def _span(place: Places) -> slice | None:
+    """Places that follow one another as a slice, which costs no copy."""
+    if len(place) and (np.diff(place) == 1).all():
+        return slice(int(place[0]), int(place[-1]) + 1)
+    return None
+
+
 def _at(array: Array | Places, place: int) -> float:
     return float(array[place] if array.ndim else array)
 
 
 def first_day(months: Places) -> Array:
     """Days since 1970 of the first day of months since the year 0."""
-    days = (months - EPOCH_MONTHS).astype("M8[M]").astype("M8[D]")
-    return days.astype(np.int64).astype(np.float64)
+    return _looked_up(months, lambda each: (each - EPOCH_MONTHS).astype("M8[M]").astype("M8[D]"))
+
+
+def months_of(days: Places) -> Places:
+    """Months since the year 0 of days since 1970."""
+    found = _looked_up(days, lambda each: each.astype("M8[D]").astype("M8[M]").astype(np.int64))
+    return found.astype(np.int64) + EPOCH_MONTHS
+
+
+def _looked_up(places: Places, answer: Callable[[Places], Any]) -> Array:
+    """`answer` of each, computed once for each place in their span: a calendar is slow."""
+    low, high = int(places.min()), int(places.max())
+    table: Array = answer(np.arange(low, high + 1)).astype(np.int64).astype(np.float64)
+    return table[places - low]
