@@ -68,10 +68,11 @@ def made(name: str, frames: Frames, rules: Rules) -> Callable[[], Found]:
     if name == "floor":
         return Floor(frames, rules)
     if name.startswith("pandera"):
-        few = {table: frame.head(MONTHS) for table, frame in frames.items()}
-        pandera(few, rules, _hung(name))  # its first use loads Hypothesis
-        return partial(pandera, frames, rules, _hung(name))
-    return partial(ours, frames, rules, words=name == "tanzheng, words")
+        contender = partial(pandera, rules=rules, hung=_hung(name))
+    else:
+        contender = partial(ours, rules=rules, words=name == "tanzheng, words")
+    contender({table: frame.head(MONTHS) for table, frame in frames.items()})  # loads what it needs
+    return partial(contender, frames)
 
 
 def _hung(name: str) -> peer.Hung:
