@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from tanzheng.core import cbor, closed, columns, cose
-from tanzheng.core.columns import SPAN_MS_MAX, Column
+from tanzheng.core.columns import SPAN_MS_MAX, Column, PackedColumns
 from tanzheng.core.errors import (
     ChainBroken,
     EncodingError,
@@ -29,7 +29,7 @@ from tanzheng.core.keys import SigningKey, VerifyKey
 __all__ = [
     "BATCH_BYTES_MAX", "CONTENT_TYPE", "GAPS_MAX", "GENESIS", "POINTS_MAX", "READINGS_MAX",
     "SPAN_MS_MAX", "VERSION", "Batch", "ChainHead", "ClockState", "Column", "Event", "Gap",
-    "SignedBatch", "check_successor", "decode", "encode", "open_signed", "sign",
+    "SignedBatch", "check_successor", "decode", "encode", "open_signed", "open_verified", "sign",
 ]  # fmt: skip
 
 CONTENT_TYPE = "application/vnd.tanzheng.batch+cbor"
@@ -100,24 +100,30 @@ class Batch:
     made_ms: int
     clock: ClockState
     points: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     gaps: tuple[Gap, ...] = ()
     events: tuple[Event, ...] = ()
 
     @property
     def readings(self) -> int:
         """Number of readings in all columns."""
+        if isinstance(self.columns, PackedColumns):
+            return len(self.columns.packed.quality)
         return sum([len(column.t_ms) for column in self.columns])
 
     @property
     def span_ms(self) -> tuple[int, int] | None:
         """First and last instant of a reading or a gap; None for a batch of events only."""
-        instants = {id(column.t_ms): column.t_ms for column in self.columns}.values()
-        first = [times[0] for times in instants if times]
-        last = [times[-1] for times in instants if times]
-        first += [gap.from_ms for gap in self.gaps]
-        last += [gap.slots[-1] for gap in self.gaps]
-        return (min(first), max(last)) if first else None
+        spans = [(gap.from_ms, gap.slots[-1]) for gap in self.gaps]
+        if isinstance(self.columns, PackedColumns):
+            spans += [self.columns.span_ms] if self.columns.span_ms else []
+        else:
+            instants = {id(column.t_ms): column.t_ms for column in self.columns}.values()
+            spans += [(times[0], times[-1]) for times in instants if times]
+        if not spans:
+            return None
+        first, last = zip(*spans, strict=True)
+        return min(first), max(last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,18 @@ def open_signed(raw: bytes) -> SignedBatch:
     return SignedBatch(raw, decode(message.payload), message)
 
 
+def open_verified(raw: bytes, gateway: VerifyKey) -> SignedBatch:
+    """The batch in `raw`, signed by `gateway`: nothing of it is read before that is known.
+
+    `EncodingError` for bytes that are no batch, `SignatureInvalid`.
+    """
+    if len(raw) > BATCH_BYTES_MAX:
+        raise EncodingError(f"batch: expected at most {BATCH_BYTES_MAX} bytes, got {len(raw)}")
+    message = cose.decode1(raw, CONTENT_TYPE)
+    message.verify(gateway)
+    return SignedBatch(raw, decode(message.payload), message)
+
+
 def encode(batch: Batch) -> bytes:
     """The payload of `batch`; `EncodingError` where its columns are not what `Column` says, or
     span more than 49 days."""
@@ -241,7 +259,7 @@ def decode(payload: bytes) -> Batch:
     return _decode(payload, None)
 
 
-def _decode(payload: bytes, known: tuple[Column, ...] | None) -> Batch:
+def _decode(payload: bytes, known: Sequence[Column] | None) -> Batch:
     """The same; columns that are `known` to be those of `payload` are not read again."""
     body = closed.record(cbor.loads(payload, "batch"), _KEYS, "batch")
     if body["v"] != VERSION:
@@ -264,7 +282,7 @@ def _decode(payload: bytes, known: tuple[Column, ...] | None) -> Batch:
     )
 
 
-def _columns(body: Mapping[str, Any], points: int) -> tuple[Column, ...]:
+def _columns(body: Mapping[str, Any], points: int) -> PackedColumns:
     counts = [_number(count, "n") for count in _items(body["n"], POINTS_MAX, "n")]
     total = sum(counts)
     if len(counts) != points or total > READINGS_MAX:
@@ -272,7 +290,7 @@ def _columns(body: Mapping[str, Any], points: int) -> tuple[Column, ...]:
             f"batch n: expected {points} counts with a sum up to {READINGS_MAX}, "
             f"got {len(counts)} with {total}"
         )
-    return columns.unpack(
+    return PackedColumns(
         columns.Packed(
             counts,
             _number(body["t0"], "t0"),
@@ -345,15 +363,19 @@ def _number(value: Any, name: str, least: int = 0) -> int:
 
 
 def _points(items: Sequence[Any]) -> tuple[str, ...]:
-    return _checked_points(tuple(closed.typed(item, str, "batch point") for item in items))
+    try:
+        return _checked_points(tuple(items))
+    except TypeError:  # a list or map among them, which the cache cannot look up
+        raise EncodingError("batch points: expected texts") from None
 
 
-@lru_cache(maxsize=16)  # a gateway's point set is the same in every batch
-def _checked_points(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
+@lru_cache(maxsize=256)  # a gateway's point set is the same in every batch
+def _checked_points(names: tuple[object, ...]) -> tuple[str, ...]:
+    texts = tuple(closed.typed(name, str, "batch point") for name in names)
+    for name in texts:
         device, _, quantity = name.partition("/")
         identifier(device, "batch point device")
         identifier(quantity, "batch point field")
-    if len(set(names)) != len(names):
+    if len(set(texts)) != len(texts):
         raise EncodingError("batch points: expected each point once")
-    return names
+    return texts

@@ -9,8 +9,9 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from operator import le
-from typing import Any
+from typing import Any, overload
 
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.quality import Quality
@@ -68,23 +69,78 @@ def pack(columns: Sequence[Column]) -> Packed:
     )
 
 
-def unpack(packed: Packed) -> tuple[Column, ...]:
-    """The columns in `packed`, whose arrays have the lengths that `counts` asks for."""
+class PackedColumns(Sequence[Column]):
+    """The columns of a decoded batch: checked as a whole, each a `Column` once one is asked for.
+
+    `span_ms`: the first and the last instant, None where there is no reading.
+    """
+
+    __slots__ = ("_columns", "packed", "span_ms")
+
+    def __init__(self, packed: Packed) -> None:
+        """`EncodingError` where the arrays, whose lengths `packed.counts` asks for, are not what
+        `Column` says."""
+        self.packed = packed
+        self.span_ms = _checked_span(packed)
+        self._columns: tuple[Column, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.packed.counts)
+
+    @overload
+    def __getitem__(self, index: int) -> Column: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Column, ...]: ...
+    def __getitem__(self, index: int | slice) -> Column | tuple[Column, ...]:
+        if self._columns is None:
+            self._columns = _unpack(self.packed)
+        return self._columns[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self[:] == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment] # as a column has none
+
+
+def packed_of(columns: Sequence[Column]) -> Packed:
+    """The bytes of `columns`, as they came where they are those of a decoded batch."""
+    return columns.packed if isinstance(columns, PackedColumns) else pack(columns)
+
+
+def _checked_span(packed: Packed) -> tuple[int, int] | None:
     _check_readings(packed.values, packed.quality)
+    first, last = [], []
+    for chunk in _distinct(packed):
+        times = _little(array("I", chunk))
+        _check_rising(times)
+        first.append(times[0])
+        last.append(times[-1])
+    if min(first, default=packed.t0) != 0:
+        raise EncodingError("batch t0: expected the first instant (0 where there is no reading)")
+    return (packed.t0, packed.t0 + max(last)) if last else None
+
+
+def _distinct(packed: Packed) -> set[bytes]:
+    """The instants of each column, those that are alike once; none for empty columns."""
+    counts, offsets = packed.counts, packed.offsets
+    alike = bool(counts) and counts.count(counts[0]) == len(counts)
+    if alike and offsets[: 4 * counts[0]] * len(counts) == offsets:  # all read together, mostly
+        return {offsets[: 4 * counts[0]]} - {b""}
+    ends = list(accumulate(counts, initial=0))
+    return {offsets[4 * a : 4 * b] for a, b in pairwise(ends)} - {b""}
+
+
+def _unpack(packed: Packed) -> tuple[Column, ...]:
     values = _little(array("d", packed.values))
     columns, start = [], 0
-    chunk, times, starts = b"", array("q"), set[int]()
+    chunk, times = b"", array("q")
     for count in packed.counts:
         end = start + count
         if packed.offsets[4 * start : 4 * end] != chunk:  # else read together with the one before
             chunk = packed.offsets[4 * start : 4 * end]
             times = array("q", map(packed.t0.__add__, _little(array("I", chunk))))
-            _check_rising(times)
-            starts.update(times[:1])
         columns.append(Column(times, values[start:end], packed.quality[start:end]))
         start = end
-    if packed.t0 != min(starts, default=0):
-        raise EncodingError("batch t0: expected the first instant (0 where there is no reading)")
     return tuple(columns)
 
 

@@ -18,7 +18,7 @@ from hashlib import sha256
 
 import zstandard
 
-from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch, open_signed
+from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch, open_verified
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.topics import gateway_of
 from tanzheng.ingest.enrolment import Gateway
@@ -129,8 +129,7 @@ def _unpack(payload: bytes) -> bytes:
 
 def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:
     try:
-        signed = open_signed(raw)
-        signed.verify(gateway.key)
+        signed = open_verified(raw, gateway.key)
     except BadInput as error:
         raise _Refusal(Reason.ENCODING, error) from error
     except SignatureInvalid as error:
@@ -138,9 +137,8 @@ def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:
     batch = signed.batch
     if batch.gw != gateway.gw:
         raise _Refusal(Reason.TOPIC_MISMATCH, f"expected gw {gateway.gw}, got {batch.gw}")
-    for point in batch.points:
-        if point not in gateway.points:
-            raise _Refusal(Reason.POINT, f"expected a point of the plant file, got {point!r}")
+    if unknown := set(batch.points).difference(gateway.points):
+        raise _Refusal(Reason.POINT, f"expected a point of the plant file, got {min(unknown)!r}")
     if (latest := _latest_ms(signed)) > received_ms + AHEAD_MS_MAX:
         raise _Refusal(
             Reason.FUTURE,

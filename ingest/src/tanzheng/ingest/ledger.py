@@ -198,11 +198,12 @@ def ensure_days(connection: psycopg.Connection, days: Iterable[int]) -> None:
         )
 
 
-def copy_readings(connection: psycopg.Connection, readings: rows.Readings) -> None:
-    """Write readings by one binary COPY."""
+def copy_readings(connection: psycopg.Connection, packed: memoryview) -> None:
+    """Write readings by one binary COPY of rows without header and trailer."""
     statement = "COPY reading (point_id, t, value, quality, batch_id) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(rows.pack(readings))
+        for part in (rows.COPY_HEADER, packed, rows.COPY_TRAILER):
+            copy.write(part)
 
 
 def insert_gaps(

@@ -5,11 +5,13 @@ NOT NULL and of fixed size, so a row has 52 bytes and a COPY of readings is an a
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tanzheng.core.batch import Batch
+from tanzheng.core.columns import Packed, packed_of
 from tanzheng.core.errors import CheckFailed
 
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # signature, flags, length of the extension
@@ -53,29 +55,59 @@ Readings = npt.NDArray[np.void]
 def readings_of(batch: Batch, batch_id: int, point_ids: Mapping[str, int]) -> Readings:
     """The readings of a batch as `READING` records, point-major as in the batch."""
     rows = np.empty(batch.readings, READING)
-    counts = [len(column) for column in batch.columns]
+    t_ms, value, quality = _columns(packed := packed_of(batch.columns))
     rows["batch_id"] = batch_id
-    rows["point_id"] = np.repeat([point_ids[point] for point in batch.points], counts)
-    start = 0
-    for column, count in zip(batch.columns, counts, strict=True):
-        part = rows[start : start + count]
-        part["t_ms"] = np.frombuffer(column.t_ms, "i8")
-        part["value"] = np.frombuffer(column.value, "f8")
-        part["quality"] = np.frombuffer(column.quality, "u1")
-        start += count
+    rows["point_id"] = np.repeat([point_ids[point] for point in batch.points], packed.counts)
+    rows["t_ms"], rows["value"], rows["quality"] = t_ms, value, quality
     return rows
 
 
-def pack(readings: Readings) -> bytes:
-    """The body of a binary COPY into `reading` (columns `COLUMNS`), header and trailer included."""
-    rows = np.empty(len(readings), COPY_ROW)
-    rows["fields"] = len(COLUMNS)
-    for name, size in SIZES.items():
-        rows[f"{name}_bytes"] = size
-    rows["t"] = (readings["t_ms"] - POSTGRES_EPOCH_MS) * 1000
-    for name in ("point_id", "value", "quality", "batch_id"):
-        rows[name] = readings[name]
-    return COPY_HEADER + rows.tobytes() + COPY_TRAILER
+def _columns(packed: Packed) -> tuple[Any, Any, Any]:
+    """Instants (UTC ms), values and quality codes of all readings, point-major."""
+    t_ms = np.frombuffer(packed.offsets, "<u4").astype(np.int64) + packed.t0
+    return t_ms, np.frombuffer(packed.values, "<f8"), np.frombuffer(packed.quality, "u1")
+
+
+class CopyRows:
+    """Binary COPY rows of batches, written into the same memory again and again: pages fresh from
+    the system cost several times what filling them does. Holds the largest group it has seen."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty(0, COPY_ROW)
+
+    def of(
+        self, batches: Sequence[tuple[int, Batch]], point_ids: Mapping[str, Mapping[str, int]]
+    ) -> tuple[memoryview, set[int]]:
+        """The rows of these batches, each with its id, without header and trailer, until `of` is
+        called again; and the UTC days (since 1970) that have readings."""
+        self._hold(sum(batch.readings for _, batch in batches))
+        end, days = 0, set[int]()
+        for batch_id, batch in batches:
+            part = self._rows[end : end + batch.readings]
+            days |= _fill(part, batch_id, batch, point_ids[batch.gw])
+            end += len(part)
+        return self._rows[:end].view(np.uint8).data, days
+
+    def _hold(self, rows: int) -> None:
+        if rows > len(self._rows):
+            self._rows = np.empty(rows, COPY_ROW)
+            self._rows["fields"] = len(COLUMNS)
+            for name, size in SIZES.items():
+                self._rows[f"{name}_bytes"] = size
+
+
+def _fill(
+    rows: npt.NDArray[np.void], batch_id: int, batch: Batch, point_ids: Mapping[str, int]
+) -> set[int]:
+    """What differs from row to row; the UTC days of the readings."""
+    t_ms, value, quality = _columns(packed := packed_of(batch.columns))
+    rows["point_id"] = np.repeat([point_ids[point] for point in batch.points], packed.counts)
+    rows["t"] = (t_ms - POSTGRES_EPOCH_MS) * 1000
+    rows["value"], rows["quality"], rows["batch_id"] = value, quality, batch_id
+    if not len(t_ms):
+        return set()
+    first, last = int(t_ms.min()) // DAY_MS, int(t_ms.max()) // DAY_MS
+    return {first} if first == last else set(np.unique(t_ms // DAY_MS).tolist())
 
 
 def unpack(data: bytes) -> Readings:
@@ -94,11 +126,6 @@ def unpack(data: bytes) -> Readings:
     for name in ("point_id", "value", "quality", "batch_id"):
         readings[name] = rows[name]
     return readings
-
-
-def days_of(readings: Readings) -> list[int]:
-    """UTC days (since 1970) that have readings, rising."""
-    return [int(day) for day in np.unique(readings["t_ms"] // DAY_MS)]
 
 
 def join(parts: Sequence[Readings]) -> Readings:

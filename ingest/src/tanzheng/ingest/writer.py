@@ -72,6 +72,7 @@ class Writer:
         """Connects; raises `SchemaMismatch`, `BadInput` for a changed key, psycopg's errors."""
         self.gateways = gateways
         self._connection = connect(database_url)
+        self._copy_rows = rows.CopyRows()
         self._days: set[int] = set()  # known to have a place in `reading`
         try:
             migrate.check_schema(self._connection)
@@ -163,15 +164,14 @@ class Writer:
         batch_ids = ledger.insert_batches(connection, accepted)
         batches = [(i, item.signed.batch) for i, item in zip(batch_ids, accepted, strict=True)]
         ids = self._point_ids
-        readings = rows.join([rows.readings_of(b, i, ids[b.gw]) for i, b in batches])
-        days = set(rows.days_of(readings))
+        packed, days = self._copy_rows.of(batches, ids)
         ledger.ensure_days(connection, sorted(days - self._days))
-        ledger.copy_readings(connection, readings)
+        ledger.copy_readings(connection, packed)
         gaps = [row for i, b in batches for row in ledger.gap_rows(b, i, ids[b.gw])]
         ledger.insert_gaps(connection, gaps)
         ledger.insert_events(connection, batches)
         ledger.mark_accepted(connection, [item.digest for item in accepted])
-        return len(readings), days
+        return sum(batch.readings for _, batch in batches), days
 
 
 def _sort(examined: Iterable[Checked | Refused], chains: Mapping[str, Chain]) -> _Sorted:
