@@ -119,6 +119,9 @@ def _seconds(work: Any) -> float:
 def _empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE reading, gap, event, batch")
+        connection.execute(
+            "UPDATE gateway SET (head_epoch, head_seq, head_digest) = ROW(NULL, NULL, NULL)"
+        )
         connection.execute("CHECKPOINT")
 
 
@@ -142,7 +145,9 @@ def _ingest(url: str, messages: Sequence[Message]) -> None:
             group = [ready.get()]
             while len(group) < GROUP_MESSAGES_MAX and not ready.empty():
                 group.append(ready.get())
-            accepted += writer.write(group).accepted
+            outcome = writer.write(group)
+            assert not outcome.refused, outcome
+            accepted += outcome.accepted
     receiver.join()
 
 
