@@ -98,7 +98,7 @@ class Sealer:
             head = contents.heads.tree.head(manifest.subject)
             if head is None or last.digest != head.digest:
                 raise LogDamaged(f"leaf {index}: expected the current one of {manifest.subject}")
-            if last.statement.manifest_sha256 == sha256(raw):
+            if last.of(Statement).manifest_sha256 == sha256(raw):
                 return index
         if (last is None) != (correction is None):
             raise AnchorInput(_correction_problem(manifest, last))

@@ -41,6 +41,7 @@ def verify(
     Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
     """
     from tanzheng.core.receipt_check import check_receipt
+    from tanzheng.core.statement import Statement
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.package import check_package
 
@@ -49,7 +50,7 @@ def verify(
     points = check_receipt(
         given.receipt, given.trust, given.last, given.consistency, given.cosignatures
     )
-    points += check_package(given.files, statement, given.trust)
+    points += check_package(given.files, given.receipt.statement.of(Statement), given.trust)
     _answer(statement.subject, points, f"seq {statement.seq}, {statement.issuer}", as_json)
 
 
