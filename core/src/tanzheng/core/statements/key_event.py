@@ -71,13 +71,14 @@ class KeyEvent(Envelope):
         """Return where the new key signed for itself; else `SignatureInvalid`."""
         if self.key is None or self.possession is None:
             raise SignatureInvalid(f"key event: expected a new key, got the act {self.act}")
-        self.key.verify(self.possession, _to_be_possessed(self.issuer, self.role, self.key))
+        self.key.verify(self.possession, to_be_possessed(self.issuer, self.role, self.key))
 
 
 def possess(holder: str, role: Role, key: SigningKey) -> bytes:
     """Return what a new key signs to show that its `holder` has it."""
-    return key.sign(_to_be_possessed(holder, role, key.public))
+    return key.sign(to_be_possessed(holder, role, key.public))
 
 
-def _to_be_possessed(holder: str, role: Role, key: VerifyKey) -> bytes:
+def to_be_possessed(holder: str, role: Role, key: VerifyKey) -> bytes:
+    """Return the bytes that a new key signs (key-event.cddl, `possessed`)."""
     return cbor.dumps([POSSESSION_TAG, holder, str(role), key.raw])
