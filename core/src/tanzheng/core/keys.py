@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from tanzheng.core.errors import BadInput, SignatureInvalid
+from tanzheng.core.errors import BadInput, EncodingError, SignatureInvalid
 
 KID_BYTES = 16
 SIGNATURE_BYTES = 64
@@ -111,14 +111,17 @@ class VerifyKey:
 
     @classmethod
     def from_hex(cls, value: object, where: str) -> "VerifyKey":
-        """The key whose raw bytes are written in lower-case hexadecimal; else `BadInput`."""
+        """The key whose raw bytes are written in lower-case hexadecimal; else `EncodingError`."""
         try:
             raw = bytes.fromhex(value) if isinstance(value, str) else b""
             if raw.hex() == value:
                 return cls(raw)
-        except ValueError:
+        except (ValueError, BadInput):
             pass
-        raise BadInput(f"{where}: expected 32 or 33 bytes of a key in hexadecimal, got {value!r}")
+        shown = repr(value)[:80]
+        raise EncodingError(
+            f"{where}: expected 32 or 33 bytes of a key in hexadecimal, got {shown}"
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -118,17 +118,12 @@ class Trust:
 
     def operator(self, kid: bytes, t_ms: int) -> VerifyKey:
         """Return the operator's key `kid`; `Untrusted` where it is unknown or not valid at t_ms."""
-        return _valid(self.operator_keys, kid, t_ms, Role.OPERATOR)
-
-    def signer(self, role: Role, name: str, kid: bytes, t_ms: int) -> VerifyKey:
-        """Return the key `kid` of `name` in `role`; `Untrusted` where unknown or not valid then.
-
-        The trust file names no operator: whoever is the issuer, the operator's keys sign for it.
-        """
-        if role is Role.OPERATOR:
-            return self.operator(kid, t_ms)
-        keys = [each.key for each in self.signers if (each.role, each.name) == (role, name)]
-        return _valid(keys, kid, t_ms, role)
+        for key in self.operator_keys:
+            if key.public.kid == kid:
+                if key.valid_at(t_ms):
+                    return key.public
+                raise Untrusted(f"operator key {kid.hex()}: expected it valid at {t_ms}, it is not")
+        raise Untrusted(f"operator key: expected a trusted one, got {kid.hex()}")
 
     def check_log(self, signed: SignedCheckpoint) -> None:
         """Return where a checkpoint is of the trusted log and signed by its operator.
@@ -163,15 +158,6 @@ class Trust:
             raise Untrusted(
                 f"plant file: expected a trusted one of {enterprise}, got {sha256.hex()}"
             )
-
-
-def _valid(keys: Sequence[OperatorKey], kid: bytes, t_ms: int, role: Role) -> VerifyKey:
-    for key in keys:
-        if key.public.kid == kid:
-            if key.valid_at(t_ms):
-                return key.public
-            raise Untrusted(f"{role} key {kid.hex()}: expected it valid at {t_ms}, it is not")
-    raise Untrusted(f"{role} key: expected a trusted one, got {kid.hex()}")
 
 
 # ------------------------------------------------------------------ JSON form
