@@ -20,6 +20,7 @@ ALGORITHMS = frozenset(Algorithm)
 # Payloads of a megabyte are joined, not encoded: that copies them once, not three times.
 _LIST_OF_4 = b"\x84"
 _SIGN1_HEAD = b"\xd2" + _LIST_OF_4
+"""How every tagged COSE_Sign1 begins."""
 _TO_BE_SIGNED_HEAD = _LIST_OF_4 + cbor.dumps("Signature1")
 
 

@@ -14,7 +14,7 @@ from tanzheng.core import cbor, closed, cose
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import identifier
-from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.core.keys import Algorithm, SigningKey, VerifyKey
 from tanzheng.core.merkle import leaf_hash
 from tanzheng.core.statements import forms
 from tanzheng.core.statements.forms import (
@@ -163,6 +163,11 @@ class Signed(Generic[S_co]):
     def kid(self) -> bytes:
         """The key id it claims to be signed with."""
         return self._message.kid
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """What it claims to be signed by."""
+        return Algorithm(self._message.protected[cose.ALG])
 
     def of(self, kind: type[S]) -> S:
         """Return the statement where it is of `kind`; else `WrongKind`."""

@@ -19,6 +19,10 @@ _ALL: tuple[type[Envelope], ...] = (
     *(KeyEvent, RegistrationPolicy, TrustAnchors, Migration),
 )
 KINDS: Mapping[str, type[Envelope]] = {kind.TYPE: kind for kind in _ALL}
+NAMES: Mapping[str, type[Envelope]] = {
+    name.removeprefix("tanzheng.").replace("_", "-"): kind for name, kind in KINDS.items()
+}
+"""The kinds as people type them, and as their CDDL files are called."""
 
 LABELS: Mapping[str, tuple[str, str]] = {
     "tanzheng.statement": ("month's evidence", "月度存证"),
