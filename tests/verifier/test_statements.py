@@ -15,6 +15,8 @@ from tanzheng.cli.main import app
 from tanzheng.core.errors import BadInput
 from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import Subject
+from tanzheng.core.statements.common import Reference
+from tanzheng.core.statements.confirmed import ConfirmedEmissions
 from tanzheng.core.statements.description import documents, from_description, to_description
 from tanzheng.core.statements.envelope import BlockReference, Envelope
 from tanzheng.core.statements.key_event import KeyEvent
@@ -156,6 +158,36 @@ def test_made_shown_and_followed(desk: Path) -> None:
     assert "reasons 原因" in person
 
 
+def test_nobody_types_a_digest(desk: Path) -> None:
+    """References, documents and the key that goes come from files."""
+    (desk / "month.cose").write_bytes(SAMPLES["month"].sign(OPERATOR).raw)
+    lines = DESCRIPTION.splitlines()
+    kept = [line for line in lines if not line.startswith(("of", "document_sha256"))]
+    (desk / "short.toml").write_text("\n".join(kept))
+    options = ("--reference", f"of={desk}/month.cose")
+    more = ("--document", f"document_sha256={desk}/letter.txt")
+    make(desk, "review", "short.toml", "1.cose", *options, *more)
+    review = open_signed((desk / "1.cose").read_bytes()).of(Review)
+    assert review.of == Reference(MONTH, SAMPLES["month"].sign(OPERATOR).digest)
+    assert review.document_sha256 == sha256(LETTER)
+    with pytest.raises(BadInput, match="expected FIELD=FILE"):
+        make(desk, "review", "short.toml", "2.cose", "--reference", "of")
+
+
+def test_references_are_sorted(desk: Path) -> None:
+    shown = to_description(SAMPLES["confirmed emissions"])
+    kept = {key: shown[key] for key in ("issuer", "subject", "emissions_t", "units")}
+    (desk / "confirmed.json").write_text(json.dumps(kept))
+    basis = [SAMPLES[name].sign(OPERATOR) for name in ("verification", "annual report")]
+    options: list[str] = []
+    for i, signed in enumerate(basis):
+        (desk / f"{i}.cose").write_bytes(signed.raw)
+        options += ["--reference", f"basis={desk}/{i}.cose"]
+    make(desk, "confirmed-emissions", "confirmed.json", "c.cose", *options)
+    stated = open_signed((desk / "c.cose").read_bytes()).of(ConfirmedEmissions)
+    assert [each.digest for each in stated.basis] == [basis[1].digest, basis[0].digest]
+
+
 def test_nothing_is_overwritten(desk: Path) -> None:
     make(desk, "review", "review.toml", "1.cose")
     with pytest.raises(BadInput, match="expected a free place"):
@@ -163,11 +195,13 @@ def test_nothing_is_overwritten(desk: Path) -> None:
 
 
 def test_a_new_key_shows_that_it_is_held(desk: Path) -> None:
-    kid = KEYS[Role.CITY].public.kid.hex()
-    (desk / "rotate.toml").write_text(f'{ROTATION}kid = "{kid}"\n')
-    make(desk, "key-event", "rotate.toml", "k.cose", "--new-key", desk / "new.pem")
+    (desk / "rotate.toml").write_text(ROTATION)
+    (desk / "city.pub.pem").write_bytes(KEYS[Role.CITY].public.to_pem())
+    keys = ("--new-key", desk / "new.pem", "--old-key", desk / "city.pub.pem")
+    make(desk, "key-event", "rotate.toml", "k.cose", *keys)
     event = open_signed((desk / "k.cose").read_bytes()).of(KeyEvent)
     assert event.key == NEW.public
+    assert event.kid == KEYS[Role.CITY].public.kid
     event.check_possession()
 
 

@@ -29,6 +29,13 @@ def make_command(
         Path, typer.Option(help="Your trust file: its newest block dates it · 信任文件")
     ],
     out: Annotated[Path, typer.Option(help="The signed statement, a new file · 输出文件")],
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=FILE: a statement or receipt referred to · 所引声明或收据"),
+    ] = None,
+    document: Annotated[
+        list[str] | None, typer.Option(help="FIELD=FILE: a document named by digest · 所载文件")
+    ] = None,
     previous: Annotated[
         Path | None,
         typer.Option(help="The subject's statement before, or its receipt · 同一主体的上一声明"),
@@ -36,13 +43,17 @@ def make_command(
     new_key: Annotated[
         Path | None, typer.Option(help="Of a key event: the private key that comes · 新私钥")
     ] = None,
+    old_key: Annotated[
+        Path | None, typer.Option(help="Of a key event: the public key that goes · 旧公钥")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a statement of a kind and sign it. Nothing is sent anywhere · 制作并签署声明."""
     from tanzheng.verifier import statement_files
     from tanzheng.verifier.files import write_new
 
-    signed = statement_files.make(kind, description, key, trust, previous, new_key)
+    beside = statement_files.Beside(reference or [], document or [], previous, new_key, old_key)
+    signed = statement_files.make(kind, description, key, trust, beside)
     write_new(out, signed.raw, "--out")
     _show(signed, as_json)
 
