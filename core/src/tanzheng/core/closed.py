@@ -22,14 +22,14 @@ def record(value: object, keys: Iterable[str], where: str) -> Record:
     """`value` as a map with exactly `keys`."""
     found = mapping(value, where)
     expected = set(keys)
+    if found.keys() == expected:
+        return found
     missing = sorted(expected - found.keys())
     unknown = sorted(str(key)[:40] for key in found.keys() - expected)
-    if missing or unknown:
-        raise EncodingError(
-            f"{where}: expected exactly the keys {sorted(expected)}, "
-            f"got missing {missing} and unknown {unknown}"
-        )
-    return found
+    raise EncodingError(
+        f"{where}: expected exactly the keys {sorted(expected)}, "
+        f"got missing {missing} and unknown {unknown}"
+    )
 
 
 def mapping(value: object, where: str) -> Mapping[Any, Any]:

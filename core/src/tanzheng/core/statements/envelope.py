@@ -113,8 +113,7 @@ class Envelope:
         if source["type"] != cls.TYPE:
             raise EncodingError(f"{WHERE}.type: expected {cls.TYPE!r}, got {source['type']!r}")
         closed.version(source, cls.VERSION, WHERE)
-        carried = {name: source[name] for name in fields}
-        stated = cls(issuer=issuer, **forms.read_fields(fields, carried, WHERE))
+        stated = cls(issuer=issuer, **forms.take_fields(fields, source, WHERE))
         stated.check_chain()
         stated.check_subject()
         stated.check()

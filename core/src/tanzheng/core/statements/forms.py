@@ -176,7 +176,11 @@ def write_fields(forms: Mapping[str, Form], value: object) -> dict[str, Any]:
 
 def read_fields(forms: Mapping[str, Form], value: object, where: str) -> dict[str, Any]:
     """Read a map with exactly these fields; `EncodingError` or `BadInput` names the wrong one."""
-    source = closed.record(value, forms, where)
+    return take_fields(forms, closed.record(value, forms, where), where)
+
+
+def take_fields(forms: Mapping[str, Form], source: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Read these fields of a map whose keys were checked."""
     return {name: form.read(source[name], f"{where}.{name}") for name, form in forms.items()}
 
 
