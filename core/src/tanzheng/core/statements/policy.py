@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, ClassVar
 
+from tanzheng.core.closed import INTEGER_MAX
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.statements.common import LOG, LogName, check_log_subject
 from tanzheng.core.statements.envelope import Envelope
@@ -27,8 +28,7 @@ from tanzheng.core.statements.forms import (
 from tanzheng.core.statements.roles import Role
 
 ROLE = word(Role)
-ALGORITHM_LEAST = -(1 << 16)
-"""COSE numbers below are for private use (RFC 9053 §11.1)."""
+ALGORITHM = integer(least=-INTEGER_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class RegistrationPolicy(Envelope):
     accepts: Annotated[
         tuple[Accepted, ...], ascending(record(Accepted), least=1, key=attrgetter("type"))
     ]
-    algorithms: Annotated[tuple[int, ...], ascending(integer(least=ALGORITHM_LEAST), least=1)]
+    algorithms: Annotated[tuple[int, ...], ascending(ALGORITHM, least=1)]
     statement_bytes_max: Positive
     document_sha256: Annotated[bytes | None, optional(octets(32))]
 

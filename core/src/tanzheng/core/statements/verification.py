@@ -12,7 +12,7 @@ from tanzheng.core.statements.roles import Role
 
 
 class Opinion(StrEnum):
-    """What a verifier concludes (ISO 14064-3:2019, 9.3)."""
+    """What a verifier concludes (ISO 14064-3:2019)."""
 
     UNMODIFIED = "unmodified"
     MODIFIED = "modified"
@@ -21,7 +21,7 @@ class Opinion(StrEnum):
 
 
 class Assurance(StrEnum):
-    """How sure the verifier had to be (ISO 14064-3:2019, 3.6.6, 3.6.7)."""
+    """How sure the verifier had to be (ISO 14064-3:2019)."""
 
     REASONABLE = "reasonable"
     LIMITED = "limited"
