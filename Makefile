@@ -90,7 +90,7 @@ lock: $(PYTHON_STAMP)
 		--universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		$(patsubst %,--no-emit-package tanzheng-%,$(subst edge-agent,edge,$(MEMBERS)))
-	for tool in halmos slither; do uv pip compile requirements/$$tool.in \
+	for tool in halmos slither judges; do uv pip compile requirements/$$tool.in \
 		--output-file requirements/$$tool.txt --upgrade --quiet \
 		--universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"; done

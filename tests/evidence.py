@@ -153,10 +153,15 @@ class Operator:
         latest = {signed.statement.subject: signed for signed in self.leaves}
         return HeadsTree(Head(s, x.statement.seq, x.digest) for s, x in latest.items())
 
-    def seal(self, *statements: Statement, **changes: Any) -> SignedCheckpoint:
-        """Append statements and publish a checkpoint in a block of its own."""
+    def seal(self, *statements: Statement | SignedStatement, **changes: Any) -> SignedCheckpoint:
+        """Append statements, signed by others or else by the operator, and publish a checkpoint.
+
+        It is in a block of its own.
+        """
         for stated in statements:
-            signed = stated.sign(self.key)
+            signed: SignedStatement = (
+                stated.sign(self.key) if isinstance(stated, Statement) else stated
+            )
             self.leaves.append(signed)
             self.tree.append(signed.raw)
             self.tree_sm3.append(signed.raw)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.statements.samples import NEW
 from evidence import GATEWAY, OPERATOR, Operator, statement
 from tanzheng.core.errors import BadInput, EncodingError
 from tanzheng.core.keys import SigningKey
@@ -70,6 +71,29 @@ def test_witnesses_may_be_named() -> None:
     assert "witnesses" not in CONTENT
 
 
+SIGNER = {
+    "name": "city-bureau",
+    "role": "city",
+    "kid": NEW.public.kid.hex(),
+    "public_key": NEW.public.raw.hex(),
+    "not_before_ms": 0,
+    "not_after_ms": None,
+}
+
+
+def signers(*more: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The trust file with one signer beside the operator, and more."""
+    return {**CONTENT, "signers": [{**SIGNER, **changes}, *more]}
+
+
+def test_signers_may_be_named() -> None:
+    named = Trust.decode(json.dumps(signers()).encode())
+    [signer] = named.signers
+    assert (signer.name, signer.role, signer.key.public) == ("city-bureau", "city", NEW.public)
+    assert Trust.decode(named.encode()) == named
+    assert "signers" not in CONTENT
+
+
 ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     "missing key": lambda: {k: v for k, v in CONTENT.items() if k != "blocks"},
     "unknown key": lambda: {**CONTENT, "note": ""},
@@ -92,6 +116,16 @@ ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "operator as its own witness": lambda: witnesses(
         1, {"name": "w", "public_key": OPERATOR.public.raw.hex()}
+    ),
+    "no signers": lambda: {**CONTENT, "signers": []},
+    "signer in the operator's role": lambda: signers(role="operator"),
+    "signer in a role of nobody": lambda: signers(role="mayor"),
+    "signer without name and role": lambda: signers() | {"signers": [CONTENT["operator_keys"][0]]},
+    "signer with another's key id": lambda: signers(kid="00" * 16),
+    "signer with a point off the curve": lambda: signers(public_key="02" + "ff" * 32),
+    "signer's key twice": lambda: signers({**SIGNER, "role": "province"}),
+    "operator as its own reviewer": lambda: signers(
+        CONTENT["operator_keys"][0] | {"name": "x", "role": "city"}
     ),
     "another key's id": lambda: {
         **CONTENT,

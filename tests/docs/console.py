@@ -202,7 +202,7 @@ class Reader:
             )
         self._learn(done.stdout)
         compare(step.output, done.stdout)
-        if step.command.startswith("tanzheng anchor seal"):
+        if step.command.startswith(("tanzheng anchor seal", "tanzheng anchor register")):
             self._wait_for_observers(recorded)
 
     def _start(self, step: Shown) -> None:

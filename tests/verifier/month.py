@@ -83,7 +83,7 @@ class Sealed:
         """All points by name."""
         found = decode(self.receipt)
         points = check_receipt(found, self.trust)
-        points += check_package(self.files, found.statement.statement, self.trust)
+        points += check_package(self.files, found.statement.of(Statement), self.trust)
         return {point.key: point for point in points}
 
     def failed(self) -> set[str]:

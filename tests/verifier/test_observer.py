@@ -20,10 +20,18 @@ from anchor.chain import LOG_ID, Deployed, deployed
 from evidence import GATEWAY, OPERATOR
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.core.errors import BadInput
-from tanzheng.core.keys import SigningKey
+from tanzheng.core.keys import Algorithm, SigningKey
 from tanzheng.core.trust import Trust
 from tanzheng.verifier.errors import NodeFault, NodeLied
-from tanzheng.verifier.observer import Anchors, Node, Observer, read_anchors, read_witnesses, run
+from tanzheng.verifier.observer import (
+    Anchors,
+    Node,
+    Observer,
+    read_anchors,
+    read_signers,
+    read_witnesses,
+    run,
+)
 from verifier.month import PLANT, PLANT_RAW
 
 
@@ -217,3 +225,17 @@ def test_witnesses_are_kept_in_the_trust_file(keys: Path) -> None:
     for threshold in (0, 3):
         with pytest.raises(BadInput, match="--witnesses"):
             read_witnesses(paths, threshold)
+
+
+def test_signers_are_kept_in_the_trust_file(keys: Path) -> None:
+    path = keys / "city-bureau.pub.pem"
+    path.write_bytes(SigningKey.generate(Algorithm.ES256).public.to_pem())
+    signers = read_signers([f"city={path}"])
+    assert [(each.name, each.role) for each in signers] == [("city-bureau", "city")]
+    gateway, operator = [keys / "gateway.pem"], [keys / "operator.pem"]
+    contract, plant = f"0x{'12' * 20}", keys / "plant.toml"
+    known = read_anchors(contract, LOG_ID.hex(), plant, gateway, operator, signers=signers)
+    assert Observer(Node("http://127.0.0.1:9"), known, 0).trust().signers == signers
+    for given in (f"operator={path}", f"mayor={path}", "city", "city="):
+        with pytest.raises(BadInput, match="--signer: expected city"):
+            read_signers([given])

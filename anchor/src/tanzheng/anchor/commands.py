@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tanzheng.anchor.chain_file import ChainFile
     from tanzheng.anchor.publication import Publication
     from tanzheng.anchor.sealing import Sealed
@@ -90,12 +92,30 @@ def seal_command(
         raise AnchorInput("expected --reason and --approver together")
     correction = Correction(reason, approver) if reason and approver else None
 
-    def progress(publication: Publication) -> None:
-        if not as_json:
-            typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
-
     sealed = AnchorFolder(folder, rpc, _report).seal(
-        package, operator_key, out, correction, progress
+        package, operator_key, out, correction, _progress(as_json)
+    )
+    _show(_sealed_fields(sealed, out), as_json)
+
+
+@app.command("register")
+def register_command(
+    folder: Folder,
+    statement: Annotated[Path, typer.Option(help="What others signed. 他方签署的声明")],
+    signer_key: Annotated[Path, typer.Option(help="Their public key (PEM). 签署方公钥")],
+    operator_key: Annotated[Path, typer.Option(help="Operator's private key (PEM). 运营方私钥")],
+    out: Annotated[Path, typer.Option(help="Where the receipt goes. 收据文件")],
+    rpc: OtherRpc = None,
+    as_json: Json = False,
+) -> None:
+    """Seal a statement that others signed: log, checkpoint, chain, receipt. 登记他方签署的声明
+
+    Run it again after any failure: it goes on where it stopped.
+    """
+    from tanzheng.anchor.service import AnchorFolder
+
+    sealed = AnchorFolder(folder, rpc, _report).register(
+        statement, signer_key, operator_key, out, _progress(as_json)
     )
     _show(_sealed_fields(sealed, out), as_json)
 
@@ -174,6 +194,14 @@ def devchain_command(
 
 
 # ------------------------------------------------------------------ what is shown
+
+
+def _progress(as_json: bool) -> Callable[[Publication], None]:
+    def say(publication: Publication) -> None:
+        if not as_json:
+            typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
+
+    return say
 
 
 def _report(what: str) -> None:

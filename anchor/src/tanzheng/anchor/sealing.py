@@ -1,4 +1,4 @@
-"""From an evidence package to a receipt: statement, leaf, checkpoint, chain, proofs.
+"""From a package, or a statement that others signed, to a receipt: leaf, checkpoint, chain, proofs.
 
 Every step leaves its result on disk before the next one, and finds what an earlier run left there:
 a seal that was killed is finished by running it again, with the same statement, the same checkpoint
@@ -18,6 +18,9 @@ from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
 from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement, Supersedes
+from tanzheng.core.statements.common import LogName
+from tanzheng.core.statements.migration import Migration
+from tanzheng.core.statements.policy import RegistrationPolicy, TrustAnchors
 from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.witness import encode_all
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from tanzheng.anchor.chain_file import ChainFile
     from tanzheng.anchor.log_store import Contents, LogStore
     from tanzheng.anchor.publication import Publication, Publisher
-    from tanzheng.core.keys import SigningKey
+    from tanzheng.core.keys import SigningKey, VerifyKey
+    from tanzheng.core.statements.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed package: its leaf, the checkpoint over it, where that was mined, the receipt."""
+    """A sealed statement: its leaf, the checkpoint over it, where that was mined, the receipt."""
 
     statement: SignedStatement
     index: int
@@ -50,7 +54,7 @@ class Sealed:
 
 
 class Sealer:
-    """Seals packages into one log. The caller holds the store's lock.
+    """Seals packages and statements into one log. The caller holds the store's lock.
 
     `operator` signs statements, checkpoints and inclusions; `publisher` holds the chain's key.
     """
@@ -77,10 +81,36 @@ class Sealer:
         checkpoint.
         """
         manifest = check_bag(files)
+        contents = self._opened(timeout_s)
+        index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
+        return self._sealed(contents, index, now_ms, timeout_s)
+
+    def register(
+        self, signed: SignedStatement, signer: VerifyKey, now_ms: int, timeout_s: float
+    ) -> Sealed:
+        """Seal a statement that `signer` signed elsewhere; what the chain raises as in `seal`.
+
+        `SignatureInvalid` where it is of another key, `AnchorInput` where it does not follow its
+        subject's last one or speaks of another log. The subject's current one is not stated twice.
+        """
+        signed.verify(signer)
+        contents = self._opened(timeout_s)
+        head = contents.heads.tree.head(signed.statement.subject)
+        if head is None or head.digest != signed.digest:
+            check_here(signed.statement, self._chain, contents.size)
+            self._store.append(contents, [signed])
+        index = contents.heads.index(signed.statement.subject)
+        if index is None:
+            raise LogDamaged(f"expected {signed.statement.subject} in the log, it is not")
+        return self._sealed(contents, index, now_ms, timeout_s)
+
+    def _opened(self, timeout_s: float) -> Contents:
         contents = self._store.open()
         if contents.last is not None:  # signed by an earlier run, perhaps not yet on the chain
             self._publish(contents.last, timeout_s)
-        index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
+        return contents
+
+    def _sealed(self, contents: Contents, index: int, now_ms: int, timeout_s: float) -> Sealed:
         checkpoint = self._checkpoint(contents, now_ms)
         published = self._publish(checkpoint, timeout_s)
         raw = self._receipt(contents, index, checkpoint, published)
@@ -98,7 +128,7 @@ class Sealer:
             head = contents.heads.tree.head(manifest.subject)
             if head is None or last.digest != head.digest:
                 raise LogDamaged(f"leaf {index}: expected the current one of {manifest.subject}")
-            if last.statement.manifest_sha256 == sha256(raw):
+            if last.of(Statement).manifest_sha256 == sha256(raw):
                 return index
         if (last is None) != (correction is None):
             raise AnchorInput(_correction_problem(manifest, last))
@@ -178,6 +208,20 @@ class Sealer:
     def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
         root, path = contents.tree.root(size), contents.tree.inclusion(index, size)
         return inclusion.sign(root, size, index, path, self._operator)
+
+
+def check_here(stated: Envelope, chain: ChainFile, size: int) -> None:
+    """Return where a statement that names a log names this one; else `AnchorInput`."""
+    named: LogName | None = None
+    if isinstance(stated, (RegistrationPolicy, TrustAnchors)):
+        named = stated.log
+    elif isinstance(stated, Migration):
+        named = stated.new
+        if size:
+            raise AnchorInput(f"migration: expected it first in its log, got {size} statements")
+    here = LogName(chain.chain_id, chain.contract, chain.log_id)
+    if named not in (None, here):
+        raise AnchorInput(f"{stated.TYPE}: expected a statement of {here}, got {named}")
 
 
 def next_checkpoint(contents: Contents, chain: ChainFile, now_ms: int) -> Checkpoint:

@@ -27,6 +27,7 @@ from tanzheng.anchor.publication import Finality, Publication, Publisher
 from tanzheng.anchor.sealing import Correction, Sealed, Sealer
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
 from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.core.statement import open_signed
 from tanzheng.core.tiles import LogDamaged
 
 if TYPE_CHECKING:
@@ -74,9 +75,24 @@ class AnchorFolder:
         with self._store.lock():
             sealer = Sealer(self.chain, self._store, self._publisher(on_state), operator)
             sealed = sealer.seal(files, correction, time.time_ns() // 1_000_000, FINAL_S_MAX)
-        file_ops.make_folder(out.absolute().parent)
-        file_ops.overwrite(out, sealed.receipt)
-        return sealed
+        return _written(sealed, out)
+
+    def register(
+        self,
+        statement: Path,
+        signer_key: Path,
+        operator_key: Path,
+        out: Path,
+        on_state: Callable[[Publication], None],
+    ) -> Sealed:
+        """Seal a statement that others signed and write its receipt to `out`, durably."""
+        operator = SigningKey.from_pem(_read(operator_key), str(operator_key))
+        signer = VerifyKey.from_pem(_read(signer_key), str(signer_key))
+        signed = open_signed(_read(statement))
+        with self._store.lock():
+            sealer = Sealer(self.chain, self._store, self._publisher(on_state), operator)
+            now_ms = time.time_ns() // 1_000_000
+            return _written(sealer.register(signed, signer, now_ms, FINAL_S_MAX), out)
 
     def consistency(self, first: int) -> ConsistencyProof:
         """Proof that the newest checkpoint extends the log of `first` leaves."""
@@ -179,6 +195,12 @@ def _deploy(
     )
     chain.write(folder)
     return chain
+
+
+def _written(sealed: Sealed, out: Path) -> Sealed:
+    file_ops.make_folder(out.absolute().parent)
+    file_ops.overwrite(out, sealed.receipt)
+    return sealed
 
 
 def _read(path: Path) -> bytes:

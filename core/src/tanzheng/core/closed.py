@@ -22,14 +22,14 @@ def record(value: object, keys: Iterable[str], where: str) -> Record:
     """`value` as a map with exactly `keys`."""
     found = mapping(value, where)
     expected = set(keys)
+    if found.keys() == expected:
+        return found
     missing = sorted(expected - found.keys())
     unknown = sorted(str(key)[:40] for key in found.keys() - expected)
-    if missing or unknown:
-        raise EncodingError(
-            f"{where}: expected exactly the keys {sorted(expected)}, "
-            f"got missing {missing} and unknown {unknown}"
-        )
-    return found
+    raise EncodingError(
+        f"{where}: expected exactly the keys {sorted(expected)}, "
+        f"got missing {missing} and unknown {unknown}"
+    )
 
 
 def mapping(value: object, where: str) -> Mapping[Any, Any]:
@@ -54,18 +54,26 @@ def version(source: Record, known: int, where: str) -> None:
 
 def text(source: Record, key: str, where: str) -> str:
     """One line of printable text of at most `TEXT_CHARS_MAX` characters."""
-    value = source[key]
+    return line(source[key], f"{where}.{key}")
+
+
+def line(value: object, where: str) -> str:
+    """`value` as one line of printable text of at most `TEXT_CHARS_MAX` characters."""
     if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX or not value.isprintable():
-        raise EncodingError(f"{where}.{key}: expected a line of text, got {_shown(value)}")
+        raise EncodingError(f"{where}: expected a line of text, got {_shown(value)}")
     return value
 
 
 def integer(source: Record, key: str, where: str, least: int = 0) -> int:
     """An integer from `least` to 2^53 - 1."""
-    value = source[key]
+    return number(source[key], f"{where}.{key}", least)
+
+
+def number(value: object, where: str, least: int = 0) -> int:
+    """`value` as an integer from `least` to 2^53 - 1."""
     if type(value) is not int or not least <= value <= INTEGER_MAX:
         raise EncodingError(
-            f"{where}.{key}: expected an integer from {least} to 2^53-1, got {_shown(value)}"
+            f"{where}: expected an integer from {least} to 2^53-1, got {_shown(value)}"
         )
     return value
 

@@ -1,4 +1,4 @@
-"""COSE_Sign1 (RFC 9052 §4.2) with EdDSA, the only signature format of Tanzheng.
+"""COSE_Sign1 (RFC 9052 §4.2) with EdDSA or ES256, the only signature format of Tanzheng.
 
 The protected header holds alg (1), content type (3) and kid (4), and what the caller adds. The
 unprotected header is empty unless the caller's format says otherwise (RFC 9942 receipts), because
@@ -11,16 +11,16 @@ from typing import Any
 
 from tanzheng.core import cbor, closed
 from tanzheng.core.errors import EncodingError, SignatureInvalid
-from tanzheng.core.keys import KID_BYTES, SigningKey, VerifyKey
+from tanzheng.core.keys import KID_BYTES, SIGNATURE_BYTES, Algorithm, SigningKey, VerifyKey
 
 ALG, CONTENT_TYPE, KID = 1, 3, 4
-EDDSA = -8
 SIGN1_TAG = 18
-SIGNATURE_BYTES = 64
+ALGORITHMS = frozenset(Algorithm)
 
 # Payloads of a megabyte are joined, not encoded: that copies them once, not three times.
 _LIST_OF_4 = b"\x84"
 _SIGN1_HEAD = b"\xd2" + _LIST_OF_4
+"""How every tagged COSE_Sign1 begins."""
 _TO_BE_SIGNED_HEAD = _LIST_OF_4 + cbor.dumps("Signature1")
 
 
@@ -48,6 +48,11 @@ class Sign1:
             raise SignatureInvalid(
                 f"expected a signature of key {public.kid.hex()}, got one of {self.kid.hex()}"
             )
+        if self.protected[ALG] != public.algorithm:
+            raise SignatureInvalid(
+                f"expected alg {public.algorithm} of key {public.kid.hex()}, "
+                f"got {self.protected[ALG]}"
+            )
         public.verify(self.signature, _to_be_signed(self.protected_bytes, self.payload))
 
 
@@ -61,7 +66,12 @@ def sign1(
 ) -> bytes:
     """The tagged COSE_Sign1 of `payload`; with `detached` the payload is signed but not carried."""
     protected = cbor.dumps(
-        {ALG: EDDSA, CONTENT_TYPE: content_type, KID: key.public.kid, **(extra_protected or {})}
+        {
+            ALG: int(key.public.algorithm),
+            CONTENT_TYPE: content_type,
+            KID: key.public.kid,
+            **(extra_protected or {}),
+        }
     )
     signature = key.sign(_to_be_signed(protected, payload))
     carried = (cbor.dumps(None),) if detached else (cbor.bytes_head(len(payload)), payload)
@@ -104,10 +114,12 @@ def decode1(
 
 def _protected(data: bytes, content_type: str, what: str) -> dict[Any, Any]:
     header = closed.typed(cbor.loads(data, f"{what} header"), dict, f"{what} header")
-    if header.get(ALG) != EDDSA or header.get(CONTENT_TYPE) != content_type:
+    algorithm = header.get(ALG)
+    known = type(algorithm) is int and algorithm in ALGORITHMS
+    if not known or header.get(CONTENT_TYPE) != content_type:
         raise EncodingError(
-            f"{what}: expected EdDSA and that content type, "
-            f"got alg {header.get(ALG)!r}, content type {header.get(CONTENT_TYPE)!r}"
+            f"{what}: expected EdDSA or ES256 and that content type, "
+            f"got alg {algorithm!r}, content type {header.get(CONTENT_TYPE)!r}"
         )
     kid = header.get(KID)
     if not isinstance(kid, bytes) or len(kid) != KID_BYTES:

@@ -26,6 +26,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "anchor": ("anchored on the chain, final", "已上链且最终确认"),
     "witnessed": ("cosigned by enough witnesses", "见证人会签足数"),
     "attestation": ("further attestation", "附加证明"),
+    "keys": ("key events counted", "密钥事件已计入"),
+    "documents": ("documents re-hashed", "文件散列一致"),
     "body": ("package re-hashed", "证据包重新散列一致"),
     "plant": ("plant file trusted", "电厂描述文件可信"),
     "packs": ("standard and rules are mine", "标准包与规则集一致"),

@@ -22,6 +22,7 @@ from tanzheng.core.errors import EncodingError
 from tanzheng.core.evm import HEADER_BYTES_MAX, NODE_BYTES_MAX
 from tanzheng.core.evm import PROOF_NODES_MAX as EVM_NODES_MAX
 from tanzheng.core.heads import Head, Place
+from tanzheng.core.ids import Subject
 from tanzheng.core.merkle import PROOF_NODES_MAX
 
 VERSION = 1
@@ -102,7 +103,7 @@ def decode(data: bytes) -> Receipt:
     signed_checkpoint = checkpoint.open_signed(parts["checkpoint"])
     bare, proof = inclusion.detach(parts["transparent"])
     signed_statement = statement.open_signed(bare)
-    head, place = _heads(core["heads"], signed_statement.statement)
+    head, place = _heads(core["heads"], signed_statement.statement.subject)
     return Receipt(
         statement=signed_statement,
         inclusion=inclusion.decode(proof, signed_checkpoint.checkpoint.root_sha256),
@@ -125,14 +126,14 @@ def _attestations(value: object) -> dict[str, bytes]:
     return found
 
 
-def _heads(value: object, of: statement.Statement) -> tuple[Head, Place]:
+def _heads(value: object, subject: Subject) -> tuple[Head, Place]:
     where = "receipt.heads"
     parts = closed.sequence(value, where, 5)
     if len(parts) != 5:
         raise EncodingError(f"{where}: expected [seq, digest, index, count, path]")
     numbers: Mapping[str, Any] = {"seq": parts[0], "index": parts[2], "count": parts[3]}
     seq = closed.integer(numbers, "seq", where, least=1)
-    head = Head(of.subject, seq, closed.octets(parts[1], 32, f"{where}.digest"))
+    head = Head(subject, seq, closed.octets(parts[1], 32, f"{where}.digest"))
     path = tuple(
         closed.octets(node, 32, f"{where}.path")
         for node in closed.sequence(parts[4], f"{where}.path", PROOF_NODES_MAX)

@@ -15,6 +15,8 @@ from tanzheng.core.heads import verify_current
 from tanzheng.core.merkle import ProofInvalid, verify_inclusion
 from tanzheng.core.points import NotAskedError, Point, Verdict, instant, point
 from tanzheng.core.receipt import COSIGNATURES, Receipt
+from tanzheng.core.statements.keyring import Keyring, Logged
+from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import Trust, Untrusted
 from tanzheng.core.witness import Cosignature, WitnessPolicy, check_witnessed, decode_all
 
@@ -36,12 +38,14 @@ def check_receipt(
     last: SignedCheckpoint | None = None,
     consistency: ConsistencyProof | None = None,
     cosignatures: Sequence[Cosignature] = (),
+    keyring: Keyring | None = None,
 ) -> list[Point]:
     """Return the points of a receipt against the trust file.
 
     `last`: the verifier's own last checkpoint of this log, with the proof between the two (older or
     newer than the receipt's); without it "consistent" is not asked. `cosignatures`: of witnesses,
     beside those in the envelope; "witnessed" is asked where the trust file names witnesses.
+    `keyring`: the trust file with the key events that the verifier knows of.
     """
 
     @cache  # four points rest on the block; its header is hashed once
@@ -50,7 +54,7 @@ def check_receipt(
 
     checks: dict[str, Callable[[], str]] = {
         "included": lambda: _included(receipt),
-        "signer": lambda: _signer(receipt, trust, block()),
+        "signer": lambda: _signer(receipt, keyring or Keyring(trust), block()),
         "current": lambda: _current(receipt),
         "consistent": lambda: _consistent(receipt, trust, last, consistency),
         "not_before": lambda: _not_before(receipt, trust, block()),
@@ -69,6 +73,18 @@ def check_receipt(
     return points
 
 
+def logged(receipt: Receipt, trust: Trust) -> Logged:
+    """Return where and by when the chain proves the receipt's statement, whoever signed it.
+
+    The error of the point included, anchor or not_after where one does not hold.
+    """
+    header = _block(receipt, trust)
+    _included(receipt)
+    _anchor(receipt, trust, header)
+    _not_after(receipt, header)
+    return Logged(receipt.inclusion.index, header.time_s * 1000, receipt.statement)
+
+
 def _included(receipt: Receipt) -> str:
     checkpoint, inclusion = receipt.checkpoint.checkpoint, receipt.inclusion
     if inclusion.size != checkpoint.size:
@@ -85,13 +101,14 @@ def _included(receipt: Receipt) -> str:
     return f"leaf {inclusion.index} of {checkpoint.size}, checkpoint {checkpoint.seq}"
 
 
-def _signer(receipt: Receipt, trust: Trust, block: Header) -> str:
+def _signer(receipt: Receipt, keyring: Keyring, block: Header) -> str:
     """All three signatures, by keys valid at the time the chain proves, not the time claimed."""
-    t_ms = block.time_s * 1000
-    for signed in (receipt.statement, receipt.checkpoint, receipt.inclusion):
-        signed.verify(trust.operator(signed.kid, t_ms))
-    issuer = receipt.statement.statement.issuer
-    return f"{issuer}, key {receipt.statement.kid.hex()}, at {instant(t_ms)}"
+    t_ms, last = block.time_s * 1000, receipt.checkpoint.checkpoint.size - 1
+    stated = receipt.statement.statement
+    keyring.check(Logged(receipt.inclusion.index, t_ms, receipt.statement))
+    for signed in (receipt.checkpoint, receipt.inclusion):
+        signed.verify(keyring.key(Role.OPERATOR, stated.issuer, signed.kid, last, t_ms))
+    return f"{stated.issuer}, key {receipt.statement.kid.hex()}, at {instant(t_ms)}"
 
 
 def _current(receipt: Receipt) -> str:

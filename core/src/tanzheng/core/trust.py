@@ -7,9 +7,12 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "gateways": [{"id": "lg-gw1", "public_key": "…"}],
      "plants": [{"enterprise": "…", "sha256": "…"}],
      "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}],
-     "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]}}
+     "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]},
+     "signers": [{"name": "…", "role": "city", "kid": "…", "public_key": "…",
+                  "not_before_ms": 0, "not_after_ms": null}]}
 
-`witnesses` may be left out: then nobody need have cosigned a checkpoint.
+`witnesses` may be left out: then nobody need have cosigned a checkpoint. So may `signers`: then
+nobody but the operator may sign a statement.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -23,6 +26,7 @@ from tanzheng.core.checkpoint import SignedCheckpoint, log_of
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import KID_BYTES, VerifyKey
+from tanzheng.core.statements.roles import Role
 from tanzheng.core.witness import WITNESSES_MAX, Witness, WitnessPolicy
 
 VERSION = 1
@@ -50,6 +54,15 @@ class OperatorKey:
         return self.not_before_ms <= t_ms and (
             self.not_after_ms is None or t_ms <= self.not_after_ms
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs statements in a role beside the operator's; `key` as of an operator."""
+
+    name: str
+    role: Role
+    key: OperatorKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ class Trust:
     plants: tuple[TrustedPlant, ...]
     blocks: tuple[TrustedBlock, ...]
     witnesses: WitnessPolicy | None = None
+    signers: tuple[Signer, ...] = ()
 
     def encode(self) -> bytes:
         """Return the JSON text, indented, checked by reading it back."""
@@ -155,15 +169,7 @@ def _to_json(trust: Trust) -> dict[str, Any]:
         "chain_id": trust.chain_id,
         "contract": f"0x{trust.contract.hex()}",
         "log_id": trust.log_id.hex(),
-        "operator_keys": [
-            {
-                "kid": key.public.kid.hex(),
-                "public_key": key.public.raw.hex(),
-                "not_before_ms": key.not_before_ms,
-                "not_after_ms": key.not_after_ms,
-            }
-            for key in trust.operator_keys
-        ],
+        "operator_keys": [_key_to_json(key) for key in trust.operator_keys],
         "gateways": [{"id": g.id, "public_key": g.public.raw.hex()} for g in trust.gateways],
         "plants": [{"enterprise": p.enterprise, "sha256": p.sha256.hex()} for p in trust.plants],
         "blocks": [
@@ -171,7 +177,21 @@ def _to_json(trust: Trust) -> dict[str, Any]:
             for block in trust.blocks
         ],
         **({"witnesses": _policy_to_json(trust.witnesses)} if trust.witnesses else {}),
+        **({"signers": [_signer_to_json(each) for each in trust.signers]} if trust.signers else {}),
     }
+
+
+def _key_to_json(key: OperatorKey) -> dict[str, Any]:
+    return {
+        "kid": key.public.kid.hex(),
+        "public_key": key.public.raw.hex(),
+        "not_before_ms": key.not_before_ms,
+        "not_after_ms": key.not_after_ms,
+    }
+
+
+def _signer_to_json(signer: Signer) -> dict[str, Any]:
+    return {"name": signer.name, "role": str(signer.role), **_key_to_json(signer.key)}
 
 
 def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
@@ -182,8 +202,8 @@ def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
 def _from_json(value: object) -> Trust:
     where = "trust"
     keys = "version chain_id contract log_id operator_keys gateways plants blocks"
-    witnessed = isinstance(value, dict) and "witnesses" in value
-    source = closed.record(value, [*keys.split(), *(["witnesses"] if witnessed else [])], where)
+    told = [key for key in ("witnesses", "signers") if key in closed.mapping(value, where)]
+    source = closed.record(value, [*keys.split(), *told], where)
     closed.version(source, VERSION, where)
     lists = {
         key: closed.items(source, key, where, ITEMS_MAX)
@@ -193,25 +213,50 @@ def _from_json(value: object) -> Trust:
         chain_id=closed.integer(source, "chain_id", where, least=1),
         contract=_prefixed(source["contract"], 20, f"{where}.contract"),
         log_id=closed.hexadecimal(source["log_id"], 32, f"{where}.log_id"),
-        operator_keys=tuple(_operator_key(item) for item in lists["operator_keys"]),
+        operator_keys=tuple(
+            _operator_key(item, "trust.operator_keys") for item in lists["operator_keys"]
+        ),
         gateways=tuple(_gateway(item) for item in lists["gateways"]),
         plants=tuple(_plant(item) for item in lists["plants"]),
         blocks=tuple(_block(item) for item in lists["blocks"]),
-        witnesses=_policy(source["witnesses"]) if witnessed else None,
+        witnesses=_policy(source["witnesses"]) if "witnesses" in told else None,
+        signers=_signers(source) if "signers" in told else (),
     )
-    _each_once([key.public.raw for key in trust.operator_keys], "trust.operator_keys")
-    _each_once([gateway.id for gateway in trust.gateways], "trust.gateways")
-    _each_once([block.number for block in trust.blocks], "trust.blocks")
-    if trust.witnesses is not None:  # whoever signs a checkpoint is no witness of it
-        own = [key.public.raw for key in trust.operator_keys]
-        _each_once([*own, *(w.public.raw for w in trust.witnesses.witnesses)], "trust.witnesses")
+    _check_each_once(trust)
     return trust
 
 
-def _operator_key(value: object) -> OperatorKey:
-    where = "trust.operator_keys"
+def _check_each_once(trust: Trust) -> None:
+    """Whoever signs a checkpoint is no witness of it, and nobody's key is another's."""
+    own = [key.public.raw for key in trust.operator_keys]
+    _each_once(own, "trust.operator_keys")
+    _each_once([gateway.id for gateway in trust.gateways], "trust.gateways")
+    _each_once([block.number for block in trust.blocks], "trust.blocks")
+    _each_once([*own, *(each.key.public.raw for each in trust.signers)], "trust.signers")
+    if trust.witnesses is not None:
+        _each_once([*own, *(w.public.raw for w in trust.witnesses.witnesses)], "trust.witnesses")
+
+
+def _signers(trust: closed.Record) -> tuple[Signer, ...]:
+    where = "trust.signers"
+    signers = tuple(map(_signer, closed.items(trust, "signers", where, ITEMS_MAX)))
+    if not signers:
+        raise EncodingError(f"{where}: expected an entry where the key is there, got none")
+    return signers
+
+
+def _signer(value: object) -> Signer:
+    where = "trust.signers"
+    source = dict(closed.mapping(value, where))
+    name, role = source.pop("name", None), source.pop("role", None)
+    if role not in set(Role) - {Role.OPERATOR}:
+        raise EncodingError(f"{where}.role: expected one beside the operator's, got {role!r}")
+    return Signer(identifier(name, f"{where}.name"), Role(role), _operator_key(source, where))
+
+
+def _operator_key(value: object, where: str) -> OperatorKey:
     source = closed.record(value, ("kid", "public_key", "not_before_ms", "not_after_ms"), where)
-    public = VerifyKey(closed.hexadecimal(source["public_key"], 32, f"{where}.public_key"))
+    public = VerifyKey.from_hex(source["public_key"], f"{where}.public_key")
     if closed.hexadecimal(source["kid"], KID_BYTES, f"{where}.kid") != public.kid:
         raise EncodingError(f"{where}.kid: expected {public.kid.hex()}, the key's own")
     end = source["not_after_ms"]
@@ -222,8 +267,8 @@ def _operator_key(value: object) -> OperatorKey:
 def _gateway(value: object) -> TrustedGateway:
     where = "trust.gateways"
     source = closed.record(value, ("id", "public_key"), where)
-    raw = closed.hexadecimal(source["public_key"], 32, f"{where}.public_key")
-    return TrustedGateway(identifier(source["id"], f"{where}.id"), VerifyKey(raw))
+    public = VerifyKey.from_hex(source["public_key"], f"{where}.public_key")
+    return TrustedGateway(identifier(source["id"], f"{where}.id"), public)
 
 
 def _plant(value: object) -> TrustedPlant:
@@ -258,8 +303,8 @@ def _policy(value: object) -> WitnessPolicy:
 def _witness(value: object) -> Witness:
     where = "trust.witnesses.keys"
     source = closed.record(value, ("name", "public_key"), where)
-    raw = closed.hexadecimal(source["public_key"], 32, f"{where}.public_key")
-    return Witness(identifier(source["name"], f"{where}.name"), VerifyKey(raw))
+    public = VerifyKey.from_hex(source["public_key"], f"{where}.public_key")
+    return Witness(identifier(source["name"], f"{where}.name"), public)
 
 
 def _prefixed(value: object, count: int, where: str) -> bytes:

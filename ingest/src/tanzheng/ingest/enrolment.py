@@ -18,7 +18,7 @@ from typing import Any
 
 from tanzheng.core.calendar import PlantZone
 from tanzheng.core.errors import BadInput
-from tanzheng.core.keys import VerifyKey
+from tanzheng.core.keys import Algorithm, VerifyKey
 from tanzheng.core.plant import Plant
 from tanzheng.ingest.topics import gateway_identifier
 
@@ -82,4 +82,8 @@ def _gateway(item: Mapping[str, Any], folder: Path, where: str) -> Gateway:
     plant.gateway(gw)  # refuses a gateway the plant file does not have
     points = tuple(point.name for point in plant.points_of_gateway(gw))
     key = VerifyKey.from_pem(read_file(key_path), str(key_path))
+    if key.algorithm is not Algorithm.EDDSA:  # a fleet's batches are checked by the thousand
+        raise BadInput(
+            f"{key_path}: expected an Ed25519 key of a gateway, got {key.algorithm.name}"
+        )
     return Gateway(gw, key, points, plant.zone)

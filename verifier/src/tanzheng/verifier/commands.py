@@ -18,8 +18,11 @@ TRUST_HELP = "What you trust, from somewhere other than the operator · 信任�
 
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt · 存证凭证")],
-    package: Annotated[Path, typer.Option(help="Folder of the evidence package · 证据包目录")],
     trust: Annotated[Path, typer.Option(help=TRUST_HELP)],
+    package: Annotated[
+        Path | None,
+        typer.Option(help="Of a month: folder of the evidence package · 月度存证的证据包目录"),
+    ] = None,
     last_checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -34,23 +37,29 @@ def verify(
         list[Path] | None,
         typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
     ] = None,
+    key_event: Annotated[
+        list[Path] | None,
+        typer.Option(help="Receipts of key events that you know of · 已知密钥事件的收据"),
+    ] = None,
+    document: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files that the statement names by digest · 声明所载文件"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
 
     Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
     """
-    from tanzheng.core.receipt_check import check_receipt
     from tanzheng.verifier.inputs import read_inputs
-    from tanzheng.verifier.package import check_package
+    from tanzheng.verifier.points import check
 
-    given = read_inputs(receipt, package, trust, last_checkpoint, consistency, cosignatures or [])
-    statement = given.receipt.statement.statement
-    points = check_receipt(
-        given.receipt, given.trust, given.last, given.consistency, given.cosignatures
+    given = read_inputs(
+        *(receipt, package, trust, last_checkpoint, consistency),
+        *(cosignatures or [], key_event or [], document or []),
     )
-    points += check_package(given.files, statement, given.trust)
-    _answer(statement.subject, points, f"seq {statement.seq}, {statement.issuer}", as_json)
+    statement = given.receipt.statement.statement
+    _answer(statement.subject, check(given), f"seq {statement.seq}, {statement.issuer}", as_json)
 
 
 def _answer(subject: Subject, points: Sequence[Point], origin: str, as_json: bool) -> None:
@@ -100,6 +109,10 @@ def observe(
     witnesses: Annotated[
         int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
     ] = None,
+    signer: Annotated[
+        list[str] | None,
+        typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -110,5 +123,8 @@ def observe(
     from tanzheng.verifier import observer
 
     policy = observer.read_witnesses(witness_key or [], witnesses)
-    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key, policy)
+    signers = observer.read_signers(signer or [])
+    anchors = observer.read_anchors(
+        contract, log_id, plant, gateway_key, operator_key, policy, signers
+    )
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

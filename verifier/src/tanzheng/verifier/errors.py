@@ -19,6 +19,14 @@ class PackageForeign(CheckFailed):
     """A package that is in itself in order, but not the one the statement speaks of."""
 
 
+class DocumentForeign(CheckFailed):
+    """A document that the statement does not name by its digest."""
+
+
+class KeyEventIgnored(CheckFailed):
+    """A key event that was handed in and does not count."""
+
+
 class BatchInvalid(CheckFailed):
     """A batch of the package is not its gateway's, or not the next of its chain."""
 

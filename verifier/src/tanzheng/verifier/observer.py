@@ -22,7 +22,15 @@ from tanzheng.core.hashing import keccak256
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import VerifyKey
 from tanzheng.core.plant import PLANT_BYTES_MAX, Plant
-from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock, TrustedGateway, TrustedPlant
+from tanzheng.core.statements.roles import Role
+from tanzheng.core.trust import (
+    OperatorKey,
+    Signer,
+    Trust,
+    TrustedBlock,
+    TrustedGateway,
+    TrustedPlant,
+)
 from tanzheng.core.witness import Witness, WitnessPolicy
 from tanzheng.verifier.errors import NodeFault, NodeLied
 from tanzheng.verifier.files import KEY_BYTES_MAX, read_file, replace
@@ -44,6 +52,24 @@ class Anchors:
     gateways: tuple[TrustedGateway, ...]
     operators: tuple[OperatorKey, ...]
     witnesses: WitnessPolicy | None = None
+    signers: tuple[Signer, ...] = ()
+
+
+def read_signers(given: Sequence[str]) -> tuple[Signer, ...]:
+    """Who signs in which role: each `ROLE=KEY`, named as the key's file."""
+    return tuple(map(_signer, given))
+
+
+def _signer(given: str) -> Signer:
+    role, _, name = given.partition("=")
+    path = Path(name)
+    if role not in set(Role) - {Role.OPERATOR} or not name:
+        raise BadInput(f"--signer: expected city, province, verifier or recheck=KEY, got {given!r}")
+    return Signer(_name(path), Role(role), OperatorKey(_public_key(path), 0, None))
+
+
+def _name(path: Path) -> str:
+    return identifier(path.name.partition(".")[0], str(path))
 
 
 def read_witnesses(keys: Sequence[Path], threshold: int | None) -> WitnessPolicy | None:
@@ -53,8 +79,7 @@ def read_witnesses(keys: Sequence[Path], threshold: int | None) -> WitnessPolicy
     needed = len(keys) if threshold is None else threshold
     if not 1 <= needed <= len(keys):
         raise BadInput(f"--witnesses: expected from 1 to {len(keys)} of the keys, got {needed}")
-    names = [identifier(path.name.partition(".")[0], str(path)) for path in keys]
-    return WitnessPolicy(needed, tuple(map(Witness, names, map(_public_key, keys))))
+    return WitnessPolicy(needed, tuple(map(Witness, map(_name, keys), map(_public_key, keys))))
 
 
 def read_anchors(
@@ -64,6 +89,7 @@ def read_anchors(
     gateway_keys: Sequence[Path],
     operators: Sequence[Path],
     witnesses: WitnessPolicy | None = None,
+    signers: tuple[Signer, ...] = (),
 ) -> Anchors:
     """Read addresses and key files; `BadInput` names what has the wrong form."""
     raw = read_file(plant, PLANT_BYTES_MAX, "plant file")
@@ -83,6 +109,7 @@ def read_anchors(
         ),
         operators=tuple(OperatorKey(_public_key(path), 0, None) for path in operators),
         witnesses=witnesses,
+        signers=signers,
     )
 
 
@@ -171,6 +198,7 @@ class Observer:
             plants=(anchors.plant,),
             blocks=tuple(self._blocks[number] for number in sorted(self._blocks)),
             witnesses=anchors.witnesses,
+            signers=anchors.signers,
         )
 
     def advance(self) -> bool:

@@ -36,19 +36,17 @@ from tanzheng.verifier.errors import (
     PackDiffers,
 )
 
+POINTS = ("body", "plant", "packs", "batches", "coverage", "figures")
+
 
 def check_package(files: Mapping[str, bytes], statement: Statement, trust: Trust) -> list[Point]:
     """Return the points of a package (path → bytes) that a verified statement speaks of."""
     package = _Package(files, statement, trust)
-    checks: dict[str, Callable[[], str]] = {
-        "body": package.body,
-        "plant": package.plant_trusted,
-        "packs": package.packs,
-        "batches": package.batches,
-        "coverage": package.coverage,
-        "figures": package.figures,
-    }
-    return [point(key, check) for key, check in checks.items()]
+    checks: tuple[Callable[[], str], ...] = (
+        *(package.body, package.plant_trusted, package.packs),
+        *(package.batches, package.coverage, package.figures),
+    )
+    return [point(key, check) for key, check in zip(POINTS, checks, strict=True)]
 
 
 class _Package:

@@ -4,6 +4,7 @@ from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.points import NotAskedError, Point, Verdict, point
 from tanzheng.core.receipt import Receipt
 from tanzheng.core.receipt_check import check_receipt
+from tanzheng.core.statement import Statement
 from tanzheng.core.trust import Trust
 
 RECEIPT_POINTS = (
@@ -30,7 +31,7 @@ def check_disclosure(
     def named() -> str:
         if receipt is None:
             raise NotAskedError("give --receipt: nobody else says that this root is the sealed one")
-        disclosure.check_named_by(receipt.statement.statement)
+        disclosure.check_named_by(receipt.statement.of(Statement))
         return f"parameter root {disclosure.parameters_root.hex()[:16]}…, manifest digests"
 
     points = [point("disclosed", disclosed), point("named", named)]
