@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tanzheng.anchor import index_commands
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Statements, log, checkpoints, chain: a receipt for an evidence package. 存证与上链",
 )
+app.add_typer(index_commands.app, name="index")
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the log. 日志目录")]
 Rpc = Annotated[str, typer.Option(help="Address of the node's JSON-RPC. 链节点地址")]

@@ -49,5 +49,16 @@ class DifferentBytes(CheckFailed):
     """A file that must never change would have been written with other bytes."""
 
 
+class IndexUnavailable(TanzhengError):
+    """The database of the index did not answer, or refuses what is asked."""
+
+
+class IndexDiffers(CheckFailed):
+    """The index says something else than the log's files; only the files count."""
+
+    def diagnostics(self) -> str:
+        return "The files are the log. `tanzheng anchor index refresh --rebuild` makes it anew."
+
+
 class AnchorInput(BadInput):
     """A file or an option given to an anchor command has the wrong form."""
