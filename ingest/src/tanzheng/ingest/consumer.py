@@ -249,7 +249,7 @@ class Consumer:
         if self._worker is None:
             self._client.connect_async(host, port, KEEPALIVE_S)
             return
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = GROUP_MESSAGES_MAX
         self._client.connect_async(
