@@ -17,8 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.boxes import PLATFORM, Box, wire, write_files
 from ingest.secure import SecureBroker, secure_broker
+from ingest.service import until
 from ingest.test_commands import tanzheng
-from ingest.test_consumer import until
 from tanzheng.core.ack import open_ack
 from tanzheng.core.errors import BadInput
 from tanzheng.core.topics import ack_topic, batch_topic

@@ -1,7 +1,7 @@
 """mosquitto's configuration, for the embedded broker and for production: text from settings.
 
 In production each client shows a certificate: its common name is the user, the user decides the
-topics (`topics.MOSQUITTO_ACL`) and is the client id, too. So a site can neither read nor write
+topics (`topics.mosquitto_acl`) and is the client id, too. So a site can neither read nor write
 another's topics, nor throw it out by connecting under its client id.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tanzheng.ingest.service import write_private
-from tanzheng.ingest.topics import MOSQUITTO_ACL
+from tanzheng.ingest.topics import mosquitto_acl
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 # mosquitto's default of 1,000 queued messages drops silently when ingest is away for long. What
@@ -87,8 +87,9 @@ def mosquitto_config(folder: Path, listener: Listener) -> str:
     return text + CERTIFICATES.format(tls=listener.tls)
 
 
-def write_config(folder: Path, listener: Listener) -> Path:
-    """Write configuration and access list into `folder`; the path of the configuration."""
-    write_private(folder / ACL_NAME, MOSQUITTO_ACL)
+def write_config(folder: Path, listener: Listener, workers: int = 1) -> Path:
+    """Write configuration and access list for so many ingest workers into `folder`; the path of
+    the configuration."""
+    write_private(folder / ACL_NAME, mosquitto_acl(workers))
     write_private(folder / CONFIG_NAME, mosquitto_config(folder, listener))
     return folder / CONFIG_NAME

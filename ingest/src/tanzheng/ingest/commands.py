@@ -55,6 +55,10 @@ def run(
     broker: BrokerUrl,
     gateways: GatewaysFile,
     key: Annotated[Path, typer.Option(help="The platform's private key (PEM): signs the acks.")],
+    worker: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of this worker where several share the batches (MQTT 5)."),
+    ] = None,
     broker_ca: BrokerCa = None,
     broker_cert: BrokerCert = None,
     broker_key: BrokerKey = None,
@@ -68,7 +72,7 @@ def run(
     enrolled = read_gateways(gateways)
     signer = SigningKey.from_pem(read_file(key), str(key))
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
-    consumer = Consumer(address, database_url, enrolled, signer)
+    consumer = Consumer(address, database_url, enrolled, signer, worker)
     _on_stop(consumer.stop)
     consumer.run()
 
@@ -160,6 +164,9 @@ def broker_config(
     ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8883,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Ingest workers, each a user of its own.")
+    ] = 1,
 ) -> None:
     """Write mosquitto.conf and its access list for production · 生成生产环境配置."""
     from tanzheng.ingest.broker_config import Listener, Tls, write_config
@@ -169,7 +176,7 @@ def broker_config(
         read_file(path)  # named here rather than in the broker's log
     directory.mkdir(parents=True, exist_ok=True)
     files = Tls(*(path.resolve() for path in tls))
-    written = write_config(directory.resolve(), Listener(host, port, files))
+    written = write_config(directory.resolve(), Listener(host, port, files), workers)
     typer.echo(f"mosquitto -c {written}")
 
 

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -31,7 +32,7 @@ from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import ack_topic
 from tanzheng.ingest.decide import Checked, Message, Refused, examine, fault
 from tanzheng.ingest.enrolment import Gateway
-from tanzheng.ingest.topics import ALL_BATCHES
+from tanzheng.ingest.topics import ALL_BATCHES, SHARED_BATCHES
 from tanzheng.ingest.writer import Outcome, Writer
 
 LOG = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ RETRY_DELAY_S_MIN = 0.1
 RETRY_DELAY_S_MAX = 5.0
 STATISTICS_EVERY_S = 60.0
 KEEPALIVE_S = 15
+SESSION_EXPIRY_S = 600
+"""As long the broker keeps a dead worker's share for it; what it drops comes from the gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,15 @@ class Consumer:
         database_url: str,
         gateways: Mapping[str, Gateway],
         key: SigningKey,
+        worker: int | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        """`worker`: one of several that share the messages (MQTT 5); None: alone."""
         self._address = broker
         self._database_url = database_url
         self._gateways = gateways
         self._key = key
+        self._worker = worker
         self._now_ms = now_ms
         self._queue: queue.Queue[Received] = queue.Queue(QUEUE_MESSAGES_MAX)
         self._stopping = threading.Event()
@@ -139,7 +145,7 @@ class Consumer:
         """Serve until `stop`. Raises what cannot mend itself: wrong schema, changed key."""
         if not self._with_database(lambda writer: writer.standing()):
             return
-        self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
+        self._connect_async()
         self._client.loop_start()
         try:
             self._loop()
@@ -238,10 +244,30 @@ class Consumer:
         shown = ", ".join(f"{name} {number}" for name, number in sorted(self._totals.items()))
         LOG.info("since start: %s; waiting %d", shown or "nothing", self._queue.qsize())
 
-    def _make_client(self) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True
+    def _connect_async(self) -> None:
+        host, port = self._address.host, self._address.port
+        if self._worker is None:
+            self._client.connect_async(host, port, KEEPALIVE_S)
+            return
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.ReceiveMaximum = GROUP_MESSAGES_MAX
+        self._client.connect_async(
+            host, port, KEEPALIVE_S, clean_start=False, properties=properties
         )
+
+    def _make_client(self) -> mqtt.Client:
+        if self._worker is None:
+            client = mqtt.Client(
+                CallbackAPIVersion.VERSION2, CLIENT_ID, clean_session=False, manual_ack=True
+            )
+        else:
+            client = mqtt.Client(
+                CallbackAPIVersion.VERSION2,
+                f"{CLIENT_ID}-{self._worker}",
+                protocol=mqtt.MQTTv5,
+                manual_ack=True,
+            )
         if self._address.user:
             client.username_pw_set(self._address.user, self._address.password)
         if self._address.context is not None:
@@ -265,7 +291,7 @@ class Consumer:
             LOG.error("the broker refuses the login: %s", reason)
             return
         LOG.info("connected to the broker, session present: %s", flags.session_present)
-        client.subscribe(ALL_BATCHES, qos=1)
+        client.subscribe(ALL_BATCHES if self._worker is None else SHARED_BATCHES, qos=1)
         self._greet.set()
 
     def _on_disconnect(
