@@ -45,6 +45,16 @@ class LogBusy(TanzhengError):
     """Another process works on this log."""
 
 
+class DiskRefused(TanzhengError):
+    """The disk took no more, or gave nothing back."""
+
+    def diagnostics(self) -> str:
+        return (
+            "What counts in the log is still whole. Give the disk room, or another disk, and run "
+            "the same command: it goes on where it stopped."
+        )
+
+
 class DifferentBytes(CheckFailed):
     """A file that must never change would have been written with other bytes."""
 

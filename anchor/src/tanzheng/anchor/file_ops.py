@@ -10,15 +10,18 @@ length that counts, and cuts the rest (`truncate`).
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tanzheng.anchor.errors import DifferentBytes
+from tanzheng.anchor.errors import DifferentBytes, DiskRefused
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _UNFINISHED = ".unfinished"
 
 
@@ -83,6 +86,18 @@ def rename(path: Path, to: Path) -> None:
     """Give a file or folder another name in the same folder."""
     path.rename(to)
     sync_folder(to.parent)
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """Turn what a disk answers that is full, gone or read-only into `DiskRefused`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = error.filename or folder
+        raise DiskRefused(f"expected room to write in {where}, got: {error.strerror}") from error
 
 
 def reader(folder: Path) -> Callable[[str], bytes | None]:

@@ -71,11 +71,12 @@ class AnchorFolder:
         """Seal `package` and write its receipt to `out`, durably."""
         operator = SigningKey.from_pem(_read(operator_key), str(operator_key))
         files = read_package(package)
-        with self._store.lock():
+        with file_ops.disk(self._folder), self._store.lock():
             sealer = Sealer(self.chain, self._store, self._publisher(on_state), operator)
             sealed = sealer.seal(files, correction, time.time_ns() // 1_000_000, FINAL_S_MAX)
-        file_ops.make_folder(out.absolute().parent)
-        file_ops.overwrite(out, sealed.receipt)
+        with file_ops.disk(out.parent):
+            file_ops.make_folder(out.absolute().parent)
+            file_ops.overwrite(out, sealed.receipt)
         return sealed
 
     def consistency(self, first: int) -> ConsistencyProof:
