@@ -43,7 +43,6 @@ from verifier.month import PLANT, PLANT_RAW, STANDARD, chain, write_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tanzheng.anchor.publication import Publication
     from tanzheng.anchor.sealing import Sealed
 
 CORRECTION = Correction("recount", "Li Wei")
@@ -122,16 +121,17 @@ class World:
         self.package(self._packages - 1)
         return self._packages - 1
 
-    def seal(self, number: int, on_state: Callable[[Publication], None] = lambda _: None) -> Sealed:
+    def seal(self, number: int, rpc: str | None = None) -> Sealed:
         """Seal package `number`, as the command does."""
-        folder = AnchorFolder(self.log, self.anvil.url)
-        folder._node = Node(self.anvil.url, REQUEST_S_MAX)  # 10 s are long for a frozen node
+        folder = AnchorFolder(self.log)
+        # Its own 10 s are long where the node is frozen.
+        folder._node = Node(rpc or self.anvil.url, REQUEST_S_MAX)
         sealed = folder.seal(
             self.folder / f"bag-{number}",
             self.folder / "operator.key",
             self.receipt(number),
             None if number == 0 else CORRECTION,
-            on_state,
+            lambda _: None,
         )
         self.sealed.append(number)
         return sealed

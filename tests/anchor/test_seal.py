@@ -12,6 +12,7 @@ import pytest
 
 from anchor.packages import OPERATOR, observed, package, written
 from tanzheng.anchor import service
+from tanzheng.anchor.backlog import Publications
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.anchor.errors import (
     AnchorInput,
@@ -216,7 +217,7 @@ def test_frozen_node_then_again(bench: Bench) -> None:
 
 
 def test_another_process_at_work(bench: Bench) -> None:
-    with LogStore(bench.log / "log").lock(), pytest.raises(LogBusy):
+    with Publications(bench.log / "publications").lock(), pytest.raises(LogBusy):
         bench.seal(package())
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tanzheng.anchor.publication import Publication
     from tanzheng.anchor.sealing import Sealed
     from tanzheng.anchor.service import Standing
+    from tanzheng.core.statement import SignedStatement
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,11 +77,15 @@ def seal_command(
         str | None, typer.Option(help="Who approved the correction. 更正批准人")
     ] = None,
     rpc: OtherRpc = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Only into the log; `run` anchors it. 不等待上链")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Seal a package: statement, log, checkpoint, chain, receipt. 封存证据包并出具收据
 
-    Run it again after any failure: it goes on where it stopped.
+    Run it again after any failure: it goes on where it stopped. With --no-wait the chain need not
+    answer, and `anchor receipt` writes --out later.
     """
     from tanzheng.anchor.errors import AnchorInput
     from tanzheng.anchor.sealing import Correction
@@ -94,9 +99,12 @@ def seal_command(
         if not as_json:
             typer.echo(f"checkpoint {publication.seq}: {publication.state}", err=True)
 
-    sealed = AnchorFolder(folder, rpc, _report).seal(
-        package, operator_key, out, correction, progress
-    )
+    opened = AnchorFolder(folder, rpc, _report)
+    if no_wait:
+        statement, index = opened.accept(package, operator_key, correction)
+        _show(_accepted_fields(statement, index), as_json)
+        return
+    sealed = opened.seal(package, operator_key, out, correction, progress)
     _show(_sealed_fields(sealed, out), as_json)
 
 
@@ -173,6 +181,46 @@ def devchain_command(
         sys.exit("expected anvil to run until it is told to stop, it ended by itself")
 
 
+@app.command("receipt")
+def receipt_command(
+    folder: Folder,
+    package: Annotated[Path, typer.Option(help="The package that was sealed. 已封存证据包")],
+    operator_key: Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM). 运营方私钥")],
+    out: Annotated[Path, typer.Option(help="Where the receipt goes. 收据文件")],
+    rpc: OtherRpc = None,
+    as_json: Json = False,
+) -> None:
+    """Make the receipt of a package that became final meanwhile. 出具已上链证据包的收据"""
+    from tanzheng.anchor.service import AnchorFolder
+
+    sealed = AnchorFolder(folder, rpc, _report).receipt(package, operator_key, out)
+    _show(_sealed_fields(sealed, out), as_json)
+
+
+@app.command("run")
+def run_command(
+    folder: Folder,
+    operator_key: Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM). 运营方私钥")],
+    rpc: OtherRpc = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing waits. 清空后退出")
+    ] = False,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Text file for Prometheus, *.prom. 指标文件")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring what waits to the chain until SIGTERM or Ctrl-C, again after every failure. 持续上链"""
+    from tanzheng.anchor.running import Running
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    Running(folder, operator_key, rpc, metrics, as_json).run(once)
+
+
 # ------------------------------------------------------------------ what is shown
 
 
@@ -210,6 +258,16 @@ def _sealed_fields(sealed: Sealed, out: Path) -> dict[str, Any]:
     }
 
 
+def _accepted_fields(statement: SignedStatement, index: int) -> dict[str, Any]:
+    return {
+        "subject": str(statement.statement.subject),
+        "statement_seq": statement.statement.seq,
+        "statement_sha256": statement.digest.hex(),
+        "leaf_index": index,
+        "receipt": None,
+    }
+
+
 def _standing_fields(standing: Standing) -> dict[str, Any]:
     last, publication = standing.contents.last, standing.publication
     return {
@@ -219,6 +277,8 @@ def _standing_fields(standing: Standing) -> dict[str, Any]:
         "log_size": last.checkpoint.size if last else 0,
         "publication": publication.state if publication else None,
         "on_chain_seq": standing.latest.seq if standing.latest else None,
+        "statements_waiting": standing.backlog.statements,
+        "checkpoints_waiting": [f"{seq} {state}" for seq, state in standing.backlog.checkpoints],
     }
 
 
@@ -242,6 +302,8 @@ LABELS = {
     "leaves": "leaves on disk 本地叶数",
     "publication": "publication 发布状态",
     "on_chain_seq": "checkpoint on chain 链上检查点",
+    "statements_waiting": "statements not final 待上链声明",
+    "checkpoints_waiting": "checkpoints not final 待终局检查点",
     "first": "from size 起始大小",
     "second": "to size 目标大小",
     "path": "path 路径",

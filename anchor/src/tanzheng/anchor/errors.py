@@ -44,6 +44,12 @@ class NotFinal(TanzhengError):
 class LogBusy(TanzhengError):
     """Another process works on this log."""
 
+    def diagnostics(self) -> str:
+        return (
+            "What was accepted stays in the log. Where `tanzheng anchor run` is at work it will "
+            "anchor it: `tanzheng anchor receipt` makes the receipt afterwards."
+        )
+
 
 class DiskRefused(TanzhengError):
     """The disk took no more, or gave nothing back."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanzheng.anchor.errors import AnchorInput
-from tanzheng.anchor.proof import take_proof
 from tanzheng.core import inclusion, parameter_tree, receipt
 from tanzheng.core.bag import check_bag
 from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
@@ -22,12 +21,14 @@ from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.witness import encode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tanzheng.anchor.chain_file import ChainFile
     from tanzheng.anchor.log_store import Contents, LogStore
-    from tanzheng.anchor.publication import Publication, Publisher
+    from tanzheng.anchor.publication import Publication
+    from tanzheng.core.ids import Subject
     from tanzheng.core.keys import SigningKey
+    from tanzheng.core.receipt import EvmProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +51,67 @@ class Sealed:
 
 
 class Sealer:
-    """Seals packages into one log. The caller holds the store's lock.
+    """States packages in one log, signs its checkpoints, makes receipts. Nothing is sent.
 
-    `operator` signs statements, checkpoints and inclusions; `publisher` holds the chain's key.
+    `operator` signs all three; `recent_block` gives a block that is no later than the statement.
+    The caller of `accept` and `checkpoint` holds the store's lock.
     """
 
     def __init__(
-        self, chain: ChainFile, store: LogStore, publisher: Publisher, operator: SigningKey
+        self,
+        chain: ChainFile,
+        store: LogStore,
+        operator: SigningKey,
+        recent_block: Callable[[Contents], BlockReference],
     ) -> None:
         self._chain = chain
         self._store = store
-        self._publisher = publisher
         self._operator = operator
+        self._recent_block = recent_block
 
-    def seal(
-        self,
-        files: Mapping[str, bytes],
-        correction: Correction | None,
-        now_ms: int,
-        timeout_s: float,
-    ) -> Sealed:
-        """Seal a package given as path → bytes; see `Publisher.publish` for what the chain raises.
+    def accept(
+        self, contents: Contents, files: Mapping[str, bytes], correction: Correction | None
+    ) -> int:
+        """Index of the leaf that states the package, given as path → bytes; durable from here on.
 
         `PackageInvalid` names the file that does not fit its manifest. A package that is the
-        subject's current one is not stated twice: its receipt is made anew, as of the last
-        checkpoint.
+        subject's current one is not stated twice.
         """
-        manifest = check_bag(files)
-        contents = self._store.open()
-        if contents.last is not None:  # signed by an earlier run, perhaps not yet on the chain
-            self._publish(contents.last, timeout_s)
-        index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
-        checkpoint = self._checkpoint(contents, now_ms)
-        published = self._publish(checkpoint, timeout_s)
-        raw = self._receipt(contents, index, checkpoint, published)
-        return Sealed(contents.files.statement(index), index, checkpoint, published, raw)
-
-    # ---------------------------------------------------------------- statement
-
-    def _leaf(
-        self, contents: Contents, manifest: Manifest, raw: bytes, correction: Correction | None
-    ) -> int:
-        """Index of the leaf that states this manifest; appended unless it is there."""
-        index = contents.heads.index(manifest.subject)
-        last = None if index is None else contents.files.statement(index)
-        if index is not None and last is not None:
-            head = contents.heads.tree.head(manifest.subject)
-            if head is None or last.digest != head.digest:
-                raise LogDamaged(f"leaf {index}: expected the current one of {manifest.subject}")
-            if last.statement.manifest_sha256 == sha256(raw):
-                return index
+        manifest, raw = check_bag(files), files[MANIFEST_PATH]
+        last = current(contents, manifest.subject)
+        if last is not None and last[1].statement.manifest_sha256 == sha256(raw):
+            return last[0]
         if (last is None) != (correction is None):
-            raise AnchorInput(_correction_problem(manifest, last))
-        statement = self._statement(manifest, raw, last, correction)
+            raise AnchorInput(_correction_problem(manifest, last and last[1]))
+        block = self._recent_block(contents)
+        statement = self._statement(manifest, raw, last and last[1], correction, block)
         self._store.append(contents, [statement.sign(self._operator)])
         return contents.size - 1
+
+    def checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
+        """The last checkpoint if it covers the whole log, else a new one that does."""
+        last = contents.last
+        if last is not None and last.checkpoint.size == contents.size:
+            return last
+        signed = next_checkpoint(contents, self._chain, now_ms).sign(self._operator)
+        self._store.add_checkpoint(contents, signed)
+        return signed
+
+    def receipt(
+        self, contents: Contents, index: int, checkpoint: SignedCheckpoint, proof: EvmProof
+    ) -> bytes:
+        """The receipt of leaf `index` as of `checkpoint`, which `proof` finds on the chain."""
+        statement, point = contents.files.statement(index), checkpoint.checkpoint
+        heads = contents.heads_at(checkpoint)
+        head, place = heads.tree.current(statement.statement.subject)
+        root, path = contents.tree.root(point.size), contents.tree.inclusion(index, point.size)
+        included = inclusion.sign(root, point.size, index, path, self._operator)
+        transparent = inclusion.attach(statement.raw, included)
+        cosigned = contents.files.cosignatures(point.seq)
+        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
+        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
+
+    # ---------------------------------------------------------------- statement
 
     def _statement(
         self,
@@ -112,6 +119,7 @@ class Sealer:
         raw: bytes,
         last: SignedStatement | None,
         correction: Correction | None,
+        not_before: BlockReference,
     ) -> Statement:
         supersedes = None
         if last is not None and correction is not None:
@@ -131,53 +139,19 @@ class Sealer:
             standard=manifest.standard,
             rules=manifest.rules,
             software=manifest.software,
-            not_before=self._recent_block(),
+            not_before=not_before,
         )
 
-    def _recent_block(self) -> BlockReference:
-        node = self._publisher.contract.node
-        number = self._chain.finality.newest(node)
-        block = node.block(number)
-        return BlockReference(number, bytes.fromhex(block["hash"][2:]))
 
-    # ---------------------------------------------------------------- checkpoint
-
-    def _checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
-        """The last checkpoint if it covers the whole log, else a new one that does."""
-        last = contents.last
-        if last is not None and last.checkpoint.size == contents.size:
-            return last
-        signed = next_checkpoint(contents, self._chain, now_ms).sign(self._operator)
-        self._store.add_checkpoint(contents, signed)
-        return signed
-
-    def _publish(self, signed: SignedCheckpoint, timeout_s: float) -> Publication:
-        point = signed.checkpoint
-        return self._publisher.publish(point.seq, point.size, signed.digest, timeout_s)
-
-    # ---------------------------------------------------------------- receipt
-
-    def _receipt(
-        self, contents: Contents, index: int, checkpoint: SignedCheckpoint, published: Publication
-    ) -> bytes:
-        statement, point = contents.files.statement(index), checkpoint.checkpoint
-        proof = take_proof(
-            self._publisher.contract.node,
-            point.contract,
-            point.seq,
-            checkpoint.digest,
-            published.mined,
-        )
-        head, place = contents.heads.tree.current(statement.statement.subject)
-        included = self._inclusion(contents, index, point.size)
-        transparent = inclusion.attach(statement.raw, included)
-        cosigned = contents.files.cosignatures(point.seq)
-        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
-        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
-
-    def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
-        root, path = contents.tree.root(size), contents.tree.inclusion(index, size)
-        return inclusion.sign(root, size, index, path, self._operator)
+def current(contents: Contents, subject: Subject) -> tuple[int, SignedStatement] | None:
+    """The subject's current statement and its leaf index; None where it has none."""
+    index = contents.heads.index(subject)
+    if index is None:
+        return None
+    found, head = contents.files.statement(index), contents.heads.tree.head(subject)
+    if head is None or found.digest != head.digest:
+        raise LogDamaged(f"leaf {index}: expected the current one of {subject}")
+    return index, found
 
 
 def next_checkpoint(contents: Contents, chain: ChainFile, now_ms: int) -> Checkpoint:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,33 +18,45 @@ from typing import TYPE_CHECKING
 from eth_utils.address import is_address, to_checksum_address
 
 from tanzheng.anchor import file_ops, keyfile
+from tanzheng.anchor.backlog import Backlog, Publications
 from tanzheng.anchor.chain_file import NAME, ChainFile
 from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
-from tanzheng.anchor.errors import AnchorInput
+from tanzheng.anchor.errors import AnchorInput, ChainUnavailable, NotFinal
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.package_files import read_package
+from tanzheng.anchor.proof import take_proof
 from tanzheng.anchor.publication import Finality, Publication, Publisher
-from tanzheng.anchor.sealing import Correction, Sealed, Sealer
+from tanzheng.anchor.sealing import Correction, Sealed, Sealer, current
+from tanzheng.core.bag import check_bag
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
+from tanzheng.core.hashing import sha256
 from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.core.manifest import MANIFEST_PATH
+from tanzheng.core.statement import BlockReference
 from tanzheng.core.tiles import LogDamaged
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
+    from tanzheng.core.receipt import EvmProof
+    from tanzheng.core.statement import SignedStatement
+
 FINAL_S_MAX = 900.0
+LOCK_S_MAX = 60.0
+"""The log is locked while statements are appended, never while the chain is waited for."""
 DEV_BALANCE_WEI = 10**20
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What `status` reports: the audited log, what the chain has, the publication under way."""
+    """What `status` reports: the audited log, the chain, the publication under way, the queue."""
 
     chain: ChainFile
     contents: Contents
     latest: Latest | None
     publication: Publication | None
+    backlog: Backlog
 
 
 class AnchorFolder:
@@ -59,6 +72,7 @@ class AnchorFolder:
         self.chain = ChainFile.read(folder)
         self._node = Node(rpc or self.chain.rpc)
         self._store = LogStore(folder / "log", report)
+        self._publications = Publications(folder / "publications")
 
     def seal(
         self,
@@ -68,16 +82,73 @@ class AnchorFolder:
         correction: Correction | None,
         on_state: Callable[[Publication], None],
     ) -> Sealed:
-        """Seal `package` and write its receipt to `out`, durably."""
-        operator = SigningKey.from_pem(_read(operator_key), str(operator_key))
-        files = read_package(package)
-        with file_ops.disk(self._folder), self._store.lock():
-            sealer = Sealer(self.chain, self._store, self._publisher(on_state), operator)
-            sealed = sealer.seal(files, correction, time.time_ns() // 1_000_000, FINAL_S_MAX)
-        with file_ops.disk(out.parent):
-            file_ops.make_folder(out.absolute().parent)
-            file_ops.overwrite(out, sealed.receipt)
+        """Seal `package`, wait until it is final, and write its receipt to `out`, durably.
+
+        The statement is in the log before the chain is asked for anything.
+        """
+        sealer, files = self._sealer(operator_key), read_package(package)
+        with file_ops.disk(self._folder), ExitStack() as publishing:
+            with self._store.lock(LOCK_S_MAX):
+                contents = self._store.open()
+                index = sealer.accept(contents, files, correction)
+                publishing.enter_context(self._publications.lock())
+                sealer.checkpoint(contents, _now_ms())
+            self._publish(contents, on_state)
+            sealed = self._sealed(sealer, contents, index)
+        _write(out, sealed.receipt)
         return sealed
+
+    def accept(
+        self, package: Path, operator_key: Path, correction: Correction | None
+    ) -> tuple[SignedStatement, int]:
+        """Put the statement of `package` into the log and return it with its index.
+
+        The chain is asked for a recent block and for nothing else; it need not answer.
+        """
+        sealer, files = self._sealer(operator_key), read_package(package)
+        with file_ops.disk(self._folder), self._store.lock(LOCK_S_MAX):
+            contents = self._store.open()
+            index = sealer.accept(contents, files, correction)
+        return contents.files.statement(index), index
+
+    def receipt(self, package: Path, operator_key: Path, out: Path) -> Sealed:
+        """Write the receipt of a package whose statement is final; `NotFinal` where it waits."""
+        sealer, files = self._sealer(operator_key), read_package(package)
+        contents, manifest = self._store.read(), check_bag(files)
+        found = current(contents, manifest.subject)
+        if found is None or found[1].statement.manifest_sha256 != sha256(files[MANIFEST_PATH]):
+            raise AnchorInput(
+                f"{package}: expected the current package of {manifest.subject}, got one that was "
+                "not sealed, or that was superseded"
+            )
+        with file_ops.disk(self._folder):
+            sealed = self._sealed(sealer, contents, found[0])
+        _write(out, sealed.receipt)
+        return sealed
+
+    def backlog(self) -> Backlog:
+        """What waits for the chain, by the files alone; nothing is audited."""
+        return self._publications.backlog(self._store.checkpoints(), self._store.size())
+
+    def nodes_up(self) -> dict[str, bool]:
+        """Address of each node, and whether it answers now."""
+        return {self._node.url: self._node.answers()}
+
+    def drain(self, operator_key: Path, on_state: Callable[[Publication], None]) -> None:
+        """Bring all that waits to `final`; statements that come in meanwhile are left.
+
+        One checkpoint is under way at a time, over everything that waited when it was signed.
+        The log is locked only while it is signed: statements come in while the chain is slow.
+        """
+        sealer = self._sealer(operator_key)
+        if self.backlog().empty:
+            return
+        with file_ops.disk(self._folder), self._publications.lock():
+            with self._store.lock(LOCK_S_MAX):
+                contents = self._store.open()
+                if not self._publications.open(contents.checkpoints) and contents.size:
+                    sealer.checkpoint(contents, _now_ms())
+            self._publish(contents, on_state)
 
     def consistency(self, first: int) -> ConsistencyProof:
         """Proof that the newest checkpoint extends the log of `first` leaves."""
@@ -103,8 +174,7 @@ class AnchorFolder:
         contents = self._store.read()
         publication = None
         if contents.last is not None:
-            seq = contents.last.checkpoint.seq
-            publication = Publication.read(self._publications(), seq)
+            publication = self._publications.record(contents.last.checkpoint.seq)
         latest = self._contract().latest() if ask_chain else None
         if latest is not None and latest.seq > 0:
             digests = [signed.digest for signed in contents.checkpoints]
@@ -113,12 +183,59 @@ class AnchorFolder:
                     f"checkpoint {latest.seq}: expected {latest.head.hex()} as on the chain, "
                     f"got {len(digests)} checkpoints on disk without it"
                 )
-        return Standing(self.chain, contents, latest, publication)
+        backlog = self._publications.backlog(contents.checkpoints, contents.size)
+        return Standing(self.chain, contents, latest, publication, backlog)
+
+    def _sealer(self, operator_key: Path) -> Sealer:
+        operator = SigningKey.from_pem(_read(operator_key), str(operator_key))
+        return Sealer(self.chain, self._store, operator, self._recent_block)
+
+    def _recent_block(self, contents: Contents) -> BlockReference:
+        """The newest final block, or where the chain is silent one that is named already."""
+        try:
+            number = self.chain.finality.newest(self._node)
+            block = self._node.block(number)
+        except ChainUnavailable:
+            if contents.size == 0:
+                raise
+            return contents.files.statement(contents.size - 1).statement.not_before
+        return BlockReference(number, bytes.fromhex(block["hash"][2:]))
+
+    def _publish(self, contents: Contents, on_state: Callable[[Publication], None]) -> None:
+        """Bring every checkpoint to `final` in its order, and keep the proof of each."""
+        waiting = self._publications.open(contents.checkpoints)
+        if waiting:
+            publisher = self._publisher(on_state)
+            for signed in waiting:
+                point = signed.checkpoint
+                publisher.publish(point.seq, point.size, signed.digest, FINAL_S_MAX)
+                self._proof(signed)
+        elif contents.last is not None:  # a kill between the two
+            self._proof(contents.last)
+
+    def _sealed(self, sealer: Sealer, contents: Contents, index: int) -> Sealed:
+        checkpoint = self._publications.last_final(contents.checkpoints)
+        if checkpoint is None or checkpoint.checkpoint.size <= index:
+            raise NotFinal(f"leaf {index}: expected a final checkpoint over it, got none yet")
+        record = self._publications.record(checkpoint.checkpoint.seq)
+        assert record is not None
+        raw = sealer.receipt(contents, index, checkpoint, self._proof(checkpoint))
+        return Sealed(contents.files.statement(index), index, checkpoint, record, raw)
+
+    def _proof(self, signed: SignedCheckpoint) -> EvmProof:
+        """The proof of a final checkpoint, from its file or else from the chain."""
+        seq = signed.checkpoint.seq
+        kept, record = self._publications.proof(seq), self._publications.record(seq)
+        assert record is not None
+        if kept is None:
+            contract, block = signed.checkpoint.contract, record.mined
+            kept = take_proof(self._node, contract, seq, signed.digest, block)
+            self._publications.keep_proof(seq, kept)
+        return kept
 
     def _publisher(self, on_state: Callable[[Publication], None]) -> Publisher:
         key = keyfile.load(self._folder / self.chain.sealer_key)
-        folder = self._publications()
-        file_ops.make_folder(folder)
+        folder = self._publications.folder
         return Publisher(self._contract(), key, self.chain.finality, folder, on_state)
 
     def _contract(self) -> CheckpointLog:
@@ -134,9 +251,6 @@ class AnchorFolder:
                 f"expected log {self.chain.log_id.hex()}, got {contract.log_id().hex()}"
             )
         return contract
-
-    def _publications(self) -> Path:
-        return self._folder / "publications"
 
 
 def deploy_log(
@@ -180,6 +294,16 @@ def _deploy(
     )
     chain.write(folder)
     return chain
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _write(out: Path, raw: bytes) -> None:
+    with file_ops.disk(out.parent):
+        file_ops.make_folder(out.absolute().parent)
+        file_ops.overwrite(out, raw)
 
 
 def _read(path: Path) -> bytes:
