@@ -123,9 +123,7 @@ class World:
 
     def seal(self, number: int, rpc: str | None = None) -> Sealed:
         """Seal package `number`, as the command does."""
-        folder = AnchorFolder(self.log)
-        # Its own 10 s are long where the node is frozen.
-        folder._node = Node(rpc or self.anvil.url, REQUEST_S_MAX)
+        folder = AnchorFolder(self.log, rpc or self.anvil.url, request_s_max=REQUEST_S_MAX)
         sealed = folder.seal(
             self.folder / f"bag-{number}",
             self.folder / "operator.key",

@@ -58,8 +58,7 @@ class Bench:
         bag = self.folder / "bag"
         shutil.rmtree(bag, ignore_errors=True)
         out = self.folder / "receipt.cbor"
-        opened = AnchorFolder(self.log)
-        opened._node = Node(self.anvil.url, timeout_s=2.0)  # 10 s is long for a frozen node
+        opened = AnchorFolder(self.log, self.anvil.url, request_s_max=2.0)
         sealed = opened.seal(written(files, bag), self.key, out, correction, on_state)
         assert out.read_bytes() == sealed.receipt
         return sealed

@@ -37,6 +37,28 @@ class SequenceTaken(CheckFailed):
         )
 
 
+class NodesDisagree(CheckFailed):
+    """Two nodes tell different things about what is final: one of them is wrong, or lies."""
+
+    def diagnostics(self) -> str:
+        return (
+            "Nothing was published and nothing was called final. Compare the nodes with one that "
+            "you run yourself, take the wrong one out of publisher.toml, and run it again."
+        )
+
+
+class NoLongerFinal(CheckFailed):
+    """The chain went back behind a block that was final: receipts over it prove nothing there."""
+
+
+class FeeAboveLimit(TanzhengError):
+    """The chain asks for more than publisher.toml allows: wait, or raise the limit."""
+
+
+class SignerRefused(TanzhengError):
+    """The signer did not sign what it was asked to sign."""
+
+
 class NotFinal(TanzhengError):
     """The transaction is not final within the time given: run the command again."""
 

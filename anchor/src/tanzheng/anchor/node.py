@@ -48,14 +48,6 @@ class Node:
         """The chain's own number (EIP-155)."""
         return int(self.rpc("eth_chainId"), 16)
 
-    def answers(self) -> bool:
-        """Whether the node says anything at all within its time limit."""
-        try:
-            self.rpc("eth_chainId")
-        except (ChainUnavailable, ChainRefused):
-            return False
-        return True
-
     def block(self, which: int | str) -> dict[str, Any]:
         """Raw block by number or tag; `ChainRefused` where the node has none."""
         name = hex(which) if isinstance(which, int) else which

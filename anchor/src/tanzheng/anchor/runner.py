@@ -16,6 +16,7 @@ from tanzheng.anchor.errors import (
     ChainRefused,
     ChainUnavailable,
     DiskRefused,
+    FeeAboveLimit,
     LogBusy,
     NotFinal,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tanzheng.anchor.backlog import Backlog
     from tanzheng.core.errors import TanzhengError
 
-PASSING = (ChainUnavailable, ChainRefused, NotFinal, LogBusy, DiskRefused)
+PASSING = (ChainUnavailable, ChainRefused, NotFinal, FeeAboveLimit, LogBusy, DiskRefused)
 RETRY_S_MIN = 1.0
 RETRY_S_MAX = 300.0
 IDLE_S = 10.0

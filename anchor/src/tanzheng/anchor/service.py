@@ -18,29 +18,31 @@ from typing import TYPE_CHECKING
 from eth_utils.address import is_address, to_checksum_address
 
 from tanzheng.anchor import file_ops, keyfile
+from tanzheng.anchor.agreement import Agreement
 from tanzheng.anchor.backlog import Backlog, Publications
 from tanzheng.anchor.chain_file import NAME, ChainFile
 from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
 from tanzheng.anchor.errors import AnchorInput, ChainUnavailable, NotFinal
 from tanzheng.anchor.log_store import Contents, LogStore
-from tanzheng.anchor.node import Node
+from tanzheng.anchor.node import REQUEST_S_MAX, Node
+from tanzheng.anchor.nodes import Nodes
 from tanzheng.anchor.package_files import read_package
 from tanzheng.anchor.proof import take_proof
 from tanzheng.anchor.publication import Finality, Publication, Publisher
+from tanzheng.anchor.publisher_file import PublisherFile
 from tanzheng.anchor.sealing import Correction, Sealed, Sealer, current
 from tanzheng.core.bag import check_bag
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
 from tanzheng.core.hashing import sha256
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.manifest import MANIFEST_PATH
-from tanzheng.core.statement import BlockReference
 from tanzheng.core.tiles import LogDamaged
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from tanzheng.core.receipt import EvmProof
-    from tanzheng.core.statement import SignedStatement
+    from tanzheng.core.statement import BlockReference, SignedStatement
 
 FINAL_S_MAX = 900.0
 LOCK_S_MAX = 60.0
@@ -60,17 +62,22 @@ class Standing:
 
 
 class AnchorFolder:
-    """One log in one folder; `rpc` overrides the node named in chain.json; `report`: `LogStore`."""
+    """One log in one folder; `rpc` in place of the nodes that its files name; `report`: `LogStore`.
+
+    A node that does not answer within `request_s_max` seconds is silent.
+    """
 
     def __init__(
         self,
         folder: Path,
         rpc: str | None = None,
         report: Callable[[str], None] = lambda _: None,
+        request_s_max: float = REQUEST_S_MAX,
     ) -> None:
         self._folder = folder
         self.chain = ChainFile.read(folder)
-        self._node = Node(rpc or self.chain.rpc)
+        self._settings = PublisherFile.read(folder, self.chain)
+        self._nodes = Nodes([rpc] if rpc else self._settings.nodes, request_s_max)
         self._store = LogStore(folder / "log", report)
         self._publications = Publications(folder / "publications")
 
@@ -131,8 +138,8 @@ class AnchorFolder:
         return self._publications.backlog(self._store.checkpoints(), self._store.size())
 
     def nodes_up(self) -> dict[str, bool]:
-        """Address of each node, and whether it answers now."""
-        return {self._node.url: self._node.answers()}
+        """Address of each node, and whether it answered when it was last asked."""
+        return {url: not problem for url, problem in self._nodes.states().items()}
 
     def drain(self, operator_key: Path, on_state: Callable[[Publication], None]) -> None:
         """Bring all that waits to `final`; statements that come in meanwhile are left.
@@ -193,13 +200,11 @@ class AnchorFolder:
     def _recent_block(self, contents: Contents) -> BlockReference:
         """The newest final block, or where the chain is silent one that is named already."""
         try:
-            number = self.chain.finality.newest(self._node)
-            block = self._node.block(number)
+            return self._nodes.first(self.chain.finality.block)
         except ChainUnavailable:
             if contents.size == 0:
                 raise
             return contents.files.statement(contents.size - 1).statement.not_before
-        return BlockReference(number, bytes.fromhex(block["hash"][2:]))
 
     def _publish(self, contents: Contents, on_state: Callable[[Publication], None]) -> None:
         """Bring every checkpoint to `final` in its order, and keep the proof of each."""
@@ -229,23 +234,22 @@ class AnchorFolder:
         assert record is not None
         if kept is None:
             contract, block = signed.checkpoint.contract, record.mined
-            kept = take_proof(self._node, contract, seq, signed.digest, block)
+            kept = take_proof(self._nodes.lead, contract, seq, signed.digest, block)
             self._publications.keep_proof(seq, kept)
         return kept
 
     def _publisher(self, on_state: Callable[[Publication], None]) -> Publisher:
-        key = keyfile.load(self._folder / self.chain.sealer_key)
-        folder = self._publications.folder
-        return Publisher(self._contract(), key, self.chain.finality, folder, on_state)
+        contract, settings = self._contract(), self._settings
+        signer = settings.open_signer(self._folder)
+        agreement = Agreement(self._nodes, contract.address, self.chain.finality)
+        folder, finality = self._publications.folder, self.chain.finality
+        return Publisher(contract, signer, finality, folder, on_state, settings.fees, agreement)
 
     def _contract(self) -> CheckpointLog:
         """The contract, after making sure that chain and log are the ones of chain.json."""
-        if self._node.chain_id != self.chain.chain_id:
-            raise AnchorInput(
-                f"expected chain {self.chain.chain_id} at {self._node.url}, "
-                f"got {self._node.chain_id}"
-            )
-        contract = CheckpointLog(self._node, f"0x{self.chain.contract.hex()}", self.chain.block)
+        self._nodes.survey(self.chain.chain_id, self.chain.finality)
+        node = self._nodes.lead
+        contract = CheckpointLog(node, f"0x{self.chain.contract.hex()}", self.chain.block)
         if contract.log_id() != self.chain.log_id:
             raise AnchorInput(
                 f"expected log {self.chain.log_id.hex()}, got {contract.log_id().hex()}"
