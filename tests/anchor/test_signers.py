@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_account import Account
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.rpc_proxy import Answer, proxied
@@ -40,7 +40,7 @@ CHAIN = ChainFile("http://a", 31337, bytes(20), bytes(32), 1, Finality(0), "seal
 numbers = st.integers(0, (1 << 64) - 1)
 
 
-def settings(folder: Path, text: str) -> PublisherFile:
+def publisher_file(folder: Path, text: str) -> PublisherFile:
     (folder / NAME).write_text(text)
     return PublisherFile.read(folder, CHAIN)
 
@@ -48,6 +48,7 @@ def settings(folder: Path, text: str) -> PublisherFile:
 # ------------------------------------------------------------------ the bytes
 
 
+@settings(max_examples=40)  # a curve in pure Python takes its time
 @given(
     st.fixed_dictionaries(
         {"nonce": numbers, "gas": numbers, "value": numbers, "chainId": st.integers(1, 1 << 50)}
@@ -89,7 +90,7 @@ def test_key_in_the_environment(
     chain: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(signers.KEY_VARIABLE, KEY)
-    signer = settings(tmp_path, '[signer]\nkind = "environment"\n').open_signer(tmp_path)
+    signer = publisher_file(tmp_path, '[signer]\nkind = "environment"\n').open_signer(tmp_path)
     assert signer.address == ACCOUNT.address
     publishes(chain, signer, tmp_path)
 
@@ -97,7 +98,7 @@ def test_key_in_the_environment(
 def test_encrypted_keystore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keystore = Account.encrypt(bytes.fromhex(KEY), "a passphrase", iterations=2)
     (tmp_path / "sealer.json").write_text(json.dumps(keystore))
-    read = settings(tmp_path, '[signer]\nkind = "keystore"\nfile = "sealer.json"\n')
+    read = publisher_file(tmp_path, '[signer]\nkind = "keystore"\nfile = "sealer.json"\n')
     monkeypatch.setenv(signers.PASSPHRASE_VARIABLE, "a passphrase")
     assert read.open_signer(tmp_path).address == ACCOUNT.address
     monkeypatch.setenv(signers.PASSPHRASE_VARIABLE, "another one")
@@ -119,7 +120,7 @@ def test_no_secret_in_the_environment(
     monkeypatch.delenv(variable, raising=False)
     (tmp_path / "sealer.json").write_text("{}")
     with pytest.raises(AnchorInput, match=variable):
-        settings(tmp_path, f"[signer]\nkind = {kind}\n").open_signer(tmp_path)
+        publisher_file(tmp_path, f"[signer]\nkind = {kind}\n").open_signer(tmp_path)
 
 
 def test_a_key_that_is_none_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +143,7 @@ def keeper() -> Iterator[tuple[Anvil, str]]:
 def test_signer_behind_json_rpc(chain: Deployed, keeper: tuple[Anvil, str], tmp_path: Path) -> None:
     url, address = keeper[0].url, keeper[1]
     text = f'kind = "rpc"\nurl = "{url}"\naddress = "{address}"\nmethod = "eth_signTransaction"\n'
-    publishes(chain, settings(tmp_path, f"[signer]\n{text}").open_signer(tmp_path), tmp_path)
+    publishes(chain, publisher_file(tmp_path, f"[signer]\n{text}").open_signer(tmp_path), tmp_path)
 
 
 def as_clef(method: str, _: list[Any], answer: Answer) -> Answer:
@@ -242,14 +243,14 @@ def _token_publishes(chain: Deployed, token: str, folder: Path) -> None:
         domain = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
         domain.generate_keypair(store=True, label="publisher")
     text = f'[signer]\nkind = "pkcs11"\nmodule = "{token}"\ntoken = "sealer"\nlabel = "publisher"\n'
-    signer = settings(folder, text).open_signer(folder)
+    signer = publisher_file(folder, text).open_signer(folder)
     publishes(chain, signer, folder)
 
 
 def test_no_such_token(token: str, tmp_path: Path) -> None:
     text = f'[signer]\nkind = "pkcs11"\nmodule = "{token}.not"\ntoken = "x"\nlabel = "publisher"\n'
     with pytest.raises(AnchorInput, match="expected key 'publisher' on token 'x'"):
-        settings(tmp_path, text).open_signer(tmp_path)
+        publisher_file(tmp_path, text).open_signer(tmp_path)
 
 
 # ------------------------------------------------------------------ the file
@@ -277,7 +278,7 @@ BAD_FILES = {
 @pytest.mark.parametrize("text", BAD_FILES.values(), ids=BAD_FILES)
 def test_a_file_out_of_shape(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadInput, match=NAME):
-        settings(tmp_path, text)
+        publisher_file(tmp_path, text)
 
 
 def test_without_a_file_chain_json_says_it_all(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tanzheng.core.checkpoint import SignedCheckpoint
 
 SIGNED = "signed"
+UNDONE = "undone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,15 @@ class Publications:
     def keep_proof(self, seq: int, proof: EvmProof) -> None:
         """Keep the proof of checkpoint `seq`."""
         file_ops.overwrite(self.folder / _proof(seq), proof.encode())
+
+    def undo(self, seq: int) -> None:
+        """Take record and proof of checkpoint `seq` aside: it is to be published again."""
+        aside = self.folder / UNDONE
+        file_ops.make_folder(aside)
+        for name in (_proof(seq), f"{seq:06d}.json"):  # the record last: it says `final`
+            if (data := file_ops.reader(self.folder)(name)) is not None:
+                file_ops.overwrite(aside / name, data)
+                file_ops.remove(self.folder / name)
 
     def _final(self, signed: SignedCheckpoint) -> bool:
         record = self.record(signed.checkpoint.seq)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tanzheng.anchor.node import Node
     from tanzheng.anchor.signers import Signer
 
-DEPLOY_S_MAX = 60.0
+MINED_S_MAX = 60.0
 POLL_S = 0.1
 GAS_MARGIN = (6, 5)
 """A block later the same call may cost a little more than the estimate."""
@@ -121,13 +121,7 @@ def deploy(node: Node, key: Signer, name: str, *arguments: Any) -> tuple[str, in
         call = factory.constructor(*arguments)
         signed = _signed(key, dict(call.build_transaction(_sender(node, key))))
     send(node, signed.raw)
-    deadline = time.monotonic() + DEPLOY_S_MAX
-    while (found := _receipt(node, signed.hash)) is None:
-        if time.monotonic() > deadline:
-            raise NotFinal(f"deployment: expected it mined within {DEPLOY_S_MAX:g} s")
-        time.sleep(POLL_S)
-    if int(found["status"], 16) != 1:
-        raise ChainRefused(f"deployment: expected success, got status {found['status']}")
+    found = _waited(node, signed.hash, "deployment")
     return Web3.to_checksum_address(found["contractAddress"]), int(found["blockNumber"], 16)
 
 
@@ -136,17 +130,36 @@ def send(node: Node, raw: bytes) -> None:
     node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
 
 
+def sent(node: Node, signed: SignedTransaction, what: str) -> Mined:
+    """Send it and wait for its block; `NotFinal` after a minute, `ChainRefused` if it failed."""
+    send(node, signed.raw)
+    return _mined(_waited(node, signed.hash, what))
+
+
 def mined_in(node: Node, transaction: bytes) -> Mined | None:
     """Where `transaction` was mined on the chain as it is now; None if it is not."""
     found = _receipt(node, transaction)
-    if found is None:
-        return None
+    return None if found is None else _mined(found)
+
+
+def _mined(found: Mapping[str, Any]) -> Mined:
     return Mined(
         int(found["blockNumber"], 16),
         bytes.fromhex(found["blockHash"][2:]),
         int(found["status"], 16) == 1,
         int(found["gasUsed"], 16),
     )
+
+
+def _waited(node: Node, transaction: bytes, what: str) -> dict[str, Any]:
+    deadline = time.monotonic() + MINED_S_MAX
+    while (found := _receipt(node, transaction)) is None:
+        if time.monotonic() > deadline:
+            raise NotFinal(f"{what}: expected it mined within {MINED_S_MAX:g} s")
+        time.sleep(POLL_S)
+    if int(found["status"], 16) != 1:
+        raise ChainRefused(f"{what}: expected success, got status {found['status']}")
+    return found
 
 
 def _receipt(node: Node, transaction: bytes) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tanzheng.anchor import recovery_commands
+
 if TYPE_CHECKING:
     from tanzheng.anchor.chain_file import ChainFile
     from tanzheng.anchor.publication import Publication
@@ -158,7 +160,10 @@ def status_command(
     """Audit the log on disk and hold it against the chain. 日志状态与审计"""
     from tanzheng.anchor.service import AnchorFolder
 
-    _show(_standing_fields(AnchorFolder(folder, rpc, _report).standing(not offline)), as_json)
+    opened = AnchorFolder(folder, rpc, _report)
+    fields = _standing_fields(opened.standing(not offline))
+    nodes = {url: problem or "answers" for url, problem in opened.node_states().items()}
+    _show({**fields, "nodes": None if offline else nodes}, as_json)
 
 
 @app.command("devchain")
@@ -304,6 +309,11 @@ LABELS = {
     "on_chain_seq": "checkpoint on chain 链上检查点",
     "statements_waiting": "statements not final 待上链声明",
     "checkpoints_waiting": "checkpoints not final 待终局检查点",
+    "sealer": "sealer 封存账户",
+    "checkpoints_reopened": "to be published again 将重新发布",
+    "receipt_sha256": "receipt SHA-256 收据摘要",
+    "subjects_waiting": "to be sealed anew 待重新封存",
+    "nodes": "nodes 链节点",
     "first": "from size 起始大小",
     "second": "to size 目标大小",
     "path": "path 路径",
@@ -322,5 +332,10 @@ def _show(fields: dict[str, Any], as_json: bool) -> None:
     table.add_column(overflow="fold")  # a digest is for copying: never cut
     for key, value in fields.items():
         shown = "\n".join(value) if isinstance(value, list) else str(value)
+        if isinstance(value, dict):
+            shown = "\n".join(f"{name}: {text}" for name, text in value.items())
         table.add_row(LABELS[key], shown if value is not None else "–")
     Console().print(table)
+
+
+recovery_commands.add_to(app, _show)

@@ -50,6 +50,12 @@ class NodesDisagree(CheckFailed):
 class NoLongerFinal(CheckFailed):
     """The chain went back behind a block that was final: receipts over it prove nothing there."""
 
+    def diagnostics(self) -> str:
+        return (
+            "Find out why with the chain's operator (docs/catastrophe.md). Then `tanzheng anchor "
+            "reopen` has the same checkpoints published again; make the receipts anew."
+        )
+
 
 class FeeAboveLimit(TanzhengError):
     """The chain asks for more than publisher.toml allows: wait, or raise the limit."""

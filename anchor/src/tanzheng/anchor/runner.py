@@ -69,9 +69,9 @@ def run(
     `say` hears of each failure and of the wait after it, `shown` what waits, at first and after
     every try.
     """
-    retries = Retries()
-    shown(work.backlog(), retries)
-    while True:
+    retries, backlog = Retries(), work.backlog()
+    shown(backlog, retries)
+    while not (once and backlog.empty):
         try:
             work.drain()
             retries.in_a_row = 0
@@ -83,7 +83,5 @@ def run(
         shown(backlog, retries)
         if retries.in_a_row:
             time.sleep(retries.delay_s)
-        elif backlog.empty and once:
-            return
-        elif backlog.empty:
+        elif backlog.empty and not once:
             time.sleep(IDLE_S)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,12 @@ from tanzheng.anchor.agreement import Agreement
 from tanzheng.anchor.backlog import Backlog, Publications
 from tanzheng.anchor.chain_file import NAME, ChainFile
 from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
-from tanzheng.anchor.errors import AnchorInput, ChainUnavailable, NotFinal
+from tanzheng.anchor.errors import (
+    AnchorInput,
+    ChainUnavailable,
+    NoLongerFinal,
+    NotFinal,
+)
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.node import REQUEST_S_MAX, Node
 from tanzheng.anchor.nodes import Nodes
@@ -137,9 +142,9 @@ class AnchorFolder:
         """What waits for the chain, by the files alone; nothing is audited."""
         return self._publications.backlog(self._store.checkpoints(), self._store.size())
 
-    def nodes_up(self) -> dict[str, bool]:
-        """Address of each node, and whether it answered when it was last asked."""
-        return {url: not problem for url, problem in self._nodes.states().items()}
+    def node_states(self) -> dict[str, str]:
+        """Address of each node → "", or what kept it from answering when it was last asked."""
+        return self._nodes.states()
 
     def drain(self, operator_key: Path, on_state: Callable[[Publication], None]) -> None:
         """Bring all that waits to `final`; statements that come in meanwhile are left.
@@ -149,6 +154,7 @@ class AnchorFolder:
         """
         sealer = self._sealer(operator_key)
         if self.backlog().empty:
+            self._check_final(self._contract(), self._store.checkpoints())
             return
         with file_ops.disk(self._folder), self._publications.lock():
             with self._store.lock(LOCK_S_MAX):
@@ -169,9 +175,9 @@ class AnchorFolder:
 
     def add_cosignature(self, cosignature: Path, witness_key: Path) -> SignedCheckpoint:
         """Keep a witness's cosignature in the log: receipts made from now on carry it."""
-        witness = VerifyKey.from_pem(_read(witness_key), str(witness_key))
+        witness = VerifyKey.from_pem(read_file(witness_key), str(witness_key))
         with self._store.lock():
-            return self._store.add_cosignature(_read(cosignature), witness)
+            return self._store.add_cosignature(read_file(cosignature), witness)
 
     def standing(self, ask_chain: bool) -> Standing:
         """Audit the log on disk and, if asked, hold it against the contract.
@@ -182,7 +188,11 @@ class AnchorFolder:
         publication = None
         if contents.last is not None:
             publication = self._publications.record(contents.last.checkpoint.seq)
-        latest = self._contract().latest() if ask_chain else None
+        latest = None
+        if ask_chain:
+            contract = self._contract()
+            self._check_final(contract, contents.checkpoints)
+            latest = contract.latest()
         if latest is not None and latest.seq > 0:
             digests = [signed.digest for signed in contents.checkpoints]
             if latest.head not in digests[latest.seq - 1 : latest.seq]:
@@ -194,7 +204,7 @@ class AnchorFolder:
         return Standing(self.chain, contents, latest, publication, backlog)
 
     def _sealer(self, operator_key: Path) -> Sealer:
-        operator = SigningKey.from_pem(_read(operator_key), str(operator_key))
+        operator = SigningKey.from_pem(read_file(operator_key), str(operator_key))
         return Sealer(self.chain, self._store, operator, self._recent_block)
 
     def _recent_block(self, contents: Contents) -> BlockReference:
@@ -211,6 +221,7 @@ class AnchorFolder:
         waiting = self._publications.open(contents.checkpoints)
         if waiting:
             publisher = self._publisher(on_state)
+            self._check_final(publisher.contract, contents.checkpoints)
             for signed in waiting:
                 point = signed.checkpoint
                 publisher.publish(point.seq, point.size, signed.digest, FINAL_S_MAX)
@@ -226,6 +237,21 @@ class AnchorFolder:
         assert record is not None
         raw = sealer.receipt(contents, index, checkpoint, self._proof(checkpoint))
         return Sealed(contents.files.statement(index), index, checkpoint, record, raw)
+
+    def _check_final(
+        self, contract: CheckpointLog, checkpoints: Sequence[SignedCheckpoint]
+    ) -> None:
+        """`NoLongerFinal` where the newest final checkpoint's block is no longer on the chain."""
+        last = self._publications.last_final(checkpoints)
+        record = self._publications.record(last.checkpoint.seq) if last else None
+        if record is None:
+            return
+        number, block_hash = record.mined
+        if (found := contract.node.block_hash(number)) != block_hash:
+            raise NoLongerFinal(
+                f"checkpoint {record.seq}: expected final block {number} with hash "
+                f"{block_hash.hex()}, got {found.hex() if found else 'none'}"
+            )
 
     def _proof(self, signed: SignedCheckpoint) -> EvmProof:
         """The proof of a final checkpoint, from its file or else from the chain."""
@@ -310,7 +336,8 @@ def _write(out: Path, raw: bytes) -> None:
         file_ops.overwrite(out, raw)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The content of a file that was named; `AnchorInput` where there is none."""
     try:
         return path.read_bytes()
     except OSError as error:
