@@ -207,3 +207,19 @@ def test_the_leading_node_dies_on_the_way(anvil: Anvil, bench: Bench) -> None:
     assert bench.seal(first.url, anvil.url).publication.state is State.FINAL
     states = bench.opened.node_states()
     assert (states[anvil.url], "ConnectionError" in states[first.url]) == ("", True)
+
+
+KEYED = "https://someone:hunter2@node.example/v3/0123456789abcdef?key=f00"
+
+
+def test_a_provider_s_key_is_in_no_message() -> None:
+    nodes = Nodes([KEYED, KEYED + "1", "http://127.0.0.1:8545"], timeout_s=0.2)
+    assert list(nodes.states()) == [
+        "https://node.example/… (1)",
+        "https://node.example/… (2)",
+        "http://127.0.0.1:8545",
+    ]
+    with pytest.raises(ChainUnavailable) as caught:
+        nodes.survey(1, Finality(0))
+    told = f"{caught.value} {nodes.states()}"
+    assert not any(part in told for part in ("hunter2", "0123456789abcdef", "f00"))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.rpc_proxy import Answer, proxied
-from parts import missing
+from parts import REPOSITORY, missing
 from tanzheng.anchor import signers
 from tanzheng.anchor.calls import send
 from tanzheng.anchor.chain_file import ChainFile
@@ -25,7 +25,7 @@ from tanzheng.anchor.errors import AnchorInput, SignerRefused
 from tanzheng.anchor.keyfile import SECP256K1_ORDER
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.publication import Finality, Publisher, State
-from tanzheng.anchor.publisher_file import NAME, PublisherFile
+from tanzheng.anchor.publisher_file import KINDS, NAME, PublisherFile
 from tanzheng.anchor.signers import RpcSigner, Signer
 from tanzheng.anchor.transaction import signature_of, with_signature
 from tanzheng.core.errors import BadInput
@@ -285,3 +285,12 @@ def test_without_a_file_chain_json_says_it_all(tmp_path: Path) -> None:
     read = PublisherFile.read(tmp_path, CHAIN)
     assert read.nodes == ("http://a",)
     assert read.signer == {"kind": "file", "file": "sealer.key"}
+
+
+def test_the_page_s_sample_is_a_right_one(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/anchoring.md").read_text()
+    read = publisher_file(tmp_path, page.partition("```toml")[2].partition("```")[0])
+    assert len(read.nodes) == 3
+    assert (read.fees.fee_wei_max, read.fees.bump_after_s) == (60 * 10**9, 180)
+    assert read.signer["kind"] == "keystore"
+    assert all(f"`{kind}`" in page for kind in KINDS)

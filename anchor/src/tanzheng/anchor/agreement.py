@@ -27,15 +27,17 @@ class Agreement:
         `NodesDisagree` where it is final there, `ChainUnavailable` where the leading node may only
         be behind.
         """
-        for url, (head, final) in self._nodes.others(lambda node: self._head(node, seq)).items():
+        for name, (head, final) in self._nodes.others(lambda node: self._head(node, seq)).items():
             if head is None:
                 continue
             if final:
                 raise NodesDisagree(
-                    f"checkpoint {seq}: expected nothing on the chain, as {self._nodes.lead.url} "
-                    f"says, got {head.hex()} from {url}"
+                    f"checkpoint {seq}: expected nothing on the chain, as {self._nodes.lead.name} "
+                    f"says, got {head.hex()} from {name}"
                 )
-            raise ChainUnavailable(f"expected {self._nodes.lead.url} as far as {url}, it is behind")
+            raise ChainUnavailable(
+                f"expected {self._nodes.lead.name} as far as {name}, it is behind"
+            )
 
     def final(self, seq: int, head: bytes, number: int, block_hash: bytes) -> bool:
         """Whether every other node that answers has that block final, with that head.
@@ -43,19 +45,19 @@ class Agreement:
         False where one is behind. `NodesDisagree` where it has another block or another head.
         """
         hashes = self._nodes.others(lambda node: self._final_hash(node, number))
-        for url, found in hashes.items():
+        for name, found in hashes.items():
             if found not in (None, block_hash):
                 raise NodesDisagree(
                     f"checkpoint {seq}: expected final block {number} with hash "
-                    f"{block_hash.hex()}, got {found and found.hex()} from {url}"
+                    f"{block_hash.hex()}, got {found and found.hex()} from {name}"
                 )
         if None in hashes.values():
             return False
-        for url, (found, _) in self._nodes.others(lambda node: self._head(node, seq)).items():
+        for name, (found, _) in self._nodes.others(lambda node: self._head(node, seq)).items():
             if found != head:
                 shown = found.hex() if found else "nothing"
                 raise NodesDisagree(
-                    f"checkpoint {seq}: expected {head.hex()} on the chain, got {shown} from {url}"
+                    f"checkpoint {seq}: expected {head.hex()} on the chain, got {shown} from {name}"
                 )
         return True
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tanzheng.anchor import recovery_commands
+from tanzheng.anchor.showing import show
 
 if TYPE_CHECKING:
     from tanzheng.anchor.chain_file import ChainFile
@@ -63,7 +64,7 @@ def deploy_command(
     else:
         policy = parse_finality(finality)
         chain = service.deploy_log(rpc, folder, sealer_key, owner, policy)
-    _show(_chain_fields(chain), as_json)
+    show(_chain_fields(chain), as_json)
 
 
 @app.command("seal")
@@ -104,10 +105,10 @@ def seal_command(
     opened = AnchorFolder(folder, rpc, _report)
     if no_wait:
         statement, index = opened.accept(package, operator_key, correction)
-        _show(_accepted_fields(statement, index), as_json)
+        show(_accepted_fields(statement, index), as_json)
         return
     sealed = opened.seal(package, operator_key, out, correction, progress)
-    _show(_sealed_fields(sealed, out), as_json)
+    show(_sealed_fields(sealed, out), as_json)
 
 
 @app.command("consistency")
@@ -127,7 +128,7 @@ def consistency_command(
     if out is not None:
         file_ops.overwrite(out, proof.encode())
     path = [node.hex() for node in proof.path]
-    _show({"first": proof.first, "second": proof.second, "path": path}, as_json)
+    show({"first": proof.first, "second": proof.second, "path": path}, as_json)
 
 
 @app.command("cosigned")
@@ -145,7 +146,7 @@ def cosigned_command(
 
     signed = AnchorFolder(folder, report=_report).add_cosignature(cosignature, witness_key)
     point = signed.checkpoint
-    _show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
+    show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
 
 
 @app.command("status")
@@ -162,8 +163,8 @@ def status_command(
 
     opened = AnchorFolder(folder, rpc, _report)
     fields = _standing_fields(opened.standing(not offline))
-    nodes = {url: problem or "answers" for url, problem in opened.node_states().items()}
-    _show({**fields, "nodes": None if offline else nodes}, as_json)
+    nodes = {name: problem or "answers" for name, problem in opened.node_states().items()}
+    show({**fields, "nodes": None if offline else nodes}, as_json)
 
 
 @app.command("devchain")
@@ -199,7 +200,7 @@ def receipt_command(
     from tanzheng.anchor.service import AnchorFolder
 
     sealed = AnchorFolder(folder, rpc, _report).receipt(package, operator_key, out)
-    _show(_sealed_fields(sealed, out), as_json)
+    show(_sealed_fields(sealed, out), as_json)
 
 
 @app.command("run")
@@ -287,55 +288,4 @@ def _standing_fields(standing: Standing) -> dict[str, Any]:
     }
 
 
-LABELS = {
-    "chain_id": "chain id 链标识",
-    "contract": "contract 合约",
-    "log_id": "log id 日志标识",
-    "block_number": "mined in block 区块",
-    "block_hash": "block hash 区块哈希",
-    "subject": "subject 主体",
-    "statement_seq": "statement 声明序号",
-    "statement_sha256": "statement SHA-256 声明摘要",
-    "leaf_index": "leaf 叶序号",
-    "checkpoint_seq": "checkpoint 检查点",
-    "checkpoint_sha256": "checkpoint SHA-256 检查点摘要",
-    "log_size": "log size 日志大小",
-    "transaction": "transaction 交易",
-    "gas_used": "gas used 燃料",
-    "receipt": "receipt 收据",
-    "receipt_bytes": "receipt bytes 收据字节",
-    "leaves": "leaves on disk 本地叶数",
-    "publication": "publication 发布状态",
-    "on_chain_seq": "checkpoint on chain 链上检查点",
-    "statements_waiting": "statements not final 待上链声明",
-    "checkpoints_waiting": "checkpoints not final 待终局检查点",
-    "sealer": "sealer 封存账户",
-    "checkpoints_reopened": "to be published again 将重新发布",
-    "receipt_sha256": "receipt SHA-256 收据摘要",
-    "subjects_waiting": "to be sealed anew 待重新封存",
-    "nodes": "nodes 链节点",
-    "first": "from size 起始大小",
-    "second": "to size 目标大小",
-    "path": "path 路径",
-}
-
-
-def _show(fields: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(fields, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, border_style="dim")
-    table.add_column()
-    table.add_column(overflow="fold")  # a digest is for copying: never cut
-    for key, value in fields.items():
-        shown = "\n".join(value) if isinstance(value, list) else str(value)
-        if isinstance(value, dict):
-            shown = "\n".join(f"{name}: {text}" for name, text in value.items())
-        table.add_row(LABELS[key], shown if value is not None else "–")
-    Console().print(table)
-
-
-recovery_commands.add_to(app, _show)
+app.add_typer(recovery_commands.app)

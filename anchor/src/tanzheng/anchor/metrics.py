@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def write(
     path: Path, backlog: Backlog, retries: Retries, nodes: Mapping[str, bool], now_ms: int
 ) -> None:
-    """Replace `path`; `nodes`: address → whether it answered when it was last asked."""
+    """Replace `path`; `nodes`: name → whether it answered when it was last asked."""
     registry = CollectorRegistry(auto_describe=False)
 
     def gauge(name: str, text: str, value: float) -> None:
@@ -38,6 +38,6 @@ def write(
     gauge("failures_in_a_row", "Tries that failed since the last success", retries.in_a_row)
     gauge("retry_delay_seconds", "Wait after the last failure, 0 without one", retries.delay_s)
     up = Gauge("tanzheng_anchor_node_up", "1 where the node answered", ["node"], registry=registry)
-    for url, answered in nodes.items():
-        up.labels(url).set(answered)
+    for name, answered in nodes.items():
+        up.labels(name).set(answered)
     file_ops.overwrite(path, generate_latest(registry))

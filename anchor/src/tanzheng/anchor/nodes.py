@@ -26,6 +26,10 @@ class Nodes:
 
     def __init__(self, urls: Sequence[str], timeout_s: float = REQUEST_S_MAX) -> None:
         self._nodes = [Node(url, timeout_s) for url in urls]
+        names = [node.name for node in self._nodes]
+        for place, node in enumerate(self._nodes, 1):
+            if names.count(node.name) > 1:
+                node.name = f"{node.name} ({place})"
         self._silent: dict[str, str] = {}
 
     @property
@@ -42,11 +46,11 @@ class Nodes:
             except ChainUnavailable as error:
                 if len(self._answering()) == 1:
                     raise
-                self._silent[node.url] = str(error)
+                self._silent[node.name] = str(error)
 
     def states(self) -> dict[str, str]:
-        """Address → "" or what kept it from answering when it was last asked."""
-        return {node.url: self._silent.get(node.url, "") for node in self._nodes}
+        """Name → "" or what kept it from answering when it was last asked."""
+        return {node.name: self._silent.get(node.name, "") for node in self._nodes}
 
     def survey(self, chain_id: int, finality: Finality) -> None:
         """Ask all of them anew; `NodesDisagree` where they do not tell of one chain.
@@ -59,32 +63,32 @@ class Nodes:
         if len(set(chains.values())) > 1:
             raise NodesDisagree(f"expected one chain id, got {_told(chains)}")
         if (found := next(iter(chains.values()))) != chain_id:
-            raise AnchorInput(f"expected chain {chain_id} at {self.lead.url}, got {found}")
+            raise AnchorInput(f"expected chain {chain_id} at {self.lead.name}, got {found}")
         if len(self._nodes) == 1:
             return
         final = dict(self._ask(self._answering(), finality.newest))
         common = min(final.values())
         hashes = dict(self._ask(self._answering(), lambda node: node.block_hash(common)))
         if len(set(hashes.values())) > 1:
-            shown = {url: digest and digest.hex() for url, digest in hashes.items()}
+            shown = {name: digest and digest.hex() for name, digest in hashes.items()}
             raise NodesDisagree(f"final block {common}: expected one hash, got {_told(shown)}")
 
     def others(self, question: Callable[[Node], T]) -> dict[str, T]:
-        """What each node but the lead answers, by address; one that is silent is left out."""
+        """What each node but the lead answers, by name; one that is silent is left out."""
         return dict(self._ask(self._answering()[1:], question))
 
     def _answering(self) -> list[Node]:
-        return [node for node in self._nodes if node.url not in self._silent]
+        return [node for node in self._nodes if node.name not in self._silent]
 
     def _ask(self, nodes: Sequence[Node], question: Callable[[Node], T]) -> Iterator[tuple[str, T]]:
         for node in nodes:
             try:
-                yield node.url, question(node)
+                yield node.name, question(node)
             except (ChainUnavailable, ChainRefused) as error:
-                self._silent[node.url] = str(error)
+                self._silent[node.name] = str(error)
                 if len(self._silent) > SILENT_MAX or not self._answering():
                     raise
 
 
 def _told(answers: dict[str, T]) -> str:
-    return ", ".join(f"{answer} from {url}" for url, answer in answers.items())
+    return ", ".join(f"{answer} from {name}" for name, answer in answers.items())

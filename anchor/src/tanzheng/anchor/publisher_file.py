@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 NAME = "publisher.toml"
 NODES_MAX = 16
-_SIGNERS = {
+KINDS = {
     "file": ("file",),
     "keystore": ("file",),
     "environment": (),
     "rpc": ("url", "address", "method"),
     "pkcs11": ("module", "token", "label"),
 }
+"""Where a signer's key may live, and the keys of its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,10 @@ def _fees(value: Any) -> FeePolicy:
 def _signer(value: Any) -> closed.Record:
     where = f"{NAME}.signer"
     kind = closed.mapping(value, where).get("kind")
-    if kind not in _SIGNERS:
-        raise AnchorInput(f"{where}.kind: expected one of {', '.join(_SIGNERS)}, got {kind!r}")
-    source = closed.record(value, ("kind", *_SIGNERS[kind]), where)
-    for key in _SIGNERS[kind]:
+    if kind not in KINDS:
+        raise AnchorInput(f"{where}.kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    source = closed.record(value, ("kind", *KINDS[kind]), where)
+    for key in KINDS[kind]:
         closed.text(source, key, where)
     if kind == "rpc":
         if not is_address(source["address"]):

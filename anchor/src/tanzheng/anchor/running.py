@@ -55,7 +55,7 @@ class Running:
             waiting = len(backlog.checkpoints)
             self._say("waiting", statements=backlog.statements, checkpoints=waiting)
         if self._metrics is not None:
-            nodes = {url: not problem for url, problem in self._opened.node_states().items()}
+            nodes = {name: not problem for name, problem in self._opened.node_states().items()}
             metrics.write(self._metrics, backlog, retries, nodes, _now_ms())
 
     def _say(self, event: str, **fields: object) -> None:

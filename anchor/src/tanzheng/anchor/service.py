@@ -143,7 +143,7 @@ class AnchorFolder:
         return self._publications.backlog(self._store.checkpoints(), self._store.size())
 
     def node_states(self) -> dict[str, str]:
-        """Address of each node → "", or what kept it from answering when it was last asked."""
+        """Name of each node → "", or what kept it from answering when it was last asked."""
         return self._nodes.states()
 
     def drain(self, operator_key: Path, on_state: Callable[[Publication], None]) -> None:
