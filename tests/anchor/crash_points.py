@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 SEND = "transaction handed to the node"
+PROOF = "proof of the final head"
 _PLACES = {
     r"log/tile/entries/": "statement's bytes appended",
     r"log/tile/sm3/0/": "SM3 hash appended",
@@ -28,6 +29,7 @@ _PLACES = {
     r"log/checkpoints/\d+\.cose$": "signed checkpoint",
     r"log/checkpoint$": "newest checkpoint",
     r"log/heads/": "heads",
+    r"publications/\d+\.proof$": PROOF,
     r"receipt.*\.cbor$": "receipt",
 }
 _APPENDED = tuple(name for name in _PLACES.values() if "appended" in name)
@@ -44,6 +46,7 @@ STEPS = (
     "record: sent",
     "record: mined",
     "record: final",
+    PROOF,
     "receipt",
 )
 """In the order in which a seal makes them."""

@@ -53,9 +53,11 @@ class Work(Protocol):
 
     def backlog(self) -> Backlog:
         """What waits now."""
+        ...
 
     def drain(self) -> None:
         """Bring it to `final`."""
+        ...
 
 
 def run(
