@@ -9,7 +9,7 @@ DEBIAN_STAMP := .parts/.debian
 MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier demo
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint format lock clean soak reliability fuzz
+.PHONY: setup demo test lint format lock clean soak reliability crashes fuzz
 .PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
 .PHONY: contracts-mutation contracts-proofs
 
@@ -71,6 +71,11 @@ soak: setup
 # Each fault of the acceptance suite, with its protection and without: the table of that page.
 reliability: setup
 	cd tests && python -m acceptance.table
+
+# kill -9 at each persisted step of sealing and publishing, and the chain's and the disk's faults:
+# the second table of that page. ARGS: number of kills.
+crashes: setup
+	cd tests && python -m anchor.crashes $(ARGS)
 
 # ARGS: seconds for each parser.
 fuzz: setup

@@ -12,6 +12,7 @@ import pytest
 
 from anchor.packages import OPERATOR, observed, package, written
 from tanzheng.anchor import service
+from tanzheng.anchor.backlog import Publications
 from tanzheng.anchor.devchain import Anvil
 from tanzheng.anchor.errors import (
     AnchorInput,
@@ -57,8 +58,7 @@ class Bench:
         bag = self.folder / "bag"
         shutil.rmtree(bag, ignore_errors=True)
         out = self.folder / "receipt.cbor"
-        opened = AnchorFolder(self.log)
-        opened._node = Node(self.anvil.url, timeout_s=2.0)  # 10 s is long for a frozen node
+        opened = AnchorFolder(self.log, self.anvil.url, request_s_max=2.0)
         sealed = opened.seal(written(files, bag), self.key, out, correction, on_state)
         assert out.read_bytes() == sealed.receipt
         return sealed
@@ -216,7 +216,7 @@ def test_frozen_node_then_again(bench: Bench) -> None:
 
 
 def test_another_process_at_work(bench: Bench) -> None:
-    with LogStore(bench.log / "log").lock(), pytest.raises(LogBusy):
+    with Publications(bench.log / "publications").lock(), pytest.raises(LogBusy):
         bench.seal(package())
 
 

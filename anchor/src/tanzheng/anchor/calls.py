@@ -9,25 +9,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from eth_abi.abi import decode
-from eth_account import Account
 from web3 import Web3
 from web3.exceptions import ContractLogicError
 
 from tanzheng.anchor.errors import ChainRefused, ContractReverted, NotFinal
+from tanzheng.anchor.fees import FeePolicy, Market, offer
 from tanzheng.core.hashing import keccak256
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
+    from collections.abc import Mapping
+
     from eth_typing import ChecksumAddress
     from web3.types import TxParams
 
+    from tanzheng.anchor.fees import Fee
     from tanzheng.anchor.node import Node
+    from tanzheng.anchor.signers import Signer
 
-DEPLOY_S_MAX = 60.0
+MINED_S_MAX = 60.0
 POLL_S = 0.1
+GAS_MARGIN = (6, 5)
+"""A block later the same call may cost a little more than the estimate."""
 ADMIN_DELAY_S = 2 * 86_400
 """Between the two steps of a handover of a contract's admin; the admin may change it."""
 
@@ -79,11 +84,25 @@ class DeployedContract:
         with self._reverts(name):
             return self._contract.get_function_by_name(name)(*arguments).call()
 
-    def _sign(self, key: LocalAccount, what: str, name: str, *arguments: Any) -> SignedTransaction:
-        """The signed call; nothing is sent. `ContractReverted`: the gas estimate runs the call."""
+    def _sign(
+        self,
+        key: Signer,
+        what: str,
+        name: str,
+        *arguments: Any,
+        fee: Fee | None = None,
+        nonce: int | None = None,
+    ) -> SignedTransaction:
+        """The signed call; nothing is sent. `ContractReverted`: the gas estimate runs the call.
+
+        Without `fee` and `nonce`: what the node asks now, and the account's next.
+        """
         call = self._contract.get_function_by_name(name)(*arguments)
+        given = _sender(self.node, key, fee, nonce)
         with self._reverts(what):
-            return _signed(key, call.build_transaction(_sender(self.node, key)))
+            gas = call.estimate_gas({"from": key.address})
+            given["gas"] = gas * GAS_MARGIN[0] // GAS_MARGIN[1]
+            return _signed(key, dict(call.build_transaction(given)))
 
     @contextmanager
     def _reverts(self, what: str) -> Iterator[None]:
@@ -94,21 +113,15 @@ class DeployedContract:
                 raise _named(error, what) from error
 
 
-def deploy(node: Node, key: LocalAccount, name: str, *arguments: Any) -> tuple[str, int]:
+def deploy(node: Node, key: Signer, name: str, *arguments: Any) -> tuple[str, int]:
     """Deploy the contract `name` and wait until it is mined; returns address and block number."""
     made = artifact(name)
     factory = node.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"])
     with node.errors("deployment"):
         call = factory.constructor(*arguments)
-        signed = _signed(key, call.build_transaction(_sender(node, key)))
+        signed = _signed(key, dict(call.build_transaction(_sender(node, key))))
     send(node, signed.raw)
-    deadline = time.monotonic() + DEPLOY_S_MAX
-    while (found := _receipt(node, signed.hash)) is None:
-        if time.monotonic() > deadline:
-            raise NotFinal(f"deployment: expected it mined within {DEPLOY_S_MAX:g} s")
-        time.sleep(POLL_S)
-    if int(found["status"], 16) != 1:
-        raise ChainRefused(f"deployment: expected success, got status {found['status']}")
+    found = _waited(node, signed.hash, "deployment")
     return Web3.to_checksum_address(found["contractAddress"]), int(found["blockNumber"], 16)
 
 
@@ -117,11 +130,19 @@ def send(node: Node, raw: bytes) -> None:
     node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
 
 
+def sent(node: Node, signed: SignedTransaction, what: str) -> Mined:
+    """Send it and wait for its block; `NotFinal` after a minute, `ChainRefused` if it failed."""
+    send(node, signed.raw)
+    return _mined(_waited(node, signed.hash, what))
+
+
 def mined_in(node: Node, transaction: bytes) -> Mined | None:
     """Where `transaction` was mined on the chain as it is now; None if it is not."""
     found = _receipt(node, transaction)
-    if found is None:
-        return None
+    return None if found is None else _mined(found)
+
+
+def _mined(found: Mapping[str, Any]) -> Mined:
     return Mined(
         int(found["blockNumber"], 16),
         bytes.fromhex(found["blockHash"][2:]),
@@ -130,18 +151,45 @@ def mined_in(node: Node, transaction: bytes) -> Mined | None:
     )
 
 
+def _waited(node: Node, transaction: bytes, what: str) -> dict[str, Any]:
+    deadline = time.monotonic() + MINED_S_MAX
+    while (found := _receipt(node, transaction)) is None:
+        if time.monotonic() > deadline:
+            raise NotFinal(f"{what}: expected it mined within {MINED_S_MAX:g} s")
+        time.sleep(POLL_S)
+    if int(found["status"], 16) != 1:
+        raise ChainRefused(f"{what}: expected success, got status {found['status']}")
+    return found
+
+
 def _receipt(node: Node, transaction: bytes) -> dict[str, Any] | None:
     found = node.rpc("eth_getTransactionReceipt", "0x" + transaction.hex())
     return found if isinstance(found, dict) else None
 
 
-def _sender(node: Node, key: LocalAccount) -> TxParams:
-    nonce = node.web3.eth.get_transaction_count(key.address, "latest")
-    return {"from": key.address, "nonce": nonce, "chainId": node.chain_id}
+def next_nonce(node: Node, address: ChecksumAddress) -> int:
+    """The account's next nonce, behind what it has in the node's pool already."""
+    return int(node.rpc("eth_getTransactionCount", address, "pending"), 16)
 
 
-def _signed(key: LocalAccount, transaction: TxParams) -> SignedTransaction:
-    signed = Account.sign_transaction(dict(transaction), key.key)
+def used_nonces(node: Node, address: ChecksumAddress) -> int:
+    """How many transactions of the account are in blocks."""
+    return int(node.rpc("eth_getTransactionCount", address, "latest"), 16)
+
+
+def _sender(node: Node, key: Signer, fee: Fee | None = None, nonce: int | None = None) -> TxParams:
+    offered = fee or offer(Market.at(node), FeePolicy())
+    given: dict[str, Any] = {
+        "from": key.address,
+        "nonce": next_nonce(node, key.address) if nonce is None else nonce,
+        "chainId": node.chain_id,
+        **offered.fields(),
+    }
+    return cast("TxParams", given)
+
+
+def _signed(key: Signer, transaction: Mapping[str, Any]) -> SignedTransaction:
+    signed = key.sign_transaction(dict(transaction))
     return SignedTransaction(bytes(signed.raw_transaction), bytes(signed.hash))
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tanzheng.anchor import index_commands
+from tanzheng.anchor import index_commands, recovery_commands
+from tanzheng.anchor.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from tanzheng.anchor.publication import Publication
     from tanzheng.anchor.sealing import Sealed
     from tanzheng.anchor.service import Standing
+    from tanzheng.core.statement import SignedStatement
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Statements, log, checkpoints, chain: a receipt for an evidence package. 存证与上链",
 )
-app.add_typer(index_commands.app, name="index")
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the log. 日志目录")]
 Rpc = Annotated[str, typer.Option(help="Address of the node's JSON-RPC. 链节点地址")]
@@ -65,7 +66,7 @@ def deploy_command(
     else:
         policy = parse_finality(finality)
         chain = service.deploy_log(rpc, folder, sealer_key, owner, policy)
-    _show(_chain_fields(chain), as_json)
+    show(_chain_fields(chain), as_json)
 
 
 @app.command("seal")
@@ -81,11 +82,15 @@ def seal_command(
         str | None, typer.Option(help="Who approved the correction. 更正批准人")
     ] = None,
     rpc: OtherRpc = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Only into the log; `run` anchors it. 不等待上链")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Seal a package: statement, log, checkpoint, chain, receipt. 封存证据包并出具收据
 
-    Run it again after any failure: it goes on where it stopped.
+    Run it again after any failure: it goes on where it stopped. With --no-wait the chain need not
+    answer, and `anchor receipt` writes --out later.
     """
     from tanzheng.anchor.errors import AnchorInput
     from tanzheng.anchor.sealing import Correction
@@ -95,10 +100,13 @@ def seal_command(
         raise AnchorInput("expected --reason and --approver together")
     correction = Correction(reason, approver) if reason and approver else None
 
-    sealed = AnchorFolder(folder, rpc, _report).seal(
-        package, operator_key, out, correction, _progress(as_json)
-    )
-    _show(_sealed_fields(sealed, out), as_json)
+    opened = AnchorFolder(folder, rpc, _report)
+    if no_wait:
+        statement, index = opened.accept(package, operator_key, correction)
+        show(_accepted_fields(statement, index), as_json)
+        return
+    sealed = opened.seal(package, operator_key, out, correction, _progress(as_json))
+    show(_sealed_fields(sealed, out), as_json)
 
 
 @app.command("register")
@@ -120,7 +128,7 @@ def register_command(
     sealed = AnchorFolder(folder, rpc, _report).register(
         statement, signer_key, operator_key, out, _progress(as_json)
     )
-    _show(_sealed_fields(sealed, out), as_json)
+    show(_sealed_fields(sealed, out), as_json)
 
 
 @app.command("consistency")
@@ -140,7 +148,7 @@ def consistency_command(
     if out is not None:
         file_ops.overwrite(out, proof.encode())
     path = [node.hex() for node in proof.path]
-    _show({"first": proof.first, "second": proof.second, "path": path}, as_json)
+    show({"first": proof.first, "second": proof.second, "path": path}, as_json)
 
 
 @app.command("cosigned")
@@ -158,7 +166,7 @@ def cosigned_command(
 
     signed = AnchorFolder(folder, report=_report).add_cosignature(cosignature, witness_key)
     point = signed.checkpoint
-    _show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
+    show({"checkpoint_seq": point.seq, "log_size": point.size}, as_json)
 
 
 @app.command("status")
@@ -173,7 +181,10 @@ def status_command(
     """Audit the log on disk and hold it against the chain. 日志状态与审计"""
     from tanzheng.anchor.service import AnchorFolder
 
-    _show(_standing_fields(AnchorFolder(folder, rpc, _report).standing(not offline)), as_json)
+    opened = AnchorFolder(folder, rpc, _report)
+    fields = _standing_fields(opened.standing(not offline))
+    nodes = {name: problem or "answers" for name, problem in opened.node_states().items()}
+    show({**fields, "nodes": None if offline else nodes}, as_json)
 
 
 @app.command("devchain")
@@ -194,6 +205,46 @@ def devchain_command(
         print(json.dumps({"url": node.url, "chain_id": node.chain_id}), flush=True)
         node.wait()
         sys.exit("expected anvil to run until it is told to stop, it ended by itself")
+
+
+@app.command("receipt")
+def receipt_command(
+    folder: Folder,
+    package: Annotated[Path, typer.Option(help="The package that was sealed. 已封存证据包")],
+    operator_key: Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM). 运营方私钥")],
+    out: Annotated[Path, typer.Option(help="Where the receipt goes. 收据文件")],
+    rpc: OtherRpc = None,
+    as_json: Json = False,
+) -> None:
+    """Make the receipt of a package that became final meanwhile. 出具已上链证据包的收据"""
+    from tanzheng.anchor.service import AnchorFolder
+
+    sealed = AnchorFolder(folder, rpc, _report).receipt(package, operator_key, out)
+    show(_sealed_fields(sealed, out), as_json)
+
+
+@app.command("run")
+def run_command(
+    folder: Folder,
+    operator_key: Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM). 运营方私钥")],
+    rpc: OtherRpc = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing waits. 清空后退出")
+    ] = False,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Text file for Prometheus, *.prom. 指标文件")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring what waits to the chain until SIGTERM or Ctrl-C, again after every failure. 持续上链"""
+    from tanzheng.anchor.running import Running
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    Running(folder, operator_key, rpc, metrics, as_json).run(once)
 
 
 # ------------------------------------------------------------------ what is shown
@@ -241,6 +292,16 @@ def _sealed_fields(sealed: Sealed, out: Path) -> dict[str, Any]:
     }
 
 
+def _accepted_fields(statement: SignedStatement, index: int) -> dict[str, Any]:
+    return {
+        "subject": str(statement.statement.subject),
+        "statement_seq": statement.statement.seq,
+        "statement_sha256": statement.digest.hex(),
+        "leaf_index": index,
+        "receipt": None,
+    }
+
+
 def _standing_fields(standing: Standing) -> dict[str, Any]:
     last, publication = standing.contents.last, standing.publication
     return {
@@ -250,46 +311,10 @@ def _standing_fields(standing: Standing) -> dict[str, Any]:
         "log_size": last.checkpoint.size if last else 0,
         "publication": publication.state if publication else None,
         "on_chain_seq": standing.latest.seq if standing.latest else None,
+        "statements_waiting": standing.backlog.statements,
+        "checkpoints_waiting": [f"{seq} {state}" for seq, state in standing.backlog.checkpoints],
     }
 
 
-LABELS = {
-    "chain_id": "chain id 链标识",
-    "contract": "contract 合约",
-    "log_id": "log id 日志标识",
-    "block_number": "mined in block 区块",
-    "block_hash": "block hash 区块哈希",
-    "subject": "subject 主体",
-    "statement_seq": "statement 声明序号",
-    "statement_sha256": "statement SHA-256 声明摘要",
-    "leaf_index": "leaf 叶序号",
-    "checkpoint_seq": "checkpoint 检查点",
-    "checkpoint_sha256": "checkpoint SHA-256 检查点摘要",
-    "log_size": "log size 日志大小",
-    "transaction": "transaction 交易",
-    "gas_used": "gas used 燃料",
-    "receipt": "receipt 收据",
-    "receipt_bytes": "receipt bytes 收据字节",
-    "leaves": "leaves on disk 本地叶数",
-    "publication": "publication 发布状态",
-    "on_chain_seq": "checkpoint on chain 链上检查点",
-    "first": "from size 起始大小",
-    "second": "to size 目标大小",
-    "path": "path 路径",
-}
-
-
-def _show(fields: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(fields, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, border_style="dim")
-    table.add_column()
-    table.add_column(overflow="fold")  # a digest is for copying: never cut
-    for key, value in fields.items():
-        shown = "\n".join(value) if isinstance(value, list) else str(value)
-        table.add_row(LABELS[key], shown if value is not None else "–")
-    Console().print(table)
+app.add_typer(recovery_commands.app)
+app.add_typer(index_commands.app, name="index")

@@ -13,9 +13,9 @@ from tanzheng.anchor.calls import DeployedContract, Mined, SignedTransaction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eth_account.signers.local import LocalAccount
-
+    from tanzheng.anchor.fees import Fee
     from tanzheng.anchor.node import Node
+    from tanzheng.anchor.signers import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +79,27 @@ class CheckpointLog(DeployedContract):
     # ---------------------------------------------------------------- writing
 
     def sign_publish(
-        self, key: LocalAccount, seq: int, size: int, head: bytes
+        self,
+        key: Signer,
+        seq: int,
+        size: int,
+        head: bytes,
+        fee: Fee | None = None,
+        nonce: int | None = None,
     ) -> SignedTransaction:
         """The signed call `publish(seq, size, head)`; nothing is sent.
 
         `ContractReverted` names the contract's objection: the gas estimate runs the call.
         """
-        return self._sign(key, f"publish of checkpoint {seq}", "publish", seq, size, head)
+        what = f"publish of checkpoint {seq}"
+        return self._sign(key, what, "publish", seq, size, head, fee=fee, nonce=nonce)
 
-    def rotate_sealer(self, key: LocalAccount, account: str) -> SignedTransaction:
+    def rotate_sealer(self, key: Signer, account: str) -> SignedTransaction:
         """The admin's signed call that makes `account` the sealer; nothing is sent."""
         sealer = Web3.to_checksum_address(account)
         return self._sign(key, "rotation of the sealer", "rotateSealer", sealer)
 
 
-def deploy(
-    node: Node, key: LocalAccount, log_id: bytes, admin: str, sealer: str
-) -> tuple[str, int]:
+def deploy(node: Node, key: Signer, log_id: bytes, admin: str, sealer: str) -> tuple[str, int]:
     """Deploy the contract and wait until it is mined; returns its address and block number."""
     return calls.deploy(node, key, CheckpointLog.name, log_id, calls.ADMIN_DELAY_S, admin, sealer)

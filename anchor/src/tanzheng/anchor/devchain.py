@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,12 +32,21 @@ LISTENING = "Listening on "
 
 
 class Anvil:
-    """One anvil process; `directory` keeps its log, None keeps nothing."""
+    """One anvil process; `directory` keeps its log, None keeps nothing; `options` are anvil's own.
+
+    `accounts`: how many funded accounts it has, whose keys everybody knows.
+
+    It may be started again after `stop`, on another port.
+    """
 
     chain_id = 31337
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path | None = None, options: Sequence[str] = (), accounts: int = 0
+    ) -> None:
         self._directory = directory
+        self._options = options
+        self._accounts = accounts
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -61,8 +71,8 @@ class Anvil:
         assert folder is not None
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "anvil.log"
-        command = [str(anvil_binary()), "--port", "0", "--accounts", "0"]
-        command += ["--cache-path", str(folder / "anvil-cache")]
+        command = [str(anvil_binary()), "--port", "0", "--accounts", str(self._accounts)]
+        command += ["--cache-path", str(folder / "anvil-cache"), *self._options]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

@@ -37,12 +37,56 @@ class SequenceTaken(CheckFailed):
         )
 
 
+class NodesDisagree(CheckFailed):
+    """Two nodes tell different things about what is final: one of them is wrong, or lies."""
+
+    def diagnostics(self) -> str:
+        return (
+            "Nothing was published and nothing was called final. Compare the nodes with one that "
+            "you run yourself, take the wrong one out of publisher.toml, and run it again."
+        )
+
+
+class NoLongerFinal(CheckFailed):
+    """The chain went back behind a block that was final: receipts over it prove nothing there."""
+
+    def diagnostics(self) -> str:
+        return (
+            "Find out why with the chain's operator (docs/catastrophe.md). Then `tanzheng anchor "
+            "reopen` has the same checkpoints published again; make the receipts anew."
+        )
+
+
+class FeeAboveLimit(TanzhengError):
+    """The chain asks for more than publisher.toml allows: wait, or raise the limit."""
+
+
+class SignerRefused(TanzhengError):
+    """The signer did not sign what it was asked to sign."""
+
+
 class NotFinal(TanzhengError):
     """The transaction is not final within the time given: run the command again."""
 
 
 class LogBusy(TanzhengError):
     """Another process works on this log."""
+
+    def diagnostics(self) -> str:
+        return (
+            "What was accepted stays in the log. Where `tanzheng anchor run` is at work it will "
+            "anchor it: `tanzheng anchor receipt` makes the receipt afterwards."
+        )
+
+
+class DiskRefused(TanzhengError):
+    """The disk took no more, or gave nothing back."""
+
+    def diagnostics(self) -> str:
+        return (
+            "What counts in the log is still whole. Give the disk room, or another disk, and run "
+            "the same command: it goes on where it stopped."
+        )
 
 
 class DifferentBytes(CheckFailed):

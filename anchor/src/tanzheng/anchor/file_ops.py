@@ -10,15 +10,21 @@ length that counts, and cuts the rest (`truncate`).
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tanzheng.anchor.errors import DifferentBytes
+from tanzheng.anchor.errors import DifferentBytes, DiskRefused, LogBusy
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600
+_LOCK_POLL_S = 0.05
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _UNFINISHED = ".unfinished"
 
 
@@ -83,6 +89,39 @@ def rename(path: Path, to: Path) -> None:
     """Give a file or folder another name in the same folder."""
     path.rename(to)
     sync_folder(to.parent)
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """Turn what a disk answers that is full, gone or read-only into `DiskRefused`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = error.filename or folder
+        raise DiskRefused(f"expected room to write in {where}, got: {error.strerror}") from error
+
+
+@contextmanager
+def alone(path: Path, wait_s: float = 0) -> Iterator[None]:
+    """Hold the lock file `path`; `LogBusy` if another process still does after `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PUBLIC_MODE)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LogBusy(
+                        f"expected to be alone in {path.parent}, got another process at work"
+                    ) from None
+                time.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def reader(folder: Path) -> Callable[[str], bytes | None]:

@@ -27,17 +27,22 @@ def load(path: Path) -> LocalAccount:
         raise AnchorInput(f"expected an Ethereum key in {path}, got {reason}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise AnchorInput(f"expected mode 0600 on {path}, got {stat.S_IMODE(mode):04o}")
+    return account(text, str(path))
+
+
+def account(text: str, where: str) -> LocalAccount:
+    """The account of a key in hexadecimal; `AnchorInput` names `where` it stood, never the key."""
     if re.fullmatch("(0x)?[0-9a-f]{64}", text) is None:
-        raise AnchorInput(f"expected 64 hexadecimal digits in {path}, got something else")
+        raise AnchorInput(f"expected 64 hexadecimal digits in {where}, got something else")
     if not 0 < int(text, 16) < SECP256K1_ORDER:
-        raise AnchorInput(f"expected a private key in {path}, got a number that is none")
-    account: LocalAccount = Account.from_key(text)
-    return account
+        raise AnchorInput(f"expected a private key in {where}, got a number that is none")
+    made: LocalAccount = Account.from_key(text)
+    return made
 
 
 def create(path: Path) -> LocalAccount:
     """A new key in a new file; `FileExistsError` rather than replace one."""
-    account: LocalAccount = Account.create()
-    text = f"0x{bytes(account.key).hex()}\n"
+    made: LocalAccount = Account.create()
+    text = f"0x{bytes(made.key).hex()}\n"
     file_ops.create_exclusive(path, text.encode(), file_ops.SECRET_MODE)
-    return account
+    return made

@@ -8,16 +8,13 @@ bit in an entry that it served under a valid proof.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tanzheng.anchor import file_ops, log_migration
-from tanzheng.anchor.errors import AnchorInput, LogBusy
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
@@ -34,6 +31,8 @@ from tanzheng.core.tiles import LogDamaged, TileTree
 from tanzheng.core.witness import encode_all, open_cosignature
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tanzheng.core.keys import VerifyKey
     from tanzheng.core.statement import SignedStatement
 
@@ -59,6 +58,19 @@ class Contents:
     def last(self) -> SignedCheckpoint | None:
         """The newest checkpoint, None before the first."""
         return self.checkpoints[-1] if self.checkpoints else None
+
+    def heads_at(self, signed: SignedCheckpoint) -> LogHeads:
+        """The heads as of that checkpoint; `LogDamaged` where they are not the signed ones."""
+        if signed.checkpoint.size == self.heads.size:
+            return self.heads
+        heads = self.files.kept_heads(signed)
+        if heads is None:  # only those of the newest checkpoint are kept
+            heads = LogHeads()
+            for index, raw in self.files.entries(0, signed.checkpoint.size):
+                heads.add(opened(index, raw))
+        if heads.tree.root != signed.checkpoint.heads_root:
+            raise LogDamaged(f"checkpoint {signed.checkpoint.seq}: expected its heads, got others")
+        return heads
 
     def roots(self) -> tuple[bytes, bytes]:
         """SHA-256 and SM3 root, each built twice; `LogDamaged` where the two differ."""
@@ -114,22 +126,13 @@ class LogStore:
             with self.lock():
                 report(f"{folder}: {log_migration.migrate(folder)} statements brought into tiles")
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other processes off this log; `LogBusy` if one is at work."""
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, file_ops.PUBLIC_MODE)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LogBusy(f"expected to be alone in {self._folder}, got another seal") from None
-            yield
-        finally:
-            os.close(descriptor)
+    def lock(self, wait_s: float = 0) -> AbstractContextManager[None]:
+        """Keep other processes off this log; `LogBusy` if one is still at work after `wait_s`."""
+        return file_ops.alone(self._folder / "lock", wait_s)
 
     def open(self) -> Contents:
         """Put right what a kill may have left, then `read`. For the holder of the lock."""
-        signed = self._checkpoints()
+        signed = self.checkpoints()
         self._tiles.recover(signed[-1].checkpoint.size if signed else 0, self._report)
         for path in file_ops.remove_unfinished(self._folder):
             self._report(f"{path}: removed, its writing was not finished")
@@ -140,7 +143,7 @@ class LogStore:
 
     def read(self) -> Contents:
         """Everything, read from disk and audited; `LogDamaged` names what does not fit."""
-        signed, size = self._checkpoints(), self._tiles.readable()
+        signed, size = self.checkpoints(), self._tiles.readable()
         if signed and signed[-1].checkpoint.size > size:
             expected = signed[-1].checkpoint.size
             raise LogDamaged(f"{self._folder}: expected {expected} statements, got {size}")
@@ -199,7 +202,11 @@ class LogStore:
         file_ops.overwrite(path, encode_all([*others, cosignature]))
         return signed
 
-    def _checkpoints(self) -> list[SignedCheckpoint]:
+    def size(self) -> int:
+        """How many statements count; nothing is audited."""
+        return self._tiles.size()
+
+    def checkpoints(self) -> list[SignedCheckpoint]:
         """All checkpoints, each the next of the one before, and the newest the last of them."""
         files, found = LogFiles(file_ops.reader(self._folder)), list[SignedCheckpoint]()
         previous, size = NO_CHECKPOINT, 0

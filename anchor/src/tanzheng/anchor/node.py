@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from web3 import HTTPProvider, Web3
@@ -17,10 +18,14 @@ REQUEST_S_MAX = 10.0
 
 
 class Node:
-    """One node. Every call answers within `timeout_s` or raises `ChainUnavailable`."""
+    """One node. Every call answers within `timeout_s` or raises `ChainUnavailable`.
+
+    `name` is what people and logs get to see: the address without what may be a secret in it.
+    """
 
     def __init__(self, url: str, timeout_s: float = REQUEST_S_MAX) -> None:
         self.url = url
+        self.name = _name(url)
         self.timeout_s = timeout_s
         # web3.py would try a request five times over, also one that sends a transaction: whether
         # to try again is decided where the state of the publication is known.
@@ -40,7 +45,7 @@ class Node:
             response = self._provider.make_request(RPCEndpoint(method), list(parameters))
         error = response.get("error")
         if error is not None:
-            raise ChainRefused(f"{method}: expected a result from {self.url}, got {error}")
+            raise ChainRefused(f"{method}: expected a result from {self.name}, got {error}")
         return response.get("result")
 
     @property
@@ -53,7 +58,7 @@ class Node:
         name = hex(which) if isinstance(which, int) else which
         block = self.rpc("eth_getBlockByNumber", name, False)
         if not isinstance(block, dict):
-            raise ChainRefused(f"expected block {which} on {self.url}, got none")
+            raise ChainRefused(f"expected block {which} on {self.name}, got none")
         return block
 
     def block_number(self, tag: str) -> int:
@@ -77,8 +82,18 @@ class Node:
             raise
         except (requests.RequestException, OSError) as error:
             raise ChainUnavailable(
-                f"{what}: expected an answer from {self.url} within {self.timeout_s:g} s, "
+                f"{what}: expected an answer from {self.name} within {self.timeout_s:g} s, "
                 f"got {type(error).__name__}"
             ) from error
         except (Web3Exception, ValueError) as error:  # ValueError: an answer that is no JSON
-            raise ChainRefused(f"{what}: expected a result from {self.url}, got {error}") from error
+            raise ChainRefused(
+                f"{what}: expected a result from {self.name}, got {error}"
+            ) from error
+
+
+def _name(url: str) -> str:
+    """Scheme, host and port: keys of providers stand in the path, passwords before the host."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    more = "/…" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{more}"

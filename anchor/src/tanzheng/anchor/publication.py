@@ -9,6 +9,9 @@ a block holds it. `final`: the chain's finality policy is met and the block read
 same hash. A reorganisation takes `mined` back to `sent`; a transaction that the chain forgot takes
 `sent` back to `prepared`, where it is signed anew.
 
+A transaction that lies in no block for too long is replaced by one of the same nonce that offers
+more: `sent` goes back to `prepared`, and the record keeps which one it replaces.
+
 Sending twice is safe at every step: the contract accepts sequence n once, and only after n - 1
 (compare-and-swap), so the worst that a lost record can cost is a reverted transaction.
 """
@@ -25,17 +28,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tanzheng.anchor import file_ops
-from tanzheng.anchor.calls import send
-from tanzheng.anchor.errors import AnchorInput, ChainRefused, NotFinal, SequenceTaken
+from tanzheng.anchor.calls import next_nonce, send
+from tanzheng.anchor.errors import (
+    AnchorInput,
+    ChainRefused,
+    ContractReverted,
+    NotFinal,
+    SequenceTaken,
+)
+from tanzheng.anchor.fees import Fee, FeePolicy, Market, offer, replacement
+from tanzheng.core.statement import BlockReference
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
+    from tanzheng.anchor.agreement import Agreement
     from tanzheng.anchor.calls import Mined
     from tanzheng.anchor.contract import CheckpointLog
     from tanzheng.anchor.node import Node
+    from tanzheng.anchor.signers import Signer
 
 POLL_S = 0.1
+POLL_S_MAX = 5.0
 
 
 class State(StrEnum):
@@ -70,6 +82,11 @@ class Finality:
         """True if block `number` is final by this policy now."""
         return self.newest(node) >= number
 
+    def block(self, node: Node) -> BlockReference:
+        """The newest final block."""
+        number = self.newest(node)
+        return BlockReference(number, bytes.fromhex(node.block(number)["hash"][2:]))
+
     def newest(self, node: Node) -> int:
         """Number of the newest final block; 0, the first block, where none is yet."""
         if self.tag is not None:
@@ -79,7 +96,11 @@ class Finality:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Where the publication of one checkpoint stands; hashes and `raw` are lower-case hex."""
+    """Where the publication of one checkpoint stands; hashes and `raw` are lower-case hex.
+
+    `nonce` and the fees (wei a gas) are those of `raw`; `replaces` is a transaction of that nonce
+    that was sent before. All are None in the records of version 0.1.
+    """
 
     seq: int
     size: int
@@ -90,6 +111,10 @@ class Publication:
     block_number: int | None = None
     block_hash: str | None = None
     gas_used: int | None = None
+    nonce: int | None = None
+    fee_wei: int | None = None
+    priority_fee_wei: int | None = None
+    replaces: str | None = None
 
     def to(self, state: State, mined: Mined | None = None) -> Publication:
         """The next record; only moves of the table are made."""
@@ -126,18 +151,24 @@ class Publication:
 class Publisher:
     """Drives publications of one contract; every state is on disk before the next step.
 
-    `on_state` hears of each state reached (progress of the command line).
+    `on_state` hears of each state reached (progress of the command line). `agreement` asks other
+    nodes before anything is published or called final.
     """
 
     def __init__(
         self,
         contract: CheckpointLog,
-        key: LocalAccount,
+        key: Signer,
         finality: Finality,
         folder: Path,
         on_state: Callable[[Publication], None] = lambda _: None,
+        fees: FeePolicy = FeePolicy(),  # noqa: B008 - it is frozen
+        agreement: Agreement | None = None,
     ) -> None:
         self.contract = contract
+        self._fees = fees
+        self._agreement = agreement
+        self._sent_s = 0.0
         self._key = key
         self._finality = finality
         self._folder = folder
@@ -149,7 +180,8 @@ class Publisher:
         `NotFinal` after `timeout_s`, `ChainUnavailable` if the node is silent: call again.
         `SequenceTaken` if the chain holds another head there; `ContractReverted` by name.
         """
-        deadline = time.monotonic() + timeout_s
+        self._sent_s = time.monotonic()
+        deadline, pause_s = self._sent_s + timeout_s, POLL_S
         record = Publication.read(self._folder, seq) or self._keep(self._prepare(seq, size, head))
         if (record.size, record.head) != (size, head.hex()):
             raise AnchorInput(f"checkpoint {seq}: expected the head under way, got another one")
@@ -161,9 +193,10 @@ class Publisher:
                 )
             following = self._step(record)
             if following is None:
-                time.sleep(POLL_S)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.1, POLL_S_MAX)
             else:
-                record = self._keep(following)
+                record, pause_s = self._keep(following), POLL_S
         return record
 
     def _step(self, record: Publication) -> Publication | None:
@@ -181,19 +214,45 @@ class Publisher:
         if published is not None:
             # The record was lost, the chain has the head: no second transaction.
             return Publication(seq, size, head.hex(), State.SENT, "", published[0].hex())
-        signed = self.contract.sign_publish(self._key, seq, size, head)
-        raw, transaction = signed.raw.hex(), signed.hash.hex()
-        return Publication(seq, size, head.hex(), State.PREPARED, raw, transaction)
+        if self._agreement is not None:
+            self._agreement.before_publishing(seq)
+        fee = offer(Market.at(self.contract.node), self._fees)
+        nonce = next_nonce(self.contract.node, self._key.address)
+        try:
+            return self._signed(seq, size, head, fee, nonce)
+        except ContractReverted:
+            self._published(seq, head)  # another sealer may have been quicker: says so by name
+            raise
+
+    def _signed(self, seq: int, size: int, head: bytes, fee: Fee, nonce: int) -> Publication:
+        signed = self.contract.sign_publish(self._key, seq, size, head, fee, nonce)
+        return Publication(
+            seq,
+            size,
+            head.hex(),
+            State.PREPARED,
+            signed.raw.hex(),
+            signed.hash.hex(),
+            nonce=nonce,
+            fee_wei=fee.wei,
+            priority_fee_wei=fee.priority_wei,
+        )
 
     def _send(self, record: Publication) -> Publication:
+        self._sent_s = time.monotonic()
         try:
             send(self.contract.node, bytes.fromhex(record.raw))
         except ChainRefused:
             # It may have been sent before the record could be written: "already known", "nonce
             # too low". Only a transaction that nobody knows is signed anew, on disk before sent.
-            if self._known(record) is None and self._published(record.seq, _head(record)) is None:
-                record = self._keep(self._prepare(record.seq, record.size, _head(record)))
-                send(self.contract.node, bytes.fromhex(record.raw))
+            if self._known(record.transaction) or self._published(record.seq, _head(record)):
+                return record.to(State.SENT)
+            if record.replaces is not None and self._known(record.replaces):
+                return replace(record, transaction=record.replaces).to(State.SENT)
+            record = self._keep(self._prepare(record.seq, record.size, _head(record)))
+            if record.state is State.SENT:
+                return record
+            send(self.contract.node, bytes.fromhex(record.raw))
         return record.to(State.SENT)
 
     def _look_for(self, record: Publication) -> Publication | None:
@@ -204,11 +263,25 @@ class Publisher:
         if published is not None:
             found = replace(record, transaction=published[0].hex())
             return found.to(State.MINED, published[1])
-        if mined is None and self._known(record) is not None:
-            return None
+        if mined is None and self._known(record.transaction):
+            return self._outbid(record)
         # Failed, or forgotten by the chain: signing anew names the contract's objection, if any.
         fresh = self._prepare(record.seq, record.size, _head(record))
         return fresh if fresh.state is State.PREPARED else None
+
+    def _outbid(self, record: Publication) -> Publication | None:
+        """A transaction of the same nonce that offers more, where this one has waited too long."""
+        if time.monotonic() - self._sent_s < self._fees.bump_after_s:
+            return None
+        if record.nonce is None or record.fee_wei is None:
+            return None  # of version 0.1, or found on the chain
+        self._sent_s = time.monotonic()
+        before = Fee(record.fee_wei, record.priority_fee_wei)
+        fee = replacement(before, Market.at(self.contract.node), self._fees)
+        if fee == before:
+            return None
+        fresh = self._signed(record.seq, record.size, _head(record), fee, record.nonce)
+        return replace(fresh, replaces=record.transaction)
 
     def _settle(self, record: Publication) -> Publication | None:
         number, block_hash = record.mined
@@ -220,6 +293,10 @@ class Publisher:
         mined = self.contract.receipt(bytes.fromhex(record.transaction))
         if mined is None or mined.block_hash != block_hash:
             return record.to(State.SENT)
+        if self._agreement is not None and not self._agreement.final(
+            record.seq, _head(record), number, block_hash
+        ):
+            return None
         return record.to(State.FINAL, mined)
 
     # ---------------------------------------------------------------- what the chain knows
@@ -235,8 +312,8 @@ class Publisher:
             )
         return self.contract.published_in(seq)
 
-    def _known(self, record: Publication) -> Any:
-        return self.contract.node.rpc("eth_getTransactionByHash", "0x" + record.transaction)
+    def _known(self, transaction: str) -> bool:
+        return bool(self.contract.node.rpc("eth_getTransactionByHash", "0x" + transaction))
 
     def _keep(self, record: Publication) -> Publication:
         record.write(self._folder)

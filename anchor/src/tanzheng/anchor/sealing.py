@@ -1,4 +1,4 @@
-"""From a package, or a statement that others signed, to a receipt: leaf, checkpoint, chain, proofs.
+"""From an evidence package to a receipt: statement, leaf, checkpoint, chain, proofs.
 
 Every step leaves its result on disk before the next one, and finds what an earlier run left there:
 a seal that was killed is finished by running it again, with the same statement, the same checkpoint
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tanzheng.anchor.errors import AnchorInput
-from tanzheng.anchor.proof import take_proof
 from tanzheng.core import inclusion, parameter_tree, receipt
 from tanzheng.core.bag import check_bag
 from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
@@ -25,12 +24,14 @@ from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.witness import encode_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tanzheng.anchor.chain_file import ChainFile
     from tanzheng.anchor.log_store import Contents, LogStore
-    from tanzheng.anchor.publication import Publication, Publisher
+    from tanzheng.anchor.publication import Publication
+    from tanzheng.core.ids import Subject
     from tanzheng.core.keys import SigningKey, VerifyKey
+    from tanzheng.core.receipt import EvmProof
     from tanzheng.core.statements.envelope import Envelope
 
 
@@ -44,7 +45,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed statement: its leaf, the checkpoint over it, where that was mined, the receipt."""
+    """A sealed package: its leaf, the checkpoint over it, where that was mined, the receipt."""
 
     statement: SignedStatement
     index: int
@@ -54,87 +55,81 @@ class Sealed:
 
 
 class Sealer:
-    """Seals packages and statements into one log. The caller holds the store's lock.
+    """States packages in one log, takes in what others state, signs checkpoints, makes receipts.
 
-    `operator` signs statements, checkpoints and inclusions; `publisher` holds the chain's key.
+    Nothing is sent. `operator` signs all of its own; `recent_block` gives a block that is no later
+    than the statement. The caller of `accept`, `register` and `checkpoint` holds the store's lock.
     """
 
     def __init__(
-        self, chain: ChainFile, store: LogStore, publisher: Publisher, operator: SigningKey
+        self,
+        chain: ChainFile,
+        store: LogStore,
+        operator: SigningKey,
+        recent_block: Callable[[Contents], BlockReference],
     ) -> None:
         self._chain = chain
         self._store = store
-        self._publisher = publisher
         self._operator = operator
+        self._recent_block = recent_block
 
-    def seal(
-        self,
-        files: Mapping[str, bytes],
-        correction: Correction | None,
-        now_ms: int,
-        timeout_s: float,
-    ) -> Sealed:
-        """Seal a package given as path → bytes; see `Publisher.publish` for what the chain raises.
+    def accept(
+        self, contents: Contents, files: Mapping[str, bytes], correction: Correction | None
+    ) -> int:
+        """Index of the leaf that states the package, given as path → bytes; durable from here on.
 
         `PackageInvalid` names the file that does not fit its manifest. A package that is the
-        subject's current one is not stated twice: its receipt is made anew, as of the last
-        checkpoint.
+        subject's current one is not stated twice.
         """
-        manifest = check_bag(files)
-        contents = self._opened(timeout_s)
-        index = self._leaf(contents, manifest, files[MANIFEST_PATH], correction)
-        return self._sealed(contents, index, now_ms, timeout_s)
+        manifest, raw = check_bag(files), files[MANIFEST_PATH]
+        last = current(contents, manifest.subject)
+        if last is not None and last[1].of(Statement).manifest_sha256 == sha256(raw):
+            return last[0]
+        if (last is None) != (correction is None):
+            raise AnchorInput(_correction_problem(manifest, last and last[1]))
+        block = self._recent_block(contents)
+        statement = self._statement(manifest, raw, last and last[1], correction, block)
+        self._store.append(contents, [statement.sign(self._operator)])
+        return contents.size - 1
 
-    def register(
-        self, signed: SignedStatement, signer: VerifyKey, now_ms: int, timeout_s: float
-    ) -> Sealed:
-        """Seal a statement that `signer` signed elsewhere; what the chain raises as in `seal`.
+    def checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
+        """The last checkpoint if it covers the whole log, else a new one that does."""
+        last = contents.last
+        if last is not None and last.checkpoint.size == contents.size:
+            return last
+        signed = next_checkpoint(contents, self._chain, now_ms).sign(self._operator)
+        self._store.add_checkpoint(contents, signed)
+        return signed
+
+    def receipt(
+        self, contents: Contents, index: int, checkpoint: SignedCheckpoint, proof: EvmProof
+    ) -> bytes:
+        """The receipt of leaf `index` as of `checkpoint`, which `proof` finds on the chain."""
+        statement, point = contents.files.statement(index), checkpoint.checkpoint
+        heads = contents.heads_at(checkpoint)
+        head, place = heads.tree.current(statement.statement.subject)
+        root, path = contents.tree.root(point.size), contents.tree.inclusion(index, point.size)
+        included = inclusion.sign(root, point.size, index, path, self._operator)
+        transparent = inclusion.attach(statement.raw, included)
+        cosigned = contents.files.cosignatures(point.seq)
+        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
+        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
+
+    def register(self, contents: Contents, signed: SignedStatement, signer: VerifyKey) -> int:
+        """Index of the leaf of a statement that `signer` signed elsewhere; durable from here on.
 
         `SignatureInvalid` where it is of another key, `AnchorInput` where it does not follow its
         subject's last one or speaks of another log. The subject's current one is not stated twice.
         """
         signed.verify(signer)
-        contents = self._opened(timeout_s)
-        head = contents.heads.tree.head(signed.statement.subject)
-        if head is None or head.digest != signed.digest:
-            check_here(signed.statement, self._chain, contents.size)
-            self._store.append(contents, [signed])
-        index = contents.heads.index(signed.statement.subject)
-        if index is None:
-            raise LogDamaged(f"expected {signed.statement.subject} in the log, it is not")
-        return self._sealed(contents, index, now_ms, timeout_s)
-
-    def _opened(self, timeout_s: float) -> Contents:
-        contents = self._store.open()
-        if contents.last is not None:  # signed by an earlier run, perhaps not yet on the chain
-            self._publish(contents.last, timeout_s)
-        return contents
-
-    def _sealed(self, contents: Contents, index: int, now_ms: int, timeout_s: float) -> Sealed:
-        checkpoint = self._checkpoint(contents, now_ms)
-        published = self._publish(checkpoint, timeout_s)
-        raw = self._receipt(contents, index, checkpoint, published)
-        return Sealed(contents.files.statement(index), index, checkpoint, published, raw)
+        last = current(contents, signed.statement.subject)
+        if last is not None and last[1].digest == signed.digest:
+            return last[0]
+        check_here(signed.statement, self._chain, contents.size)
+        self._store.append(contents, [signed])
+        return contents.size - 1
 
     # ---------------------------------------------------------------- statement
-
-    def _leaf(
-        self, contents: Contents, manifest: Manifest, raw: bytes, correction: Correction | None
-    ) -> int:
-        """Index of the leaf that states this manifest; appended unless it is there."""
-        index = contents.heads.index(manifest.subject)
-        last = None if index is None else contents.files.statement(index)
-        if index is not None and last is not None:
-            head = contents.heads.tree.head(manifest.subject)
-            if head is None or last.digest != head.digest:
-                raise LogDamaged(f"leaf {index}: expected the current one of {manifest.subject}")
-            if last.of(Statement).manifest_sha256 == sha256(raw):
-                return index
-        if (last is None) != (correction is None):
-            raise AnchorInput(_correction_problem(manifest, last))
-        statement = self._statement(manifest, raw, last, correction)
-        self._store.append(contents, [statement.sign(self._operator)])
-        return contents.size - 1
 
     def _statement(
         self,
@@ -142,6 +137,7 @@ class Sealer:
         raw: bytes,
         last: SignedStatement | None,
         correction: Correction | None,
+        not_before: BlockReference,
     ) -> Statement:
         supersedes = None
         if last is not None and correction is not None:
@@ -161,53 +157,19 @@ class Sealer:
             standard=manifest.standard,
             rules=manifest.rules,
             software=manifest.software,
-            not_before=self._recent_block(),
+            not_before=not_before,
         )
 
-    def _recent_block(self) -> BlockReference:
-        node = self._publisher.contract.node
-        number = self._chain.finality.newest(node)
-        block = node.block(number)
-        return BlockReference(number, bytes.fromhex(block["hash"][2:]))
 
-    # ---------------------------------------------------------------- checkpoint
-
-    def _checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
-        """The last checkpoint if it covers the whole log, else a new one that does."""
-        last = contents.last
-        if last is not None and last.checkpoint.size == contents.size:
-            return last
-        signed = next_checkpoint(contents, self._chain, now_ms).sign(self._operator)
-        self._store.add_checkpoint(contents, signed)
-        return signed
-
-    def _publish(self, signed: SignedCheckpoint, timeout_s: float) -> Publication:
-        point = signed.checkpoint
-        return self._publisher.publish(point.seq, point.size, signed.digest, timeout_s)
-
-    # ---------------------------------------------------------------- receipt
-
-    def _receipt(
-        self, contents: Contents, index: int, checkpoint: SignedCheckpoint, published: Publication
-    ) -> bytes:
-        statement, point = contents.files.statement(index), checkpoint.checkpoint
-        proof = take_proof(
-            self._publisher.contract.node,
-            point.contract,
-            point.seq,
-            checkpoint.digest,
-            published.mined,
-        )
-        head, place = contents.heads.tree.current(statement.statement.subject)
-        included = self._inclusion(contents, index, point.size)
-        transparent = inclusion.attach(statement.raw, included)
-        cosigned = contents.files.cosignatures(point.seq)
-        attestations = {receipt.COSIGNATURES: encode_all(cosigned)} if cosigned else {}
-        return receipt.encode(transparent, checkpoint.raw, head, place, proof, attestations)
-
-    def _inclusion(self, contents: Contents, index: int, size: int) -> bytes:
-        root, path = contents.tree.root(size), contents.tree.inclusion(index, size)
-        return inclusion.sign(root, size, index, path, self._operator)
+def current(contents: Contents, subject: Subject) -> tuple[int, SignedStatement] | None:
+    """The subject's current statement and its leaf index; None where it has none."""
+    index = contents.heads.index(subject)
+    if index is None:
+        return None
+    found, head = contents.files.statement(index), contents.heads.tree.head(subject)
+    if head is None or found.digest != head.digest:
+        raise LogDamaged(f"leaf {index}: expected the current one of {subject}")
+    return index, found
 
 
 def check_here(stated: Envelope, chain: ChainFile, size: int) -> None:

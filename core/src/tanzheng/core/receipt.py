@@ -43,6 +43,15 @@ class EvmProof:
     account: tuple[bytes, ...]
     slot: tuple[bytes, ...]
 
+    def encode(self) -> bytes:
+        """Return the bytes of a file that keeps it by itself."""
+        return cbor.dumps(_evm_fields(self))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "EvmProof":
+        """Read what `encode` wrote; `EncodingError` where it is nothing of that form."""
+        return _evm(cbor.loads(data, "proof", RECEIPT_BYTES_MAX))
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -76,7 +85,7 @@ def encode(
             "transparent": transparent,
             "checkpoint": signed_checkpoint,
             "heads": [head.seq, head.digest, place.index, place.count, list(place.path)],
-            "evm": {"header": evm.header, "account": list(evm.account), "slot": list(evm.slot)},
+            "evm": _evm_fields(evm),
         }
     )
     envelope = {"version": VERSION, "core": core, "attestations": dict(attestations or {})}
@@ -140,6 +149,10 @@ def _heads(value: object, subject: Subject) -> tuple[Head, Place]:
     )
     index, count = (closed.integer(numbers, key, where) for key in ("index", "count"))
     return head, Place(index, count, path)
+
+
+def _evm_fields(evm: EvmProof) -> dict[str, object]:
+    return {"header": evm.header, "account": list(evm.account), "slot": list(evm.slot)}
 
 
 def _evm(value: object) -> EvmProof:
