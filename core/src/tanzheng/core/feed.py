@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from tanzheng.core import base64_text, canonical_json, closed, cose
-from tanzheng.core.attestation import Act, Attestation, Domain, check_subject
+from tanzheng.core.attestation import Act, Attestation, Domain, Status, check_subject
 from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.feed_parts import ACTS_MAX, FeedAct, FeedEvent, FigureProof
@@ -41,6 +41,13 @@ class FeedStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+STORED = {
+    FeedStatus.CONFIRMED: Status.CONFIRMED,
+    FeedStatus.CORRECTED: Status.CONFIRMED,
+    FeedStatus.DISPUTED: Status.DISPUTED,
+    FeedStatus.WITHDRAWN: Status.CORRECTED,
+}
+"""What the contract's storage says of the version after the event of an item."""
 _LAST_ACTS = {
     FeedStatus.CONFIRMED: (Act.CONFIRM, Act.UPHOLD),
     FeedStatus.CORRECTED: (Act.CONFIRM,),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tanzheng.core.attestation import Status, version_slot
+from tanzheng.core.attestation import version_slot
 from tanzheng.core.errors import TanzhengError
-from tanzheng.core.feed import FeedItem, FeedStatus
+from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.feed_head import FeedHead
 from tanzheng.core.feed_parts import SLOTS, FeedAct, FeedEvent, FigureProof
 from tanzheng.feed import disk
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     from tanzheng.feed.shelf import Papers, Shelf
 
 BLOCKS_PER_QUERY = 5_000
-STORED = {
-    FeedStatus.CONFIRMED: Status.CONFIRMED,
-    FeedStatus.CORRECTED: Status.CONFIRMED,
-    FeedStatus.DISPUTED: Status.DISPUTED,
-    FeedStatus.WITHDRAWN: Status.CORRECTED,
-}
-"""What the contract's storage says of the version after the event of an item."""
 
 
 @dataclass(frozen=True, slots=True)
