@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,12 +22,14 @@ from tanzheng.core.attestation import Act
 from tanzheng.core.evm import decode_header
 from tanzheng.core.feed import FeedItem, open_line
 from tanzheng.core.keys import SigningKey
-from tanzheng.core.trust import Trust
 from tanzheng.feed.authority import Authority
 from tanzheng.feed.check import Checker
 from tanzheng.feed.errors import FeedInput
 from tanzheng.feed.ledger import Ledger, Outcome
 from tanzheng.feed.posting import Account
+
+if TYPE_CHECKING:
+    from tanzheng.core.trust import Trust
 
 SUM = {("E1/U1", YEAR): 90, ("E1/U2", YEAR): 40}
 
@@ -204,7 +206,7 @@ LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
     "subject": (lambda i: {"subject": "E1/U2"}, "statement: expected one on E1/U2"),
     "year": (lambda i: {"year": 2024}, "statement: expected one on E1/U1, year 2024"),
     "proof of another figure": (
-        lambda i: {"proof": replace(i.proof, slots=i.proof.slots[::-1])}, "slot proof"  # type: ignore[type-var]
+        lambda i: {"proof": turned(i)}, "slot proof"
     ),
     "proof of another block": (
         lambda i: {"event": replace(i.event, block_hash=bytes(32))}, "contract: expected confirmed"
@@ -240,6 +242,11 @@ LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
         "co2_calculated_t: expected to lead",
     ),
 }  # fmt: skip
+
+
+def turned(item: FeedItem) -> Any:
+    assert item.proof is not None
+    return replace(item.proof, slots=item.proof.slots[::-1])
 
 
 def only(item: FeedItem, name: str) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tanzheng.core.attestation import version_slot
+from tanzheng.core.attestation import Domain, version_slot
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.feed_head import FeedHead
@@ -54,8 +54,12 @@ class Collector:
         key: SigningKey,
         now_ms: Callable[[], int],
     ) -> None:
-        if source.node.chain_id() != source.chain_id:
-            raise FeedInput(f"expected chain {source.chain_id} at {source.node.url}, got another")
+        domain = Domain(source.chain_id, source.contract)
+        if outbox.domain not in (None, domain):
+            raise FeedInput(
+                f"expected the contract and chain of the outbox in {outbox.folder}, got "
+                f"0x{source.contract.hex()} on {source.chain_id}"
+            )
         self._source, self._outbox, self._shelf = source, outbox, shelf
         self._key, self._now_ms = key, now_ms
         self.waiting: list[str] = []

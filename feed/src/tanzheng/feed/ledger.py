@@ -72,7 +72,7 @@ class Ledger:
     """The books at `path`, of the feed that `checker` names."""
 
     def __init__(self, path: Path, checker: Checker) -> None:
-        self._checker = checker
+        self.checker = checker
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -94,6 +94,11 @@ class Ledger:
     def _digest(self) -> bytes | None:
         found: bytes | None = self._db.execute("SELECT digest FROM feed").fetchone()[0]
         return found
+
+    def digest_of(self, seq: int) -> bytes | None:
+        """Digest of an item that was taken in."""
+        found = self._db.execute("SELECT digest FROM item WHERE seq = ?", (seq,)).fetchone()
+        return found[0] if found else None
 
     def take(self, line: bytes) -> Outcome:
         """Take in one line of the feed, without its line feed; then what was held behind it."""
@@ -176,7 +181,7 @@ class Ledger:
     def _take(self, line: bytes) -> Outcome:
         try:
             signed = open_line(line)
-            self._checker.authentic(signed)
+            self.checker.authentic(signed)
         except TanzhengError as error:
             return self._refuse(line[:FORGED_BYTES_MAX], str(error), self.seq + 1)
         item, seq = signed.item, self.seq
@@ -211,7 +216,7 @@ class Ledger:
         if earlier is not None:
             return f"{item.subject} {item.year}: follows on item {earlier[0]}, which is not booked"
         try:
-            checked = self._checker.check(item)
+            checked = self.checker.check(item)
             after, posting = post(self.standing(item.subject, item.year), item)
         except TanzhengError as error:
             return str(error)
@@ -268,7 +273,7 @@ class Ledger:
     # ---------------------------------------------------------------- the file
 
     def _open(self) -> None:
-        domain = self._checker.authority.domain
+        domain = self.checker.authority.domain
         with self._transaction():
             if not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
                 for statement in filter(str.strip, SCHEMA.split(";")):

@@ -20,6 +20,8 @@ from tanzheng.feed.errors import OutboxDamaged
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tanzheng.core.attestation import Domain
+
 ITEMS, HEAD, LOCK = "items.ndjson", "head.json", "collector.lock"
 FIGURE = tuple[int, str, int, bytes, tuple[int, ...]]
 
@@ -46,6 +48,7 @@ class Outbox:
         self.folder = folder
         self._ends = [0]
         self.digest: bytes | None = None
+        self.domain: Domain | None = None
         self.figures: dict[tuple[str, int], list[FIGURE]] = {}
 
     @property
@@ -105,6 +108,9 @@ class Outbox:
             raise OutboxDamaged(
                 f"{self.path}: expected item {self.seq + 1} after the one before it, got {item.seq}"
             )
+        if self.domain not in (None, item.domain):
+            raise OutboxDamaged(f"{self.path}: item {item.seq}: expected the contract of item 1")
         self._ends.append(self._ends[-1] + len(line))
+        self.domain = item.domain
         self.digest = signed.digest
         self.figures.setdefault((item.subject, item.year), []).append(figure_of(item))
