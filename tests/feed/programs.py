@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from feed.world import World
 
-READY_S_MAX = 30.0
+READY_S_MAX = 60.0
 TANZHENG = str(Path(sys.executable).parent / "tanzheng")
 
 

@@ -79,6 +79,13 @@ def year_package(unit: str, co2: str, generation: str) -> dict[str, bytes]:
     return bag_files({MANIFEST_PATH: manifest.encode(), PLANT_PATH: PLANT})
 
 
+def in_one_step(path: Path, data: bytes) -> Path:
+    """Write a file that others read meanwhile."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    return partial.rename(path)
+
+
 @dataclass
 class Figure:
     """Where a unit's figure stands on the contract, as the test has driven it."""
@@ -244,8 +251,7 @@ class World:
 
     def write_trust(self) -> Path:
         path = self.folder / "TRUST.json"
-        path.write_bytes(self.trust().encode())
-        return path
+        return in_one_step(path, self.trust().encode())
 
     def authority(self) -> dict[str, object]:
         reporters = {f"E1/{unit}": [self.parties.reporter.address.lower()] for unit in self.figures}
@@ -262,5 +268,4 @@ class World:
 
     def write_authority(self) -> Path:
         path = self.folder / "AUTHORITY.json"
-        path.write_text(json.dumps(self.authority(), indent=1))
-        return path
+        return in_one_step(path, json.dumps(self.authority(), indent=1).encode())

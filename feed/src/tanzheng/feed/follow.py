@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tanzheng.core.errors import TanzhengError
 from tanzheng.core.feed import LINE_BYTES_MAX
 from tanzheng.core.feed_head import HEAD_BYTES_MAX, FeedHead, open_head
 from tanzheng.core.trust import TRUST_BYTES_MAX, Trust
@@ -22,7 +23,7 @@ from tanzheng.feed.check import Checker
 from tanzheng.feed.errors import FeedInput, FeedUnavailable, NotProved, Unbooked
 from tanzheng.feed.ledger import Ledger, Outcome
 
-PAGE_ITEMS, WAIT_S, TIMEOUT_S = 200, 20, 30.0
+PAGE_ITEMS, WAIT_S, TIMEOUT_S = 200, 10, 30.0
 RETRY_S, RETRY_S_MAX = 1.0, 60.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -98,8 +99,8 @@ class Follower:
         self._renew()
         while self._page(0):
             pass
-        self._check_head()
         self.check()
+        self._check_head()
 
     def forever(self) -> None:
         """Follow until stopped; a server that is away is asked again, ever less often."""
@@ -115,7 +116,7 @@ class Follower:
                 away_s = RETRY_S
                 if not moved:
                     time.sleep(RETRY_S)
-            except (FeedUnavailable, NotProved) as error:
+            except TanzhengError as error:  # a trust file half written is one, too
                 self._say(f"waiting 等待: {error}")
                 time.sleep(away_s)
                 away_s = min(2 * away_s, RETRY_S_MAX)

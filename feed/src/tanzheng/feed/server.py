@@ -109,6 +109,8 @@ def serve(
     outbox, door = Outbox(folder), Door(folder)
     outbox.refresh()
     door.name("")  # the tokens are read now: a wrong mode ends the start, not a request
+    signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again once it has closed
+    signal.signal(signal.SIGINT, _end)
     listener = socket.create_server((host, port), backlog=256)
     scheme = "https" if certificate else "http"
     address = f"{scheme}://{host}:{listener.getsockname()[1]}"
@@ -123,8 +125,6 @@ def serve(
         ssl_certfile=certificate[0] if certificate else None,
         ssl_keyfile=certificate[1] if certificate else None,
     )
-    signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again once it has closed
-    signal.signal(signal.SIGINT, _end)
     uvicorn.Server(config).run(sockets=[listener])
 
 
