@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,7 +189,8 @@ class World:
             self.hand_in(grant)
         act = Act.REPORT if figure.version == 0 else Act.CORRECT
         figure.version += 1
-        figure.tonnes = round(Decimal(co2)) if tonnes is None else tonnes
+        whole = int(Decimal(co2).to_integral_value(ROUND_HALF_UP))
+        figure.tonnes = whole if tonnes is None else tonnes
         figure.statement = taken.statement.digest
         proof = Proof(
             to_checksum_address(self.chain.contract),
