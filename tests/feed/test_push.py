@@ -34,16 +34,18 @@ def test_a_delivery_is_for_one_receiver_at_one_time() -> None:
     check = webhook.check
     check(headers, "registry", b"lines", OPERATOR.public, NOW_S + webhook.REPLAY_S_MAX)
     other = SigningKey.from_seed(b"other".ljust(32, b".")).public
-    for wrong in (
-        lambda: check(headers, "another", b"lines", OPERATOR.public, NOW_S),
-        lambda: check(headers, "registry", b"line", OPERATOR.public, NOW_S),
-        lambda: check(headers, "registry", b"lines", other, NOW_S),
-        lambda: check(headers, "registry", b"lines", OPERATOR.public, NOW_S + 301),
-        lambda: check(headers, "registry", b"lines", OPERATOR.public, NOW_S - 301),
-        lambda: check({}, "registry", b"lines", OPERATOR.public, NOW_S),
-    ):
+    mine = OPERATOR.public
+    wrong = [
+        (headers, "another", b"lines", mine, NOW_S),
+        (headers, "registry", b"line", mine, NOW_S),
+        (headers, "registry", b"lines", other, NOW_S),
+        (headers, "registry", b"lines", mine, NOW_S + 301),
+        (headers, "registry", b"lines", mine, NOW_S - 301),
+        ({}, "registry", b"lines", mine, NOW_S),
+    ]
+    for arguments in wrong:
         with pytest.raises(TanzhengError):
-            wrong()
+            check(*arguments)
     for name, value in headers.items():
         for text in (value[:-1], value + "0", value.replace(value[0], "Z", 1), "٣" * 10, ""):
             with pytest.raises(TanzhengError):

@@ -29,6 +29,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Without TLS: for tests only. 允许明文（仅测试）")
 ]
+Since = Annotated[int, typer.Option(min=0, help="Block of its deployment. 部署区块")]
+FinalityText = Annotated[
+    str, typer.Option("--finality", help="`finalized`, or blocks above a final one. 终局策略")
+]
 LedgerFile = Annotated[Path, typer.Option(help="The registry's books (SQLite). 台账文件")]
 TrustFile = Annotated[Path, typer.Option(help="What you trust: TRUST.json. 信任文件")]
 AuthorityFile = Annotated[Path, typer.Option(help="Who may sign: AUTHORITY.json. 授权签署方文件")]
@@ -41,10 +45,8 @@ def collect_command(
     contract: Annotated[str, typer.Option(help="VerifiedEmissions, 0x…. 合约地址")],
     shelf: Annotated[Path, typer.Option(help="Receipts and disclosed figures. 凭证与披露文件目录")],
     key: Key,
-    since: Annotated[int, typer.Option(min=0, help="Block of its deployment. 部署区块")] = 0,
-    finality: Annotated[
-        str, typer.Option(help="`finalized`, or blocks above one that is final. 终局策略")
-    ] = "finalized",
+    since: Since = 0,
+    finality: FinalityText = "finalized",
     once: Once = False,
     as_json: Json = False,
 ) -> None:
@@ -171,6 +173,7 @@ async def _push(pusher: Any) -> None:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    typer.echo(json.dumps({"pushing": True}))
     await pusher.run()
 
 
@@ -260,6 +263,42 @@ def ledger_command(
         books.close()
 
 
+@app.command("reconcile")
+def reconcile_command(
+    ledger: LedgerFile,
+    trust: TrustFile,
+    authority: AuthorityFile,
+    rpc: Annotated[str, typer.Option(help="A node that you trust. 可信链节点地址")],
+    since: Since = 0,
+    finality: FinalityText = "finalized",
+    as_json: Json = False,
+) -> None:
+    """Hold the books against the contract's state; exit code 3 where they differ. 账链核对"""
+    from dataclasses import asdict
+
+    from tanzheng.feed import reconcile
+    from tanzheng.feed.follow import Trusted
+    from tanzheng.feed.ledger import Ledger
+    from tanzheng.feed.rpc import Finality, Node
+
+    checker = Trusted(trust, authority).read()
+    contract = checker.authority.domain.contract
+    books = Ledger(ledger, checker)
+    booked = books.balances()
+    books.close()
+    number, state = reconcile.contract_state(Node(rpc), contract, since, Finality.parse(finality))
+    found = [asdict(each) for each in reconcile.differences(booked, state)]
+    fields = {
+        "block_number": number,
+        "figures": len(state),
+        "tonnes": sum(state.values()),
+        "differences": found,
+    }
+    _show(fields, as_json)
+    if found:
+        raise typer.Exit(3)
+
+
 def _books(books: Ledger) -> dict[str, Any]:
     from tanzheng.feed.posting import Account
 
@@ -320,6 +359,9 @@ LABELS = {
     "entry": "entries 分录",
     "held": "held back 待补序",
     "refused": "refused lines 拒收",
+    "figures": "confirmed figures 已确认数",
+    "tonnes": "sum of the contract, t 链上合计（吨）",
+    "differences": "differences 差异",
 }
 
 

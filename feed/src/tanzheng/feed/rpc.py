@@ -93,6 +93,11 @@ class Node:
         found: list[Any] = self.call("eth_getLogs", query)
         return found
 
+    def storage(self, contract: bytes, slot: bytes, number: int) -> bytes:
+        """The 32 bytes of a slot in the state of block `number`."""
+        at = (f"0x{contract.hex()}", f"0x{slot.hex()}", hex(number))
+        return self._number(self.call("eth_getStorageAt", *at), "slot").to_bytes(32, "big")
+
     def call_data(self, transaction: bytes, contract: bytes) -> bytes:
         """What a transaction gave to `contract`; empty where it called another one."""
         found = self.call("eth_getTransactionByHash", f"0x{transaction.hex()}")

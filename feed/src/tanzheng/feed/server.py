@@ -17,7 +17,7 @@ from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
-from starlette.middleware.gzip import GZipMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
 
 from tanzheng.core.hashing import sha256
 from tanzheng.feed.access import Door
