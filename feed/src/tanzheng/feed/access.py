@@ -111,7 +111,10 @@ class Door:
 
     def name(self, authorization: str) -> str | None:
         """Who presents this header (`Bearer …`), None for nobody."""
-        changed = (self.folder / TOKENS).stat().st_mtime_ns
+        path = self.folder / TOKENS
+        if not path.exists():
+            raise FeedInput(f"expected {path}: make a token first (tanzheng feed token)")
+        changed = path.stat().st_mtime_ns
         if changed != self._seen:
             self._known, self._seen = read(self.folder), changed
         scheme, _, token = authorization.partition(" ")

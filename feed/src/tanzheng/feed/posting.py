@@ -68,15 +68,17 @@ def post(before: Standing | None, item: FeedItem) -> tuple[Standing, Posting]:
 
 
 def _follows(before: Standing | None, item: FeedItem) -> bool:
-    upheld = item.acts[-1].act is Act.UPHOLD
+    last = item.acts[-1]
     if before is None:
-        return item.status is FeedStatus.CONFIRMED and not upheld
-    if item.acts[-1].sequence <= before.sequence:
-        return False
+        return item.status is FeedStatus.CONFIRMED and last.act is Act.CONFIRM
     if item.status is FeedStatus.CORRECTED:
-        return before.status is FeedStatus.WITHDRAWN and item.figure_version > before.version
-    same = (item.figure_version, item.tonnes) == (before.version, before.tonnes)
+        later = item.figure_version > before.version and last.sequence > before.sequence
+        return later and before.status is FeedStatus.WITHDRAWN
+    # On one version nothing lies between its confirmation, a dispute and the decision.
+    figure = (item.figure_version, item.tonnes, last.sequence)
+    if figure != (before.version, before.tonnes, before.sequence + 1):
+        return False
     if item.status is FeedStatus.DISPUTED:
-        return same and before.status in _LIVE
-    needs_dispute = item.status is FeedStatus.WITHDRAWN or upheld
-    return same and needs_dispute and before.status is FeedStatus.DISPUTED
+        return before.status in _LIVE
+    decides = item.status is FeedStatus.WITHDRAWN or last.act is Act.UPHOLD
+    return decides and before.status is FeedStatus.DISPUTED

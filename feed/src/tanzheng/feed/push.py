@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER, LOCK = "subscribers", "push.lock"
 ITEMS_MAX, BODY_BYTES_MAX = 50, 4 << 20
-DELIVERY_S_MAX, POLL_S, SCAN_S = 20.0, 0.1, 0.5
+DELIVERY_S_MAX, POLL_S, POLLS_PER_SCAN = 20.0, 0.1, 5
 RETRY_S, RETRY_S_MAX = 1.0, 600.0
 FILE_BYTES_MAX = 64 << 10
 
@@ -122,13 +122,14 @@ class Pusher:
             asyncio.TaskGroup() as group,
         ):
             while True:
-                self._outbox.refresh()
                 wanted = set(self._subscribers())
                 for gone in tasks.keys() - wanted:
                     tasks.pop(gone).cancel()
                 for new in wanted - tasks.keys():
                     tasks[new] = group.create_task(self._serve(client, new))
-                await asyncio.sleep(SCAN_S)
+                for _ in range(POLLS_PER_SCAN):
+                    self._outbox.refresh()
+                    await asyncio.sleep(POLL_S)
 
     def _subscribers(self) -> list[Subscriber]:
         found, wrong = subscribers(self._folder)
@@ -141,7 +142,6 @@ class Pusher:
     async def _serve(self, client: httpx.AsyncClient, subscriber: Subscriber) -> None:
         state = State.read(self._folder, subscriber.name)
         while True:
-            self._outbox.refresh()
             page = self._outbox.page(state.cursor, ITEMS_MAX, BODY_BYTES_MAX)
             if not page.data:
                 await asyncio.sleep(POLL_S)

@@ -89,7 +89,7 @@ async def _await_items(outbox: Outbox, request: Request, after: int, wait_s: flo
 def _answer(page: Page, if_none_match: str) -> Response:
     headers = {
         NEXT: str(page.last),
-        "ETag": f'"{sha256(page.data).hex()[:32]}"',
+        "ETag": f'W/"{sha256(page.data).hex()[:32]}"',  # weak: gzip gives other bytes
         "Cache-Control": "private, no-cache",
     }
     if headers["ETag"] in if_none_match:
