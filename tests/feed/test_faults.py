@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import shlex
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from anchor.packages import OPERATOR
 from contracts.emissions import own_anvil
-from feed.programs import collect, follow, make_token, run, start, stop, until
+from feed.programs import TANZHENG, collect, follow, make_token, run, served, start, stop, until
 from feed.world import World
 from tanzheng.core.attestation import Act
+from tanzheng.core.trust import OperatorKey, TrustedPlant
 from tanzheng.feed import disk
 from tanzheng.feed.authority import Authority
 from tanzheng.feed.check import Checker
 from tanzheng.feed.ledger import Ledger, Outcome
+from tanzheng.verifier.observer import Anchors, Observer
+from tanzheng.verifier.observer import Node as Observed
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +152,71 @@ def test_reconcile_names_a_difference(world: World) -> None:
     done = run(*arguments)
     assert done.returncode == 0
     assert json.loads(done.stdout)["tonnes"] == 107
+
+
+def test_an_observer_also_records_the_blocks_of_the_figures(world: World) -> None:
+    """Then the storage proofs of the items count; by the log's blocks alone they do not."""
+    world.confirm("U1", "100")
+    (line,) = world.collect()
+    authority = Authority.decode(json.dumps(world.authority()).encode())
+    anchors = Anchors(
+        world.chain.contract,
+        world.chain.log_id,
+        TrustedPlant("E1", bytes(32)),
+        (),
+        (OperatorKey(OPERATOR.public, 0, None),),
+    )
+    contract = bytes.fromhex(world.emissions.address[2:])
+    for further, stored in (((), 0), ((contract,), 1)):
+        observer = Observer(Observed(world.anvil.url), replace(anchors, further=further), 0)
+        assert observer.advance()
+        books = Ledger(world.folder / f"{stored}.sqlite", Checker(observer.trust(), authority))
+        assert books.take(line) is Outcome.BOOKED
+        assert books.counts()["stored"] == stored
+        books.close()
+
+
+# ------------------------------------------------------------------ a full disk
+
+
+def limited(kilobytes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command whose files cannot grow beyond a size."""
+    command = shlex.join([TANZHENG, *map(str, arguments)])
+    return subprocess.run(
+        ["bash", "-c", f"ulimit -f {kilobytes}; exec {command}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_full_disk_is_said_and_nothing_is_half(world: World) -> None:
+    world.confirm("U1", "100")
+    world.confirm("U2", "7")
+    done = limited(20, *collect(world, "--once"))
+    assert done.returncode == 1
+    assert "expected to write" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run(*collect(world, "--once"))
+    assert done.returncode == 0
+    assert "cut" in done.stderr
+    assert [json.loads(line)["item"]["seq"] for line in world.lines()] == [1, 2]
+    make_token(world)
+    ledger = world.folder / "ledger.sqlite"
+    with served(world) as url:
+        done = limited(60, *follow(world, url, ledger, "--once"))
+        assert done.returncode == 1
+        assert "ledger: expected" in done.stderr
+        assert "Traceback" not in done.stderr
+        done = run(*follow(world, url, ledger, "--once", "--json"))
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["confirmed"] == {"E1/U1 2025": 100, "E1/U2 2025": 7}
+    ledger.write_bytes(b"no database, " * 500)
+    done = run("feed", "ledger", "--ledger", ledger, "--trust", world.folder / "TRUST.json",
+               "--authority", world.folder / "AUTHORITY.json")  # fmt: skip
+    assert done.returncode == 2
+    assert "SQLite" in done.stderr
 
 
 # ------------------------------------------------------------------ TLS

@@ -359,6 +359,7 @@ LABELS = {
     "entry": "entries 分录",
     "held": "held back 待补序",
     "refused": "refused lines 拒收",
+    "stored": "proved by storage 链上存储已证",
     "figures": "confirmed figures 已确认数",
     "tonnes": "sum of the contract, t 链上合计（吨）",
     "differences": "differences 差异",

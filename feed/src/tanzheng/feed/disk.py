@@ -13,35 +13,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tanzheng.feed.errors import FeedBusy, FeedInput
+from tanzheng.feed.errors import DiskFault, FeedBusy, FeedInput
 
 SECRET_MODE, PUBLIC_MODE = 0o600, 0o644
 
 
 def overwrite(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
-    """Replace or create `path` in one step."""
+    """Replace or create `path` in one step; `DiskFault`."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    partial.replace(path)
-    sync_folder(path.parent)
+    with _faults(path):
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+        sync_folder(path.parent)
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add `data` at the end of `path`, which may not be there yet."""
+    """Add `data` at the end of `path`, which may not be there yet; `DiskFault`."""
     is_new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PUBLIC_MODE)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) :]
-        os.fsync(descriptor)
-    if is_new:
-        sync_folder(path.parent)
+    with _faults(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PUBLIC_MODE)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(descriptor)
+        if is_new:
+            sync_folder(path.parent)
 
 
 def truncate(path: Path, size: int) -> None:
@@ -78,6 +80,14 @@ def read(path: Path, bytes_max: int, what: str) -> bytes:
     if len(data) > bytes_max:
         raise FeedInput(f"{what}: expected at most {bytes_max} bytes in {path}, got more")
     return data
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskFault(f"expected to write {path}, got {error.strerror}") from error
 
 
 @contextmanager

@@ -23,6 +23,14 @@ class FeedBusy(TanzhengError):
     """Another process works on this folder or ledger."""
 
 
+class DiskFault(TanzhengError):
+    """A file could not be written, the disk is full perhaps: what is on it is whole."""
+
+
+class LedgerUnavailable(TanzhengError):
+    """The books cannot be written now: they are those of before, run the command again."""
+
+
 class OutboxDamaged(CheckFailed):
     """The outbox is not the chain of signed items that it was: restore it from a copy."""
 

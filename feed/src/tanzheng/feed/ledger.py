@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.feed import FeedItem, FeedStatus, SignedItem, open_line
 from tanzheng.core.hashing import sha256
-from tanzheng.feed.errors import FeedInput, NotProved
+from tanzheng.feed.errors import FeedInput, LedgerUnavailable, NotProved
 from tanzheng.feed.posting import Account, Standing, post
 
 if TYPE_CHECKING:
@@ -73,10 +73,12 @@ class Ledger:
 
     def __init__(self, path: Path, checker: Checker) -> None:
         self.checker = checker
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self._db.execute(f"PRAGMA {setting}")
+        except sqlite3.Error as error:
+            raise FeedInput(f"ledger: expected an SQLite file in {path}, got {error}") from error
         self._open()
 
     def close(self) -> None:
@@ -150,12 +152,14 @@ class Ledger:
         return found + [Problem(None, reason, count) for reason, count in refused]
 
     def counts(self) -> dict[str, int]:
-        """Items, entries, held lines, refused lines ever."""
+        """Rows of each table; `stored`: items proved by storage under a trusted block."""
         tables = ("item", "entry", "held", "refused")
-        return {
+        found = {
             table: int(self._db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])  # noqa: S608
             for table in tables
         }
+        stored = self._db.execute("SELECT COUNT(*) FROM item WHERE stored = 1").fetchone()
+        return {**found, "stored": int(stored[0])}
 
     def audit(self) -> None:
         """Post all booked items anew from their lines; `NotProved` where the books differ."""
@@ -291,10 +295,13 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:  # SQLite may have ended it by itself
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise LedgerUnavailable(f"ledger: expected to write it, got {error}") from error
             raise
-        self._db.execute("COMMIT")

@@ -100,6 +100,10 @@ def observe(
     witnesses: Annotated[
         int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -110,5 +114,7 @@ def observe(
     from tanzheng.verifier import observer
 
     policy = observer.read_witnesses(witness_key or [], witnesses)
-    anchors = observer.read_anchors(contract, log_id, plant, gateway_key, operator_key, policy)
+    anchors = observer.read_anchors(
+        contract, log_id, plant, gateway_key, operator_key, policy, also or []
+    )
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)
