@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 
 from anchor.packages import OPERATOR
-from feed.world import YEAR, World
+from feed.world import SIGNED_MS, YEAR, World
 from tanzheng.core.attestation import Act, Status
 from tanzheng.core.feed import FeedStatus, SignedItem, open_line
-from tanzheng.feed.errors import ChainChanged, FeedBusy, OutboxDamaged
+from tanzheng.feed.collector import Collector, Source
+from tanzheng.feed.errors import (
+    ChainChanged,
+    FeedBusy,
+    FeedInput,
+    NodeUnavailable,
+    OutboxDamaged,
+)
+from tanzheng.feed.outbox import Outbox
+from tanzheng.feed.rpc import Finality, Node
+from tanzheng.feed.shelf import Shelf
 
 
 def items(lines: list[bytes]) -> list[SignedItem]:
@@ -85,6 +102,22 @@ def test_only_final_events_count(world: World) -> None:
     assert world.collect(confirmations=3) == []
     world.node.rpc("anvil_mine", "0x1")
     assert told(world.collect(confirmations=3)) == [("E1/U1", 1, "confirmed", 100)]
+
+
+def test_the_node_may_say_what_is_final(world: World) -> None:
+    world.confirm("U1", "100")
+    source = replace(world.source(), finality=Finality.parse("finalized"))
+    box = world.outbox()
+    collector = Collector(source, box, Shelf(world.folder / "shelf"), OPERATOR, lambda: SIGNED_MS)
+    final = source.node.newest_final(source.finality)
+    event = world.emissions.attested()[-1]
+    assert collector.advance() == int(final >= event.block_number)
+    world.node.rpc("anvil_mine", hex(event.block_number + 80))
+    collector.advance()
+    assert told(world.lines()) == [("E1/U1", 1, "confirmed", 100)]
+    for wrong in ("latest", "-1", "1e3", ""):
+        with pytest.raises(FeedInput, match="finality"):
+            Finality.parse(wrong)
 
 
 def test_a_reorganisation_above_finality_changes_nothing(world: World) -> None:
@@ -174,3 +207,82 @@ def test_a_wrapper_hides_the_signature_and_the_proof_still_stands(world: World) 
     (signed,) = items(world.lines())
     assert [act.signature for act in signed.item.acts] == [None] * 4
     assert signed.item.proof is not None
+
+
+# ------------------------------------------------------------------ a node that answers oddly
+
+
+class OddNode:
+    """Answers every call with `result`, or with `body` as it is."""
+
+    def __init__(self) -> None:
+        self.body, self.results = b"", dict[str, object]()
+        odd = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                known = {"jsonrpc": "2.0", "id": 1, "result": odd.results.get(asked["method"])}
+                body = odd.body or json.dumps(known).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_request(self, code: int | str = 0, size: int | str = 0) -> None:
+                """Not on the test's screen."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+
+@pytest.fixture
+def odd_node() -> Iterator[OddNode]:
+    made = OddNode()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    made.thread.join()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b" ", b"x", b"[]", b"5", b"{}", b'{"error":{"code":1}}', b'{"result":null}'),
+        *(b'{"result":5}', b'{"result":"0xzz"}', b'{"result":[]}', b'{"result":{}}'),
+        *(b'{"result":"0x5"}', b'{"result":[5]}', b"\xff\xfe"),
+    ],
+)
+def test_any_answer_of_a_node_is_an_error_with_a_name(
+    odd_node: OddNode, tmp_path: Path, body: bytes
+) -> None:
+    odd_node.body = body
+    node = Node(f"http://127.0.0.1:{odd_node.server.server_address[1]}")
+    for finality in (Finality(0), Finality(0, "finalized")):
+        source = Source(node, bytes(20), 31337, 0, finality)
+        collector = Collector(
+            source, Outbox(tmp_path), Shelf(tmp_path), OPERATOR, lambda: SIGNED_MS
+        )
+        if body == b'{"result":null}' and finality.tag:
+            assert collector.advance() == 0  # nothing is final yet
+            continue
+        with pytest.raises(NodeUnavailable):
+            collector.advance()
+    node.close()
+
+
+@pytest.mark.parametrize(
+    "logs", [5, [5], [{}], [{"topics": [], "data": "0x"}], [{"topics": ["0x00"] * 4, "data": 7}]]
+)
+def test_odd_logs_are_an_error_with_a_name(odd_node: OddNode, world: World, logs: object) -> None:
+    block = world.node.rpc("eth_getBlockByNumber", "0x0", False)
+    odd_node.results = {
+        "eth_blockNumber": "0x0", "eth_getBlockByNumber": block, "eth_getLogs": logs
+    }  # fmt: skip
+    node = Node(f"http://127.0.0.1:{odd_node.server.server_address[1]}")
+    source = Source(node, bytes(20), 31337, 0, Finality(0))
+    collector = Collector(source, world.outbox(), Shelf(world.folder), OPERATOR, lambda: SIGNED_MS)
+    with pytest.raises(NodeUnavailable):
+        collector.advance()
+    node.close()

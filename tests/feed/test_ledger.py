@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from eth_account import Account as Keys
 
 from anchor.packages import OPERATOR
 from contracts.emissions import own_anvil
@@ -29,6 +30,7 @@ from tanzheng.feed.ledger import Ledger, Outcome
 from tanzheng.feed.posting import Account
 
 if TYPE_CHECKING:
+    from tanzheng.core.feed_parts import FeedAct
     from tanzheng.core.trust import Trust
 
 SUM = {("E1/U1", YEAR): 90, ("E1/U2", YEAR): 40}
@@ -68,7 +70,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             world.act("U1", act)
         lines = tuple(world.collect())
         assert world.state() == {"E1/U1": 90, "E1/U2": 40}
-        yield Story(lines, world.trust(), dict(world.authority()))
+        authority = dict(world.authority())
+        authority["verifiers"] = [*authority["verifiers"], *authority["reviewers"]]
+        yield Story(lines, world.trust(), authority)
         for reader in world.readers:
             reader.close()
 
@@ -211,6 +215,12 @@ LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
     "proof of another block": (
         lambda i: {"event": replace(i.event, block_hash=bytes(32))}, "contract: expected confirmed"
     ),
+    "time of another block": (
+        lambda i: {"event": replace(i.event, time_s=i.event.time_s - 1)},
+        "contract: expected confirmed",
+    ),
+    "signed before it happened": (lambda i: {"signed_ms": 1}, "signed: expected after its event"),
+    "two parts by one": (lambda i: {"proof": None, "acts": by_one(i)}, "four different signers"),
     "signer": (
         lambda i: {"proof": None, "acts": (replace(i.acts[0], signer=bytes(20)), *i.acts[1:])},
         "reported: expected the signature of 0x0000",
@@ -242,6 +252,15 @@ LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
         "co2_calculated_t: expected to lead",
     ),
 }  # fmt: skip
+
+
+def by_one(item: FeedItem) -> tuple[FeedAct, ...]:
+    """The city verifies what it has reviewed."""
+    reviewer = Keys.from_key(bytes([12] * 32))
+    digest = item.attestation(item.acts[2]).digest(item.domain)
+    signature = bytes(Keys.unsafe_sign_hash(digest, reviewer.key).signature)
+    verified = replace(item.acts[2], signer=item.acts[1].signer, signature=signature)
+    return (*item.acts[:2], verified, item.acts[3])
 
 
 def turned(item: FeedItem) -> Any:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eth_account import Account
 from eth_utils.address import to_checksum_address
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tanzheng.core.trust import Trust
 
 YEAR = 2025
-SIGNED_MS = 1_790_000_000_000
+SIGNED_MS = 4_000_000_000_000  # after every block of a test's chain
 CONFIRMED = (Act.REVIEW, Act.VERIFY, Act.CONFIRM)
 
 
@@ -254,7 +254,7 @@ class World:
         path = self.folder / "TRUST.json"
         return in_one_step(path, self.trust().encode())
 
-    def authority(self) -> dict[str, object]:
+    def authority(self) -> dict[str, Any]:
         reporters = {f"E1/{unit}": [self.parties.reporter.address.lower()] for unit in self.figures}
         return {
             "version": 1,

@@ -16,8 +16,8 @@ from eth_keys.exceptions import BadSignature
 from tanzheng.core import receipt
 from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.heads import verify_current
-from tanzheng.core.points import Verdict
-from tanzheng.core.receipt_check import check_receipt
+from tanzheng.core.points import Verdict, instant
+from tanzheng.core.receipt_check import CLOCK_SKEW_MS_MAX, check_receipt
 from tanzheng.core.trust import Untrusted
 from tanzheng.feed.errors import NotProved
 
@@ -62,6 +62,11 @@ class Checker:
 
     def check(self, item: FeedItem) -> Checked:
         """Return where subject, amount and everyone who stands for them are proved."""
+        if item.signed_ms < item.event.time_s * 1000 - CLOCK_SKEW_MS_MAX:
+            raise NotProved(
+                f"signed: expected after its event ({instant(item.event.time_s * 1000)}), "
+                f"got {instant(item.signed_ms)}"
+            )
         superseded = self._check_statement(item)
         stored = self._check_storage(item)
         self._check_parties(item, stored)
@@ -96,10 +101,12 @@ class Checker:
             return False
         figure = (item.subject, item.year, item.figure_version)
         header, stored = item.proof.stored(item.contract, *figure)
-        expected = (item.statement, item.tonnes, STORED[item.status], item.event.block_hash)
-        found = (stored.statement, stored.figure.tonnes, stored.figure.status, header.hash)
+        block = (item.event.block_number, item.event.block_hash, item.event.time_s)
+        expected = (item.statement, item.tonnes, STORED[item.status])
+        found = (stored.statement, stored.figure.tonnes, stored.figure.status)
         signers = tuple(act.signer for act in item.acts[:4])
-        if found != expected or stored.signers != signers:
+        is_that_block = (header.number, header.hash, header.time_s) == block
+        if found != expected or stored.signers != signers or not is_that_block:
             raise NotProved(
                 f"contract: expected {item.status}, {item.tonnes} t and the four signers in block "
                 f"{item.event.block_number}, got {stored.figure.status}, {stored.figure.tonnes} t"

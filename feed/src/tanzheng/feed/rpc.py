@@ -71,7 +71,11 @@ class Node:
             head = self._number(self.call("eth_blockNumber"), "block number")
             return head - finality.confirmations
         block = self.call("eth_getBlockByNumber", finality.tag, False)
-        return self._number(block["number"], "block number") if block else -1
+        if block is None:
+            return -1
+        if not isinstance(block, dict):
+            raise NodeUnavailable(f"block: expected one, got {type(block).__name__}")
+        return self._number(block.get("number"), "block number")
 
     def header(self, number: int) -> tuple[bytes, Header]:
         """RLP and content of the header of block `number` as the chain is now."""
@@ -90,7 +94,9 @@ class Node:
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        found: list[Any] = self.call("eth_getLogs", query)
+        found = self.call("eth_getLogs", query)
+        if not isinstance(found, list):
+            raise NodeUnavailable(f"eth_getLogs: expected a list, got {type(found).__name__}")
         return found
 
     def storage(self, contract: bytes, slot: bytes, number: int) -> bytes:
@@ -105,7 +111,10 @@ class Node:
             raise NodeUnavailable(f"expected transaction 0x{transaction.hex()}, got none")
         if found.get("to") != f"0x{contract.hex()}":
             return b""
-        return bytes.fromhex(found["input"][2:])
+        try:
+            return bytes.fromhex(found["input"][2:])
+        except (KeyError, TypeError, ValueError) as error:
+            raise NodeUnavailable(f"transaction: expected its input, got {error!r}") from error
 
     def _number(self, value: object, what: str) -> int:
         try:
