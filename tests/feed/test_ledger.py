@@ -2,86 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from eth_account import Account as Keys
 
 from anchor.packages import OPERATOR
-from contracts.emissions import own_anvil
-from feed.world import CONFIRMED, YEAR, World
+from feed.story import SUM, Story, checker
+from feed.world import YEAR
 from tanzheng.core import receipt
-from tanzheng.core.attestation import Act
 from tanzheng.core.evm import decode_header
-from tanzheng.core.feed import FeedItem, open_line
 from tanzheng.core.keys import SigningKey
-from tanzheng.feed.authority import Authority
-from tanzheng.feed.check import Checker
 from tanzheng.feed.errors import FeedInput
 from tanzheng.feed.ledger import Ledger, Outcome
 from tanzheng.feed.posting import Account
-
-if TYPE_CHECKING:
-    from tanzheng.core.feed_parts import FeedAct
-    from tanzheng.core.trust import Trust
-
-SUM = {("E1/U1", YEAR): 90, ("E1/U2", YEAR): 40}
-
-
-@dataclass(frozen=True)
-class Story:
-    """A feed of two figures, one of them corrected, and what a registry trusts."""
-
-    lines: tuple[bytes, ...]
-    trust: Trust
-    authority: dict[str, Any]
-
-    @property
-    def checker(self) -> Checker:
-        return checker(self.trust, self.authority)
-
-    def item(self, seq: int) -> FeedItem:
-        return open_line(self.lines[seq - 1]).item
-
-
-def checker(trust: Trust, authority: dict[str, Any]) -> Checker:
-    return Checker(trust, Authority.decode(json.dumps(authority).encode()))
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with own_anvil() as anvil:
-        world = World(anvil, tmp_path_factory.mktemp("story"))
-        world.confirm("U1", "100")
-        world.act("U1", Act.DISPUTE)
-        world.act("U1", Act.UPHOLD)
-        world.confirm("U2", "39.5")
-        world.act("U1", Act.DISPUTE)
-        world.report("U1", "90.49")
-        for act in CONFIRMED:
-            world.act("U1", act)
-        lines = tuple(world.collect())
-        assert world.state() == {"E1/U1": 90, "E1/U2": 40}
-        authority = dict(world.authority())
-        authority["verifiers"] = [*authority["verifiers"], *authority["reviewers"]]
-        yield Story(lines, world.trust(), authority)
-        for reader in world.readers:
-            reader.close()
-
-
-@pytest.fixture
-def books(story: Story, tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.sqlite", story.checker)
-    yield ledger
-    ledger.close()
 
 
 def settled(books: Ledger) -> None:
@@ -193,126 +131,7 @@ def test_a_history_that_does_not_follow(story: Story, books: Ledger) -> None:
     assert books.seq == 1
 
 
-# ------------------------------------------------------------------ signed, but not proved
-
-
-def lying(story: Story, seq: int, **changes: Any) -> bytes:
-    """An item as a lying operator would sign it."""
-    return replace(story.item(seq), **changes).sign(OPERATOR).line
-
-
-def with_tonnes(item: FeedItem, tonnes: int) -> dict[str, Any]:
-    return {"tonnes": tonnes, "acts": tuple(replace(act, tonnes=tonnes) for act in item.acts)}
-
-
-LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
-    "tonnes": (lambda i: with_tonnes(i, 101), "tonnes: expected 100"),
-    "subject": (lambda i: {"subject": "E1/U2"}, "statement: expected one on E1/U2"),
-    "year": (lambda i: {"year": 2024}, "statement: expected one on E1/U1, year 2024"),
-    "proof of another figure": (
-        lambda i: {"proof": turned(i)}, "slot proof"
-    ),
-    "proof of another block": (
-        lambda i: {"event": replace(i.event, block_hash=bytes(32))}, "contract: expected confirmed"
-    ),
-    "time of another block": (
-        lambda i: {"event": replace(i.event, time_s=i.event.time_s - 1)},
-        "contract: expected confirmed",
-    ),
-    "signed before it happened": (lambda i: {"signed_ms": 1}, "signed: expected after its event"),
-    "two parts by one": (lambda i: {"proof": None, "acts": by_one(i)}, "four different signers"),
-    "signer": (
-        lambda i: {"proof": None, "acts": (replace(i.acts[0], signer=bytes(20)), *i.acts[1:])},
-        "reported: expected the signature of 0x0000",
-    ),
-    "document": (
-        lambda i: {"proof": None, "acts": (replace(i.acts[0], document=b"d" * 32), *i.acts[1:])},
-        "reported: expected the signature",
-    ),
-    "no signature, no proof": (
-        lambda i: {
-            "proof": None,
-            "acts": (replace(i.acts[0], deadline=None, signature=None), *i.acts[1:]),
-        },
-        "reported: expected a signature, or storage",
-    ),
-    "other form of a signature": (
-        lambda i: {"proof": None, "acts": (malleated(i), *i.acts[1:])}, "lower of the two forms"
-    ),
-    "figure not disclosed": (lambda i: {"disclosure": only(i, "net_generation_mwh")}, "disclosed"),
-    "figure changed": (
-        lambda i: {
-            "disclosure": replace(
-                i.disclosure,
-                figures=(
-                    replace(i.disclosure.figures[0], value="100.4"), *i.disclosure.figures[1:]
-                ),
-            )
-        },
-        "co2_calculated_t: expected to lead",
-    ),
-}  # fmt: skip
-
-
-def by_one(item: FeedItem) -> tuple[FeedAct, ...]:
-    """The city verifies what it has reviewed."""
-    reviewer = Keys.from_key(bytes([12] * 32))
-    digest = item.attestation(item.acts[2]).digest(item.domain)
-    signature = bytes(Keys.unsafe_sign_hash(digest, reviewer.key).signature)
-    verified = replace(item.acts[2], signer=item.acts[1].signer, signature=signature)
-    return (*item.acts[:2], verified, item.acts[3])
-
-
-def turned(item: FeedItem) -> Any:
-    assert item.proof is not None
-    return replace(item.proof, slots=item.proof.slots[::-1])
-
-
-def only(item: FeedItem, name: str) -> Any:
-    kept = tuple(figure for figure in item.disclosure.figures if figure.name == name)
-    return replace(item.disclosure, figures=kept)
-
-
-def malleated(item: FeedItem) -> Any:
-    signature = item.acts[0].signature
-    assert signature is not None
-    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-    s = order - int.from_bytes(signature[32:64], "big")
-    other = signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
-    return replace(item.acts[0], signature=other)
-
-
-@pytest.mark.parametrize("name", LIES)
-def test_a_lie_is_quarantined_and_names_itself(story: Story, books: Ledger, name: str) -> None:
-    changes, reason = LIES[name]
-    assert books.take(lying(story, 1, **changes(story.item(1)))) is Outcome.QUARANTINED
-    (problem,) = books.problems()
-    assert problem.seq == 1
-    assert reason in problem.reason
-    assert books.balances() == {}
-    assert books.seq == 1
-
-
-def test_a_receipt_of_another_statement(story: Story, books: Ledger) -> None:
-    line = lying(story, 1, receipt=story.item(4).receipt)
-    assert books.take(line) is Outcome.QUARANTINED
-    assert "receipt: expected that of statement" in books.problems()[0].reason
-
-
-def test_a_status_that_does_not_follow(story: Story, books: Ledger) -> None:
-    """A dispute of what was never confirmed, with everything else in order."""
-    disputed = replace(story.item(2), seq=1, prev=None).sign(OPERATOR)
-    assert books.take(disputed.line) is Outcome.QUARANTINED
-    assert "follows on nothing booked" in books.problems()[0].reason
-
-
-def test_a_party_without_the_role(story: Story, tmp_path: Path) -> None:
-    for role in ("reviewers", "verifiers", "confirmers"):
-        other = checker(story.trust, {**story.authority, role: []})
-        books = Ledger(tmp_path / f"{role}.sqlite", other)
-        assert books.take(story.lines[0]) is Outcome.QUARANTINED
-        assert "expected an account with that role" in books.problems()[0].reason
-        books.close()
+# ------------------------------------------------------------------ quarantine
 
 
 def test_a_quarantine_stops_its_own_figure_and_is_tried_again(story: Story, tmp_path: Path) -> None:

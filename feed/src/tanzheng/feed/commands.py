@@ -1,4 +1,4 @@
-"""`tanzheng feed`: collect, serve, push; follow and book."""
+"""`tanzheng feed`, the operator's side: collect, serve, push."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tanzheng.feed import registry_commands as registry
+from tanzheng.feed.shown import end_on_signal, say, show
+
 if TYPE_CHECKING:
     from tanzheng.core.keys import SigningKey
     from tanzheng.feed.collector import Collector
-    from tanzheng.feed.ledger import Ledger
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,18 +26,6 @@ COLLECTED = "collected.json"
 
 Folder = Annotated[Path, typer.Option("--dir", help="Folder of the feed. 推送目录")]
 Key = Annotated[Path, typer.Option(help="Operator's Ed25519 key (PEM, 0600). 运营方私钥")]
-Once = Annotated[bool, typer.Option("--once", help="Do what there is, then end. 只执行一次")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object for machines. 机器可读输出")]
-AllowHttp = Annotated[
-    bool, typer.Option("--allow-http", help="Without TLS: for tests only. 允许明文（仅测试）")
-]
-Since = Annotated[int, typer.Option(min=0, help="Block of its deployment. 部署区块")]
-FinalityText = Annotated[
-    str, typer.Option("--finality", help="`finalized`, or blocks above a final one. 终局策略")
-]
-LedgerFile = Annotated[Path, typer.Option(help="The registry's books (SQLite). 台账文件")]
-TrustFile = Annotated[Path, typer.Option(help="What you trust: TRUST.json. 信任文件")]
-AuthorityFile = Annotated[Path, typer.Option(help="Who may sign: AUTHORITY.json. 授权签署方文件")]
 
 
 @app.command("collect")
@@ -45,10 +35,10 @@ def collect_command(
     contract: Annotated[str, typer.Option(help="VerifiedEmissions, 0x…. 合约地址")],
     shelf: Annotated[Path, typer.Option(help="Receipts and disclosed figures. 凭证与披露文件目录")],
     key: Key,
-    since: Since = 0,
-    finality: FinalityText = "finalized",
-    once: Once = False,
-    as_json: Json = False,
+    since: registry.Since = 0,
+    finality: registry.FinalityText = "finalized",
+    once: registry.Once = False,
+    as_json: registry.Json = False,
 ) -> None:
     """Turn final events of the contract into signed items, each once. 采集并签发"""
     from tanzheng.feed.collector import Collector, Source
@@ -57,7 +47,7 @@ def collect_command(
     from tanzheng.feed.shelf import Shelf
 
     operator, node = _signing_key(key), Node(rpc)
-    _end_on_signal()
+    end_on_signal()
     outbox = Outbox(folder)
     with outbox.lock():
         if cut := outbox.repair():
@@ -66,7 +56,7 @@ def collect_command(
         collector = Collector(source, outbox, Shelf(shelf), operator, _now_ms)
         _collect(collector, folder, once)
     fields = {"seq": outbox.seq, "waiting": collector.waiting, "problems": collector.problems}
-    _show(fields, as_json)
+    show(fields, as_json)
 
 
 def _collect(collector: Collector, folder: Path, once: bool) -> None:
@@ -144,7 +134,7 @@ def subscribe_command(
     private: Annotated[
         bool, typer.Option("--private", help="A private address is meant. 允许内网地址")
     ] = False,
-    allow_http: AllowHttp = False,
+    allow_http: registry.AllowHttp = False,
 ) -> None:
     """Add a webhook, or move one; its cursor stays. 登记推送地址"""
     from tanzheng.feed import push
@@ -154,7 +144,7 @@ def subscribe_command(
 
 
 @app.command("push")
-def push_command(folder: Folder, key: Key, allow_http: AllowHttp = False) -> None:
+def push_command(folder: Folder, key: Key, allow_http: registry.AllowHttp = False) -> None:
     """Post items to all subscribers, until stopped. 向订阅方推送"""
     import asyncio
     import contextlib
@@ -163,7 +153,7 @@ def push_command(folder: Folder, key: Key, allow_http: AllowHttp = False) -> Non
 
     operator = _signing_key(key)
     with disk.locked(folder / push.LOCK), contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_push(push.Pusher(folder, operator, allow_http, _say)))
+        asyncio.run(_push(push.Pusher(folder, operator, allow_http, say)))
 
 
 async def _push(pusher: Any) -> None:
@@ -178,7 +168,7 @@ async def _push(pusher: Any) -> None:
 
 
 @app.command("status")
-def status_command(folder: Folder, as_json: Json = False) -> None:
+def status_command(folder: Folder, as_json: registry.Json = False) -> None:
     """How far the feed and each subscriber are, and what waits. 推送状态"""
     from tanzheng.feed import push
     from tanzheng.feed.outbox import HEAD, Outbox
@@ -206,110 +196,10 @@ def status_command(folder: Folder, as_json: Json = False) -> None:
             for name, state in states.items()
         },
     }
-    _show(fields, as_json)
+    show(fields, as_json)
 
 
-@app.command("follow")
-def follow_command(
-    url: Annotated[str, typer.Option(help="The feed's server: https://…. 推送服务地址")],
-    token: Annotated[Path, typer.Option(help="File with your token (0600). 令牌文件")],
-    trust: TrustFile,
-    authority: AuthorityFile,
-    ledger: LedgerFile,
-    once: Once = False,
-    tls_ca: Annotated[Path | None, typer.Option(help="CA of the server (PEM). 服务端 CA")] = None,
-    allow_http: AllowHttp = False,
-    as_json: Json = False,
-) -> None:
-    """Pull, check and book each item once. Exit code 3: something is not booked. 核验并入账"""
-    from tanzheng.feed.follow import Follower, Trusted, open_client
-    from tanzheng.feed.ledger import Ledger
-
-    trusted = Trusted(trust, authority)
-    books = Ledger(ledger, trusted.read())
-    client = open_client(url, token, allow_http, tls_ca)
-    follower = Follower(client, books, trusted, _say)
-    try:
-        if once:
-            follower.once()
-        else:
-            _end_on_signal()
-            follower.forever()
-    finally:
-        if once:
-            _show(_books(books), as_json)
-        books.close()
-        client.close()
-
-
-@app.command("ledger")
-def ledger_command(
-    ledger: LedgerFile, trust: TrustFile, authority: AuthorityFile, as_json: Json = False
-) -> None:
-    """Show the books after auditing them; exit code 3 where something is not booked. 台账与审计"""
-    from tanzheng.feed.errors import FeedInput
-    from tanzheng.feed.follow import Trusted
-    from tanzheng.feed.ledger import Ledger
-
-    if not ledger.exists():
-        raise FeedInput(f"--ledger: expected a file, got {ledger}")
-    books = Ledger(ledger, Trusted(trust, authority).read())
-    try:
-        books.audit()
-        _show(_books(books), as_json)
-        if books.problems():
-            raise typer.Exit(3)
-    finally:
-        books.close()
-
-
-@app.command("reconcile")
-def reconcile_command(
-    ledger: LedgerFile,
-    trust: TrustFile,
-    authority: AuthorityFile,
-    rpc: Annotated[str, typer.Option(help="A node that you trust. 可信链节点地址")],
-    since: Since = 0,
-    finality: FinalityText = "finalized",
-    as_json: Json = False,
-) -> None:
-    """Hold the books against the contract's state; exit code 3 where they differ. 账链核对"""
-    from dataclasses import asdict
-
-    from tanzheng.feed import reconcile
-    from tanzheng.feed.follow import Trusted
-    from tanzheng.feed.ledger import Ledger
-    from tanzheng.feed.rpc import Finality, Node
-
-    checker = Trusted(trust, authority).read()
-    contract = checker.authority.domain.contract
-    books = Ledger(ledger, checker)
-    booked = books.balances()
-    books.close()
-    number, state = reconcile.contract_state(Node(rpc), contract, since, Finality.parse(finality))
-    found = [asdict(each) for each in reconcile.differences(booked, state)]
-    fields = {
-        "block_number": number,
-        "figures": len(state),
-        "tonnes": sum(state.values()),
-        "differences": found,
-    }
-    _show(fields, as_json)
-    if found:
-        raise typer.Exit(3)
-
-
-def _books(books: Ledger) -> dict[str, Any]:
-    from tanzheng.feed.posting import Account
-
-    figures = {
-        account.value: {f"{who} {year}": t for (who, year), t in books.balances(account).items()}
-        for account in (Account.CONFIRMED, Account.DISPUTED)
-    }
-    problems = [
-        {"seq": each.seq, "reason": each.reason, "count": each.count} for each in books.problems()
-    ]
-    return {"seq": books.seq, **figures, **books.counts(), "problems": problems}
+registry.register(app)  # after the operator's, as in a figure's life
 
 
 # ------------------------------------------------------------------ small things
@@ -332,64 +222,3 @@ def _address(text: str) -> bytes:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _end_on_signal() -> None:
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-
-
-LABELS = {
-    "seq": "items 条目",
-    "digest": "digest of the last 末条摘要",
-    "block_number": "as of block 截至区块",
-    "waiting": "no receipt yet 待凭证",
-    "problems": "problems 异常",
-    "subscribers": "subscribers 订阅方",
-    "confirmed": "confirmed, t 可入账（吨）",
-    "disputed": "in dispute, t 异议中（吨）",
-    "item": "items taken in 已接收",
-    "entry": "entries 分录",
-    "held": "held back 待补序",
-    "refused": "refused lines 拒收",
-    "stored": "proved by storage 链上存储已证",
-    "figures": "confirmed figures 已确认数",
-    "tonnes": "sum of the contract, t 链上合计（吨）",
-    "differences": "differences 差异",
-}
-
-
-def _show(fields: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(fields, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, border_style="dim")
-    table.add_column()
-    table.add_column(overflow="fold")
-    for key, value in fields.items():
-        table.add_row(LABELS[key], _text(value))
-    Console().print(table)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_inline(each)}" for key, each in value.items()) or "–"
-    if isinstance(value, list):
-        return "\n".join(map(_inline, value)) or "–"
-    return "–" if value is None else str(value)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {each}" for key, each in value.items() if each is not None)
-    return str(value)
