@@ -30,6 +30,7 @@ PRINTED_AS = {
     "TANZHENG_BROKER": "platform",
     "RPC": "url",
     "CONTRACT": "contract",
+    "FEED": "url",
     "LOG_ID": "log_id",
 }
 """Which JSON key of an earlier command's output the reader copies into a variable."""
@@ -39,6 +40,8 @@ STAYS_READY = {
     "tanzheng ingest run": "connected to the broker",
     "tanzheng anchor devchain": '"url"',
     "tanzheng edge run": '"started"',
+    "tanzheng feed serve": '"url"',
+    "tanzheng feed push": '"pushing"',
     "tanzheng sim device": "reads answered",
 }
 """What a program that stays says when it is ready; the others write a file (see `_ready`)."""

@@ -41,6 +41,7 @@ SUMMARIES = {
     "log": "The log's plain files: head, proofs, audit, export · 存证日志",
     "witness": "Cosign checkpoints after checking consistency · 见证人",
     "trust": "Observe the chain for a verifier's trust file · 信任文件",
+    "feed": "Confirmed emissions for registries: serve, follow, book · 登记簿推送",
     "verify": "Check a receipt and recompute its figures, off line · 离线核验",
     "recompute": "Make a package again from its signed batches, compare · 离线重算",
     "redact": "Disclose some figures of a package, hide the rest · 选择性披露",

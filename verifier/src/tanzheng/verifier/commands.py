@@ -113,6 +113,10 @@ def observe(
         list[str] | None,
         typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -125,6 +129,6 @@ def observe(
     policy = observer.read_witnesses(witness_key or [], witnesses)
     signers = observer.read_signers(signer or [])
     anchors = observer.read_anchors(
-        contract, log_id, plant, gateway_key, operator_key, policy, signers
+        contract, log_id, plant, gateway_key, operator_key, policy, signers, also or []
     )
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -53,6 +53,8 @@ class Anchors:
     operators: tuple[OperatorKey, ...]
     witnesses: WitnessPolicy | None = None
     signers: tuple[Signer, ...] = ()
+    further: tuple[bytes, ...] = ()
+    """Contracts whose blocks are recorded besides, such as VerifiedEmissions."""
 
 
 def read_signers(given: Sequence[str]) -> tuple[Signer, ...]:
@@ -90,6 +92,7 @@ def read_anchors(
     operators: Sequence[Path],
     witnesses: WitnessPolicy | None = None,
     signers: tuple[Signer, ...] = (),
+    further: Sequence[str] = (),
 ) -> Anchors:
     """Read addresses and key files; `BadInput` names what has the wrong form."""
     raw = read_file(plant, PLANT_BYTES_MAX, "plant file")
@@ -110,6 +113,7 @@ def read_anchors(
         operators=tuple(OperatorKey(_public_key(path), 0, None) for path in operators),
         witnesses=witnesses,
         signers=signers,
+        further=tuple(_hexadecimal(each, 20, "--also") for each in further),
     )
 
 
@@ -202,7 +206,7 @@ class Observer:
         )
 
     def advance(self) -> bool:
-        """Record the final blocks with an event of the contract; say whether there were any."""
+        """Record the final blocks with an event of the contracts; say whether there were any."""
         if not self._chain_id:
             self._check_contract()
         last = self._node.number("eth_blockNumber") - self._confirmations
@@ -230,8 +234,9 @@ class Observer:
 
     def _events(self, first: int, last: int) -> list[tuple[int, bytes]]:
         """Number and hash of the blocks with an event, each once."""
+        watched = (self._anchors.contract, *self._anchors.further)
         query = {
-            "address": f"0x{self._anchors.contract.hex()}",
+            "address": [f"0x{contract.hex()}" for contract in watched],
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }

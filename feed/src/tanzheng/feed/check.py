@@ -1,0 +1,160 @@
+"""What a registry checks of an item before it books it. Pure: an item, and what is trusted.
+
+Every check raises `NotProved` or core's own `CheckFailed`; nothing is trusted because the server
+said it. `authentic` answers who signed the line, `check` whether its content is proved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+
+from tanzheng.core import receipt
+from tanzheng.core.feed import STORED, FeedItem
+from tanzheng.core.heads import verify_current
+from tanzheng.core.points import Verdict, instant
+from tanzheng.core.receipt_check import CLOCK_SKEW_MS_MAX, check_receipt
+from tanzheng.core.trust import Untrusted
+from tanzheng.feed.errors import NotProved
+
+if TYPE_CHECKING:
+    from tanzheng.core.feed import SignedItem
+    from tanzheng.core.feed_parts import FeedAct
+    from tanzheng.core.trust import Trust
+    from tanzheng.feed.authority import Authority
+
+EMISSIONS = "co2_calculated_t"
+SECP256K1_ORDER_HALF = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+"""A larger s is the same signature written otherwise; the contract refuses it (EIP-2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An item that may be booked. `stored`: its figure is in the state of an observed block.
+
+    `superseded`: the log holds a later statement on the year; the contract decides.
+    """
+
+    stored: bool
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """TRUST.json (operator, log, observed blocks) and AUTHORITY.json (contract, parties)."""
+
+    trust: Trust
+    authority: Authority
+
+    def authentic(self, signed: SignedItem) -> None:
+        """Return where the operator signed this line for this contract's feed."""
+        signed.verify(self.trust.operator(signed.kid, signed.item.signed_ms))
+        if signed.item.domain != self.authority.domain:
+            raise NotProved(
+                f"feed: expected that of contract 0x{self.authority.domain.contract.hex()} on "
+                f"chain {self.authority.domain.chain_id}, got 0x{signed.item.contract.hex()} on "
+                f"{signed.item.chain_id}"
+            )
+
+    def check(self, item: FeedItem) -> Checked:
+        """Return where subject, amount and everyone who stands for them are proved."""
+        if item.signed_ms < item.event.time_s * 1000 - CLOCK_SKEW_MS_MAX:
+            raise NotProved(
+                f"signed: expected after its event ({instant(item.event.time_s * 1000)}), "
+                f"got {instant(item.signed_ms)}"
+            )
+        superseded = self._check_statement(item)
+        stored = self._check_storage(item)
+        self._check_parties(item, stored)
+        return Checked(stored, superseded)
+
+    def _check_statement(self, item: FeedItem) -> bool:
+        taken = receipt.decode(item.receipt)
+        stated = taken.statement.statement
+        if taken.statement.digest != item.statement:
+            raise NotProved(
+                f"receipt: expected that of statement {item.statement.hex()}, "
+                f"got {taken.statement.digest.hex()}"
+            )
+        verify_current(taken.head, taken.place, taken.checkpoint.checkpoint.heads_root)
+        superseded = taken.head.digest != item.statement
+        for point in check_receipt(taken, self.trust):
+            if point.verdict is Verdict.FAILED and not (superseded and point.key == "current"):
+                raise NotProved(f"receipt: {point.en}: {point.detail}")
+        subject = f"{stated.subject.enterprise}/{stated.subject.unit}"
+        if (subject, stated.subject.period) != (item.subject, str(item.year)):
+            raise NotProved(
+                f"statement: expected one on {item.subject}, year {item.year}, got {stated.subject}"
+            )
+        item.disclosure.check()
+        item.disclosure.check_named_by(stated)
+        _check_tonnes(item)
+        return superseded
+
+    def _check_storage(self, item: FeedItem) -> bool:
+        """What the contract holds is what the item says; True where the block was observed."""
+        if item.proof is None:
+            return False
+        figure = (item.subject, item.year, item.figure_version)
+        header, stored = item.proof.stored(item.contract, *figure)
+        block = (item.event.block_number, item.event.block_hash, item.event.time_s)
+        expected = (item.statement, item.tonnes, STORED[item.status])
+        found = (stored.statement, stored.figure.tonnes, stored.figure.status)
+        signers = tuple(act.signer for act in item.acts[:4])
+        is_that_block = (header.number, header.hash, header.time_s) == block
+        if found != expected or stored.signers != signers or not is_that_block:
+            raise NotProved(
+                f"contract: expected {item.status}, {item.tonnes} t and the four signers in block "
+                f"{item.event.block_number}, got {stored.figure.status}, {stored.figure.tonnes} t"
+            )
+        try:
+            self.trust.block(header.hash)
+        except Untrusted:
+            return False
+        return True
+
+    def _check_parties(self, item: FeedItem, stored: bool) -> None:
+        for act in item.acts:
+            if act.signature is None and not stored:
+                raise NotProved(
+                    f"{act.act}: expected a signature, or storage proved under an observed block"
+                )
+            if act.signature is not None and _signer(item, act, act.signature) != act.signer:
+                raise NotProved(f"{act.act}: expected the signature of 0x{act.signer.hex()}")
+            if not self.authority.may(act.act, item.subject, act.signer):
+                raise NotProved(
+                    f"{act.act}: expected an account with that role for {item.subject}, "
+                    f"got 0x{act.signer.hex()}"
+                )
+        if len({act.signer for act in item.acts[:4]}) != 4:
+            raise NotProved(f"{item.subject}: expected four different signers")
+
+
+def _check_tonnes(item: FeedItem) -> None:
+    """The whole tonnes are the statement's emissions, rounded half up."""
+    for figure in item.disclosure.figures:
+        if figure.name == EMISSIONS:
+            whole = int(Decimal(figure.value).to_integral_value(ROUND_HALF_UP))
+            if whole != item.tonnes:
+                raise NotProved(
+                    f"tonnes: expected {whole} as the statement has {figure.value} {figure.unit}, "
+                    f"got {item.tonnes}"
+                )
+            return
+    raise NotProved(f"tonnes: expected the statement's {EMISSIONS} to be disclosed, it is not")
+
+
+def _signer(item: FeedItem, act: FeedAct, signature: bytes) -> bytes:
+    """The address whose key signed the act."""
+    digest = item.attestation(act).digest(item.domain)
+    try:
+        read = Signature(signature[:64] + bytes([signature[64] - 27]))
+        if read.s > SECP256K1_ORDER_HALF:
+            raise NotProved(f"{act.act}: expected the lower of the two forms of a signature")
+        return read.recover_public_key_from_msg_hash(digest).to_canonical_address()
+    except (BadSignature, ValueError) as error:
+        raise NotProved(f"{act.act}: expected a signature, got {error}") from error
