@@ -12,9 +12,10 @@ from ingest.boxes import POINTS, Box, enrolled, message, put, second_box
 from tanzheng.core.batch import sign
 from tanzheng.core.calendar import Month
 from tanzheng.core.keys import SigningKey
-from tanzheng.ingest.audit import GROUP_BATCHES, Report, audit
+from tanzheng.ingest.audit import audit
 from tanzheng.ingest.compare import Difference
 from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.replay import GROUP_BATCHES, Report
 from tanzheng.ingest.writer import Writer
 
 TABLES = ("batch", "reading", "gap", "event")
@@ -87,8 +88,8 @@ def test_blocks_and_groups_of_any_size(plant: Plant, monkeypatch: pytest.MonkeyP
     """How the streams are cut must not matter."""
     sizes = random.Random(7)
     for _ in range(5):
-        monkeypatch.setattr("tanzheng.ingest.audit.GROUP_BATCHES", sizes.randint(1, 9))
-        monkeypatch.setattr("tanzheng.ingest.audit.BLOCK_ROWS", sizes.randint(1, 200))
+        monkeypatch.setattr("tanzheng.ingest.replay.GROUP_BATCHES", sizes.randint(1, 9))
+        monkeypatch.setattr("tanzheng.ingest.replay.BLOCK_ROWS", sizes.randint(1, 200))
         report = plant.audit()
         assert report.difference is None
         assert report.readings == 3720

@@ -202,6 +202,7 @@ class Consumer:
                 if self._writer is None:
                     self._writer = Writer(self._database_url, self._gateways)
                 action(self._writer)
+                self._gateways = self._writer.gateways  # keys may have changed
             except psycopg.OperationalError as error:
                 LOG.warning("database away, next try in %.1f s: %s", delay, error)
                 self._drop_writer()

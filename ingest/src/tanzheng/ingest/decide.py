@@ -130,7 +130,7 @@ def _unpack(payload: bytes) -> bytes:
 def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:
     try:
         signed = open_signed(raw)
-        signed.verify(gateway.key)
+        gateway.verify(signed)
     except BadInput as error:
         raise _Refusal(Reason.ENCODING, error) from error
     except SignatureInvalid as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from tanzheng.core.batch import ChainHead
-from tanzheng.ingest import ledger, migrate, rows
+from tanzheng.ingest import enrolments, ledger, migrate, rows
 from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, decide, joined
 from tanzheng.ingest.decide import Checked, Reason, Refused, fault
 from tanzheng.ingest.enrolment import Gateway
@@ -71,12 +71,14 @@ class Writer:
     def __init__(self, database_url: str, gateways: Mapping[str, Gateway]) -> None:
         """Connects; raises `SchemaMismatch`, `BadInput` for a changed key, psycopg's errors."""
         self.gateways = gateways
+        """As in the file, with the key history that the database has."""
         self._connection = connect(database_url)
         self._days: set[int] = set()  # known to have a place in `reading`
         try:
             migrate.check_schema(self._connection)
             with self._connection.transaction():
-                self._point_ids = ledger.enrol(self._connection, gateways)
+                self.gateways = enrolments.with_history(self._connection, gateways)
+                self._point_ids = ledger.enrol(self._connection, self.gateways)
         except BaseException:
             self.close()
             raise
@@ -98,7 +100,10 @@ class Writer:
         message the server refuses for another reason goes to quarantine, the others are stored.
         """
         try:
-            return self._transaction(examined)
+            outcome = self._transaction(examined)
+            if outcome.refused[Reason.SIGNATURE]:  # a key that is new since we began?
+                self.gateways = enrolments.with_history(self._connection, self.gateways)
+            return outcome
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
