@@ -1,10 +1,12 @@
 """Rows made anew: equal to the evidence, whatever was done to them, also after kill −9."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from array import array
 from contextlib import closing
 from pathlib import Path
 
@@ -13,12 +15,16 @@ import pytest
 
 from ingest.boxes import Box, enrolled, message, put, write_files
 from ingest.test_audit import SHIFTED, TOUCHED_RECORDS, TOUCHED_ROWS, WHERE, Plant, target
+from tanzheng.core.batch import Column, SignedBatch
 from tanzheng.core.calendar import Month
 from tanzheng.ingest.audit import audit
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.rebuild import Counts, RebuildReport, rebuild
 from tanzheng.ingest.replay import GROUP_READINGS
 from tanzheng.ingest.writer import Writer
+
+PIECES = 12
+SECONDS = 4000
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def rows_of(plant: Plant) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     with psycopg.connect(plant.url) as connection:
         for table in ("reading", "gap", "event"):
-            query = f"SELECT t::text FROM {table} t ORDER BY 1"  # noqa: S608
+            query = f"SELECT whole::text FROM {table} whole ORDER BY 1"
             found += connection.execute(query.encode()).fetchall()
     return found
 
@@ -148,22 +154,21 @@ def test_ingest_goes_on_meanwhile(plant: Plant, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_killed_in_the_middle_it_goes_on(database_url: str, tmp_path: Path) -> None:
-    """A real process, kill −9 while it writes: whole pieces only, and the next run ends the work."""
+    """A real process, kill −9 while it writes: whole pieces only; the next run ends the work."""
     box = Box()
     gateways = enrolled(box)
     path = write_files(tmp_path, box)
     migrate(database_url)
-    slots = 4000
-    pieces = 12
-    per_piece = GROUP_READINGS // (3 * slots)
+    per_piece = GROUP_READINGS // (3 * SECONDS)
     with closing(Writer(database_url, gateways)) as writer:
-        for _ in range(pieces):
-            put(writer, [message(item) for item in box.chain(per_piece, slots=slots)])
-    total = pieces * per_piece * 3 * slots
+        for _ in range(PIECES):
+            put(writer, [message(by_the_second(box)) for _ in range(per_piece)])
+    piece = per_piece * 3 * SECONDS
+    total = PIECES * piece
     with psycopg.connect(database_url) as connection:
         connection.execute("TRUNCATE reading")
     command = [str(Path(sys.executable).with_name("tanzheng")), "ingest", "rebuild"]
-    command += ["--gateways", str(path)]
+    command += ["--gateways", str(path), "--json"]
     environment = {**os.environ, "TANZHENG_DATABASE_URL": database_url}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -178,13 +183,24 @@ def test_killed_in_the_middle_it_goes_on(database_url: str, tmp_path: Path) -> N
         process.wait()
     left = stored(database_url)
     assert 0 < left < total
-    assert left % (per_piece * 3 * slots) == 0
+    assert left % piece == 0
     assert audit(database_url, gateways).difference is not None
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"{total:,}" not in done.stdout.partition("gaps")[0]  # the killed run's work stays
+    report = json.loads(done.stdout)
+    assert report["differed"]["reading"]["missing"] == total - left  # what was done stays
+    assert (report["readings"], report["pieces_rebuilt"]) == (total, (total - left) // piece)
     assert stored(database_url) == total
     assert audit(database_url, gateways).difference is None
+
+
+def by_the_second(box: Box) -> SignedBatch:
+    """The next batch: `SECONDS` readings of each point, a second apart."""
+    times = array("q", range(box.t_ms, box.t_ms + SECONDS * 1000, 1000))
+    column = Column(times, array("d", [float(t % 9973) for t in times]), bytes(SECONDS))
+    signed = box.next(0, columns=(column,) * 3)
+    box.t_ms += SECONDS * 1000
+    return signed
 
 
 def stored(url: str) -> int:

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,10 @@ def run(
     broker_ca: BrokerCa = None,
     broker_cert: BrokerCert = None,
     broker_key: BrokerKey = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of /metrics (Prometheus) and /health · 监控地址"),
+    ] = None,
 ) -> None:
     """Take batches from the broker until SIGTERM · 接收、验签、入库、应答."""
     from tanzheng.core.keys import SigningKey
@@ -59,7 +64,13 @@ def run(
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
     consumer = Consumer(address, database_url, enrolled, signer)
     _on_stop(consumer.stop)
-    consumer.run()
+    if metrics is None:
+        consumer.run()
+        return
+    from tanzheng.ingest.metrics import MetricsServer
+
+    with closing(MetricsServer(metrics, consumer.meter, database_url)):
+        consumer.run()
 
 
 @app.command()

@@ -88,7 +88,7 @@ def status(
     ] = False,
     late_after_s: Annotated[
         int,
-        typer.Option(min=1, help="A newest reading, or a hole, older than this is a fault · 秒"),
+        typer.Option(min=1, help="Older readings, and holes, are a fault · 时限（秒）"),
     ] = 3600,
     as_json: Json = False,
 ) -> None:

@@ -178,16 +178,11 @@ def readings_differing(expected: rows.Readings, actual: rows.Readings) -> Counts
     """How the two differ by key (batch, point, instant); values bit by bit."""
     if expected.tobytes() == actual.tobytes():
         return Counts()
-    wanted = dict(_keyed(expected))
-    counts, seen = Counts(), set[tuple[int, int, int]]()
-    for key, value in _keyed(actual):
-        if key not in wanted or key in seen:
-            counts.extra += 1
-        else:
-            seen.add(key)
-            counts.changed += wanted[key] != value
-    counts.missing = len(wanted) - len(seen)
-    return counts
+    wanted, found = Counter(_keyed(expected)), Counter(_keyed(actual))
+    missing, extra = wanted - found, found - wanted
+    keys = Counter(key for key, _ in missing), Counter(key for key, _ in extra.elements())
+    changed = (keys[0] & keys[1]).total()
+    return Counts(missing.total() - changed, extra.total() - changed, changed)
 
 
 def _keyed(readings: rows.Readings) -> Iterator[tuple[tuple[int, int, int], tuple[int, int]]]:

@@ -11,6 +11,11 @@ from tanzheng.ingest.compare import moment
 from tanzheng.ingest.rebuild import RebuildReport
 from tanzheng.ingest.status import GatewayStatus, Status
 
+LABELS = {"reading": "readings 数据", "gap": "gaps 缺口", "event": "events 事件"}
+ENROLMENT_COLUMNS = (
+    "gateway 网关", "epoch 纪元", "after 接续", "key 密钥", "by 决定人", "reason 原因",
+)  # fmt: skip
+
 
 def status_view(status: Status) -> RenderableType:
     """A row a gateway, the holes below, and a sentence about health."""
