@@ -101,7 +101,9 @@ def uplink(broker: Broker) -> Iterator[Uplink]:
 
 
 @contextmanager
-def ingest(broker: Broker, url: str, folder: Path, box: Box) -> Iterator[subprocess.Popen[bytes]]:
+def ingest(
+    broker: Broker, url: str, folder: Path, box: Box, *options: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """The service; killed at the end, if it still runs. Its log goes to `folder`/ingest.log."""
     gateways = write_files(folder, box)
     environment = {
@@ -110,7 +112,7 @@ def ingest(broker: Broker, url: str, folder: Path, box: Box) -> Iterator[subproc
         "TANZHENG_BROKER": broker.platform_url,
     }
     command = [str(Path(sys.executable).with_name("tanzheng")), "ingest", "run"]
-    command += ["--gateways", str(gateways), "--key", str(folder / "platform.pem")]
+    command += ["--gateways", str(gateways), "--key", str(folder / "platform.pem"), *options]
     with (folder / "ingest.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stderr=log)
     try:

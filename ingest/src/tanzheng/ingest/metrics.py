@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = REQUEST_S_MAX
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         """One request a connection."""
         status, kind, body = self.server.answer(self.path.partition("?")[0])
         self.send_response(status)
