@@ -24,8 +24,8 @@ PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/
 # Coal months need plants that no demo replays: `test_coal_month` brings them.
 DOCUMENTS = [path for path in PAGES if path.stem not in {"coal-month", "no-cems"}]
 ROLES = (
-    "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
-    "verifier", "log", "verified-emissions",
+    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "month",
+    "evidence-month", "verifier", "log", "verified-emissions",
 )  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +12,7 @@ from tanzheng.ingest.compare import moment
 from tanzheng.ingest.rebuild import RebuildReport
 from tanzheng.ingest.status import GatewayStatus, Status
 
+STATUS_COLUMNS = ("head 链头\nearly 超前", "newest 最新\nstored 入库", "rows 数据行\nsigned 签名")
 LABELS = {"reading": "readings 数据", "gap": "gaps 缺口", "event": "events 事件"}
 ENROLMENT_COLUMNS = (
     "gateway 网关", "epoch 纪元", "after 接续", "key 密钥", "by 决定人", "reason 原因",
@@ -19,16 +21,15 @@ ENROLMENT_COLUMNS = (
 
 def status_view(status: Status) -> RenderableType:
     """A row a gateway, the holes below, and a sentence about health."""
-    table = Table(title=f"Ingest 接收状态 {moment(status.now_ms)[:19]}Z", title_style="bold")
-    table.add_column("gateway\n网关")
-    table.add_column("state\n状态")
-    for name in ("head\n链头", "early\n超前", "newest\n最新数据", "stored\n最近入库"):
+    title = f"Ingest 接收状态 {moment(status.now_ms)[:19]}Z"
+    table = Table(title=title, title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("gateway 网关\nstate 状态")
+    for name in STATUS_COLUMNS:
         table.add_column(name, justify="right")
-    table.add_column("readings\n数据行", justify="right")
-    table.add_column("signed\n签名字节", justify="right")
     table.add_column("quarantine\n隔离")
     for each in status.gateways:
         table.add_row(*_row(each, status.now_ms))
+        table.add_section()
     parts: list[RenderableType] = [table]
     if any(each.holes for each in status.gateways):
         parts.append(_holes(status))
@@ -41,14 +42,13 @@ def status_view(status: Status) -> RenderableType:
 
 def _row(each: GatewayStatus, now_ms: int) -> Iterable[RenderableType]:
     well = each.state == "active"
-    yield each.gw
-    yield Text("active 正常" if well else "suspended 暂停", "green" if well else "bold red")
-    yield f"{each.head_epoch}:{each.head_seq}" if each.head_seq is not None else "-"
-    yield Text(str(each.early_batches), "yellow" if each.early_batches else "")
-    yield age(each.newest_ms, now_ms)
-    yield age(each.committed_ms, now_ms)
-    yield f"{each.readings:,}"
-    yield size(each.raw_bytes)
+    state = ("active 正常", "green") if well else ("suspended 暂停", "bold red")
+    yield Text.assemble((each.gw, "bold"), "\n", state)
+    early = (str(each.early_batches), "yellow" if each.early_batches else "")
+    head = f"{each.head_epoch}:{each.head_seq}" if each.head_seq is not None else "-"
+    yield Text.assemble(head, "\n", early)
+    yield f"{age(each.newest_ms, now_ms)}\n{age(each.committed_ms, now_ms)}"
+    yield f"{each.readings:,}\n{size(each.raw_bytes)}"
     yield Text(_counts(each.quarantine, "\n") or "-", "yellow" if each.quarantine else "")
 
 
