@@ -1,6 +1,7 @@
 """A stopped agent takes a signed re-enrolment: its next batch opens the epoch that this names."""
 
 import json
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from edge.spools import sealing, slot
-from edge.stub_plant import PLANT
-from edge.world import GATEWAY, GATEWAY_KEY, STRANGER_KEY, write_config
-from tanzheng.core.batch import GENESIS, ChainHead
+from edge.stub_plant import INTERVAL_MS, PLANT, POINTS
+from edge.world import (
+    GATEWAY,
+    GATEWAY_KEY,
+    STRANGER_KEY,
+    gap_slots,
+    readings,
+    write_config,
+)
+from tanzheng.core.batch import GENESIS, Batch, ChainHead, ClockState, Column, Event, Gap
 from tanzheng.core.enrolment import Enrolment, sign_enrolment
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.keys import SigningKey
@@ -18,7 +26,10 @@ from tanzheng.edge.configuration.config import load_config
 from tanzheng.edge.plan import Plan
 from tanzheng.edge.re_enrolment import Reopened, go_on
 from tanzheng.edge.spool.fsck import check_spool
+from tanzheng.edge.spool.orphaned import told
+from tanzheng.edge.spool.records import ArrivalEntry, GapEntry
 from tanzheng.edge.spool.store import Spool, SpoolError
+from tanzheng.edge.timekeeping.scheduler import Grid
 
 OPERATOR = SigningKey.from_seed(bytes([9]) * 32)
 HEAD = ChainHead(1, 50, bytes([9]) * 32)
@@ -50,7 +61,7 @@ def taken(plan: Plan, enrolment: Enrolment = GOOD, key: SigningKey = OPERATOR) -
 
 
 def test_the_next_batch_opens_the_epoch(plan: Plan) -> None:
-    assert taken(plan) == Reopened(2, 1)
+    assert taken(plan) == Reopened(2, 1, 3 * len(POINTS))
     assert taken(plan) == Reopened(2, 0)  # once more changes nothing
     spool = Spool(Path(plan.spool_path), GATEWAY, plan.points)
     spool.commit([slot(4)])
@@ -60,6 +71,9 @@ def test_the_next_batch_opens_the_epoch(plan: Plan) -> None:
     [signed] = contents.batches
     batch = signed.batch
     assert (batch.epoch, batch.seq, batch.prev) == (2, 1, HEAD.digest)
+    assert {t_ms for _, t_ms, _ in readings([batch])} == {4 * INTERVAL_MS}
+    owed = {(point, n * INTERVAL_MS) for point in POINTS for n in (1, 2, 3)}
+    assert sorted(gap_slots([batch])) == sorted((*each, "not_acknowledged") for each in owed)
     [event] = batch.events
     assert (event.kind, event.t_ms, event.detail["reason"]) == ("epoch_opened", 7, "re_enrolled")
     assert event.detail["document"] == sign_enrolment(GOOD, OPERATOR).digest.hex()
@@ -79,6 +93,35 @@ FLAWS: dict[str, tuple[Flaw, type[Exception], str]] = {
     "form": (lambda p: go_on(p, b"no document", OPERATOR.public, 7), BadInput, "enrolment"),
     "no spool": (lambda p: taken(replace(p, spool_path=p.spool_path + "-")), BadInput, "spool"),
 }  # fmt: skip
+
+
+def test_each_reading_is_a_gap_at_its_own_grid_and_events_stay() -> None:
+    """Two cadences, a point that is no more in the plan, a gap that keeps its reason."""
+    names = ("a/x", "gone/y", "b/z")
+    fast = Column(array("q", [60_005, 120_005, 240_005]), array("d", [1.0] * 3), bytes(3))
+    slow = Column(array("q", [600_007]), array("d", [1.0]), bytes(1))
+    gap = Gap((0, 1), 180_000, 240_000, 60_000, "overrun")
+    swap, frame = Event(5, "meter_swap", {"final": "1"}), Event(6, "frame", {})
+    batch = Batch(
+        GATEWAY, 1, 1, GENESIS, 1, ClockState("test", synced=True), names, (fast, fast, slow),
+        (gap,), (swap, frame),
+    )  # fmt: skip
+    grids = {"b/z": Grid(600_000)}
+    remains = told([batch], ("b/z", "a/x"), grids, Grid(60_000))
+    every = ("not_acknowledged", 60_000, (1,))
+    found = {
+        (entry.reason, entry.cadences[0].interval_ms, entry.cadences[0].points, slot_ms)
+        for entry in remains.entries
+        if isinstance(entry, GapEntry)
+        for slot_ms in entry.cadences[0].slots(entry.from_ms, entry.to_ms)
+    }
+    assert found == {
+        (*every, 60_000), (*every, 120_000), (*every, 240_000),
+        ("overrun", 60_000, (1,), 180_000),
+        ("not_acknowledged", 600_000, (0,), 600_000),
+    }  # fmt: skip
+    assert remains.entries[-1] == ArrivalEntry((), (swap,))
+    assert (remains.readings, remains.events) == (7, 0)
 
 
 @pytest.mark.parametrize("flaw", FLAWS)

@@ -13,10 +13,20 @@ import psycopg
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.stub_plant import POINTS, START_MS, StubPlant
-from edge.world import GATEWAY, GATEWAY_KEY, PLATFORM_KEY, Program, wait_until, write_config
+from edge.stub_plant import INTERVAL_MS, POINTS, START_MS, StubPlant
+from edge.world import (
+    GATEWAY,
+    GATEWAY_KEY,
+    PLATFORM_KEY,
+    Program,
+    gap_slots,
+    readings,
+    wait_until,
+    write_config,
+)
 from ingest.boxes import Box, wire
 from ingest.test_commands import TANZHENG, tanzheng
+from tanzheng.core.batch import Batch, open_signed
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import batch_topic
 from tanzheng.edge.spool.fsck import check_spool
@@ -96,6 +106,11 @@ class Site:
         assert row is not None
         return int(row[0])
 
+    def batches(self) -> list[Batch]:
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT raw FROM batch ORDER BY epoch, seq").fetchall()
+        return [open_signed(bytes(raw)).batch for (raw,) in found]
+
     def publish(self, box: Box) -> None:
         """Somebody with the gateway's login and key sends a batch."""
         url = urlsplit(self.broker.gateway_url(GATEWAY))
@@ -157,8 +172,15 @@ def test_a_fork_and_the_way_back(
         assert (found.state, found.head_epoch, found.opens_epoch) == ("active", 2, 2)
         assert found.newest_ms == plant.end_ms
         assert site.stored(1) == frozen
+        every = set(range(START_MS, plant.end_ms + 1, INTERVAL_MS))
     assert "equal the" in site.command("audit")
     assert rebuild(database_url, read_gateways(site.gateways)).pieces_rebuilt == 0
+    # A reading or a gap: also of what was read while nobody acknowledged.
+    batches = site.batches()
+    kept = {(point, t_ms - (t_ms - START_MS) % INTERVAL_MS) for point, t_ms, _ in readings(batches)}
+    gaps = gap_slots(batches)
+    assert kept | {gap[:2] for gap in gaps} >= {(point, t_ms) for point in POINTS for t_ms in every}
+    assert "not_acknowledged" in {reason for *_, reason in gaps}
     contents = check_spool(tmp_path / "spool", key.public)
     assert (contents.batches, contents.orphans > 0) == ((), True)
 

@@ -178,8 +178,9 @@ def re_enrol(
     plan = load_config(config)
     done = go_on(plan, read_bytes(document), operator, time_ns() // 1_000_000)
     typer.echo(
-        f"the next batch opens epoch {done.epoch}; {done.orphans} batches stay behind as orphans · "
-        f"下一批次开启纪元 {done.epoch}，{done.orphans} 个批次留存本地"
+        f"the next batch opens epoch {done.epoch}; {done.orphans} batches stay behind as orphans, "
+        f"{done.readings} readings become gaps · 下一批次开启纪元 {done.epoch}，{done.orphans} "
+        f"个批次留存本地，{done.readings} 条数据记为缺口"
     )
 
 

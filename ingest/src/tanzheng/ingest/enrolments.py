@@ -39,7 +39,8 @@ def with_history(
     `BadInput` where the file's key is none of the history, `CheckFailed` where the history itself
     does not hold.
     """
-    counted = dict(connection.execute("SELECT gw, count(*) FROM enrolment GROUP BY gw").fetchall())
+    found = connection.execute("SELECT gw, count(*) FROM enrolment GROUP BY gw")
+    counted: dict[str, int] = dict(found.fetchall())
     return {
         gw: gateway
         if counted.get(gw, 0) == len(gateway.enrolments)
