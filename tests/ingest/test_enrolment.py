@@ -233,9 +233,10 @@ def test_the_table_only_grows_and_its_documents_are_checked(
 
 
 def document(**changes: object) -> Enrolment:
-    keys = [SigningKey.from_seed(bytes([n]) * 32).public for n in (1, 2)]
+    old, new = (SigningKey.from_seed(bytes([n]) * 32).public for n in (1, 2))
     head = ChainHead(3, 7, bytes([9]) * 32)
-    return replace(Enrolment("gw1", GENESIS, *keys, head, *WHY, 5), **changes)  # type: ignore[arg-type]
+    reason, by = WHY
+    return replace(Enrolment("gw1", GENESIS, old, new, head, reason, by, 5), **changes)  # type: ignore[arg-type]
 
 
 def test_a_document_reads_back() -> None:
