@@ -26,7 +26,7 @@ from tanzheng.core.errors import BadInput, EncodingError, SignatureInvalid
 from tanzheng.core.keys import SigningKey
 from tanzheng.ingest import enrolments
 from tanzheng.ingest.audit import audit
-from tanzheng.ingest.decide import Reason
+from tanzheng.ingest.decide import Checked, Reason, examine
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.rebuild import rebuild
@@ -160,6 +160,23 @@ def test_another_key_signs_from_then_on(
         audit(database, {"gw1": replace(known["gw1"], key=SigningKey.generate().public)})
     with pytest.raises(BadInput, match="expected enrolment_key"):
         audit(database, {"gw1": replace(known["gw1"], operator=None)})
+
+
+def test_a_stolen_key_ends_at_once(
+    database: str, writer: Writer, box: Box, known: dict[str, Gateway]
+) -> None:
+    """Examined before the re-enrolment, or by a writer that has not heard of it: refused."""
+    put(writer, [message(item) for item in box.chain(2)])
+    head = box.signed[-1].head
+    thief = replace(box, epoch=2, seq=0, prev=head.digest, signed=[])
+    waiting = examine(message(thief.next()), writer.gateways)
+    assert isinstance(waiting, Checked)
+    new = SigningKey.generate()
+    taken(database, known["gw1"], made(database, known["gw1"], new))
+    assert writer.write([waiting]).refused == Counter({Reason.SIGNATURE: 1})
+    reopen(box, head, new)
+    assert put(writer, [message(box.next())]).accepted == 1
+    assert audit(database, known).difference is None
 
 
 def test_three_keys_in_a_row(

@@ -52,6 +52,8 @@ class Chain:
     """The highest early sequence, 0 where there is none."""
     opens_epoch: int = 0
     """Re-enrolled: the first epoch that may go on, everything below it is closed. 0: never."""
+    public_key: bytes = field(default=b"", compare=False)
+    """What the gateway signs with now, as the database says."""
     closed: list[ChainHead] = field(default_factory=list)
     """Last batches of the epochs that ended here: what is early in them can never join."""
 

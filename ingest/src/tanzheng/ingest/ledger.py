@@ -71,7 +71,7 @@ def lock_chains(connection: psycopg.Connection, gateways: Iterable[str]) -> dict
     names = list(gateways)
     found = connection.execute(
         "SELECT gw, state = 'suspended', head_epoch, head_seq, head_digest, "
-        "coalesce(opens_epoch, 0) FROM gateway "
+        "coalesce(opens_epoch, 0), public_key FROM gateway "
         "WHERE gw = ANY(%s) ORDER BY gw FOR UPDATE",
         (names,),
     )
@@ -80,8 +80,9 @@ def lock_chains(connection: psycopg.Connection, gateways: Iterable[str]) -> dict
             None if digest is None else ChainHead(epoch, seq, bytes(digest)),
             suspended,
             opens_epoch=opens_epoch,
+            public_key=bytes(public_key),
         )
-        for gw, suspended, epoch, seq, digest, opens_epoch in found
+        for gw, suspended, epoch, seq, digest, opens_epoch, public_key in found
     }
     waiting = connection.execute(
         "SELECT gw, count(*), sum(raw_bytes), max(seq) FROM early_batch WHERE gw = ANY(%s) "

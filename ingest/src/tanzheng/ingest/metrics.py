@@ -223,10 +223,10 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = REQUEST_S_MAX
-    server: _Server
 
     def do_GET(self) -> None:
         """One request a connection."""
+        assert isinstance(self.server, _Server)
         status, kind, body = self.server.answer(self.path.partition("?")[0])
         self.send_response(status)
         self.send_header("Content-Type", kind)

@@ -14,7 +14,7 @@ import psycopg
 from tanzheng.core.batch import ChainHead
 from tanzheng.ingest import enrolments, ledger, migrate, rows
 from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, decide, joined
-from tanzheng.ingest.decide import Checked, Reason, Refused, fault
+from tanzheng.ingest.decide import Checked, Reason, Refused, fault, refuse
 from tanzheng.ingest.enrolment import Gateway
 
 LOG = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Writer:
             for gw, links in ledger.links(connection, map(_place, checked)).items():
                 chains[gw].links = links
             before = {gw: chain.head for gw, chain in chains.items()}
-            found = _sort(examined, chains)
+            found = _sort(self._by_keys_of_now(examined, chains), chains)
             self._suspend_forked(found.refused, chains)
             readings, days = self._store(found.stored)
             for gw, chain in chains.items():
@@ -136,6 +136,16 @@ class Writer:
         outcome.readings, outcome.duplicates = readings, found.duplicates
         outcome.refused = Counter(item.reason for item in found.refused)
         return outcome
+
+    def _by_keys_of_now(
+        self, examined: Sequence[Checked | Refused], chains: Mapping[str, Chain]
+    ) -> list[Checked | Refused]:
+        """What was examined before a re-enrolment may bear a key that signs no more."""
+        for gw, chain in chains.items():
+            if chain.public_key != self.gateways[gw].newest_key.raw:
+                self.gateways = enrolments.with_history(self._connection, self.gateways)
+                break
+        return [_if_key_holds(item, self.gateways) for item in examined]
 
     def _suspend_forked(self, refused: Iterable[Refused], chains: Mapping[str, Chain]) -> None:
         for item in refused:
@@ -177,6 +187,17 @@ class Writer:
         ledger.insert_events(connection, batches)
         ledger.mark_accepted(connection, [item.digest for item in accepted])
         return len(readings), days
+
+
+def _if_key_holds(item: Checked | Refused, gateways: Mapping[str, Gateway]) -> Checked | Refused:
+    if isinstance(item, Refused):
+        return item
+    batch = item.signed.batch
+    key = gateways[batch.gw].key_at(batch.epoch)
+    if item.signed.kid == key.kid:  # the signature was checked with the key of that id
+        return item
+    detail = f"expected key {key.kid.hex()} since a re-enrolment, got {item.signed.kid.hex()}"
+    return refuse(item, Reason.SIGNATURE, detail)
 
 
 def _sort(examined: Iterable[Checked | Refused], chains: Mapping[str, Chain]) -> _Sorted:
