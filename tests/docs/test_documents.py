@@ -26,9 +26,9 @@ PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/
 ELSEWHERE = {"coal-month", "no-cems", "registry-feed"}
 DOCUMENTS = [path for path in PAGES if path.stem not in ELSEWHERE]
 ROLES = (
-    "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
-    "verifier", "log", "statements", "verified-emissions", "anchoring", "catastrophe",
-    "registry-feed",
+    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "month",
+    "evidence-month", "verifier", "log", "statements", "verified-emissions", "anchoring",
+    "catastrophe", "registry-feed",
 )  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Uplink:
 
 @contextmanager
 def ingest(
-    broker: Broker, url: str, folder: Path, *boxes: Box, worker: int | None = None
+    broker: Broker, url: str, folder: Path, *boxes: Box, options: Sequence[str] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The service; killed at the end, if it still runs. Its log goes to `folder`/ingest.log."""
     gateways = write_files(folder, *boxes)
@@ -94,8 +94,7 @@ def ingest(
         "TANZHENG_BROKER": broker.platform_url,
     }
     command = [str(Path(sys.executable).with_name("tanzheng")), "ingest", "run"]
-    command += ["--gateways", str(gateways), "--key", str(folder / "platform.pem")]
-    command += [] if worker is None else ["--worker", str(worker)]
+    command += ["--gateways", str(gateways), "--key", str(folder / "platform.pem"), *options]
     with (folder / "ingest.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stderr=log)
     try:

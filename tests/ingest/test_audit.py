@@ -12,9 +12,11 @@ from ingest.boxes import POINTS, Box, enrolled, message, put, second_box
 from tanzheng.core.batch import sign
 from tanzheng.core.calendar import Month
 from tanzheng.core.keys import SigningKey
-from tanzheng.ingest.audit import GROUP_BATCHES, Report, audit
+from tanzheng.ingest import progress
+from tanzheng.ingest.audit import audit
 from tanzheng.ingest.compare import Difference
 from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.replay import GROUP_BATCHES, Report
 from tanzheng.ingest.writer import Writer
 
 TABLES = ("batch", "reading", "gap", "event")
@@ -83,12 +85,30 @@ def test_nothing_changed(plant: Plant) -> None:
     assert report.heads == {"gw1": plant.signed[-1].head, "gw2": plant.other.signed[-1].head}
 
 
+def test_who_waits_hears_how_far_it_is(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[tuple[str, int, int]] = []
+    audit(plant.url, plant.gateways, advance=lambda *piece: heard.append(piece))
+    assert heard == [("gw1", 41, 3630), ("gw2", 3, 90)]
+    assert progress.batches_of(plant.url, plant.gateways) == 44
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "LINE_EVERY_S", 0.0)
+        with progress.shown("audit", 44) as advance:
+            for piece in heard:
+                advance(*piece)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "audit: 41 of 44 batches, 3630 readings, at gw1",
+        "audit: 44 of 44 batches, 3720 readings, at gw2",
+    ]
+
+
 def test_blocks_and_groups_of_any_size(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """How the streams are cut must not matter."""
     sizes = random.Random(7)
     for _ in range(5):
-        monkeypatch.setattr("tanzheng.ingest.audit.GROUP_BATCHES", sizes.randint(1, 9))
-        monkeypatch.setattr("tanzheng.ingest.audit.BLOCK_ROWS", sizes.randint(1, 200))
+        monkeypatch.setattr("tanzheng.ingest.replay.GROUP_BATCHES", sizes.randint(1, 9))
+        monkeypatch.setattr("tanzheng.ingest.replay.BLOCK_ROWS", sizes.randint(1, 200))
         report = plant.audit()
         assert report.difference is None
         assert report.readings == 3720
@@ -130,6 +150,13 @@ TOUCHED_ROWS = {
     f"UPDATE reading SET t = t + interval '1 microsecond' {WHERE}": "row inserted",
     f"UPDATE reading SET t = t + interval '1 minute' {WHERE}": "row missing",
 }
+# An instant within a millisecond is nobody's: it is shown as the one before 1970.
+TIMES = {
+    "row changed": {"2018-07-01T12:46:00.000Z"},
+    "row missing": {"2018-07-01T12:46:00.000Z"},
+    "row duplicated": {"2018-07-01T12:46:00.000Z"},
+    "row inserted": {"2018-07-01T12:46:01.000Z", "1969-12-31T23:59:59.999Z"},
+}
 
 
 def test_a_touched_row_is_named(plant: Plant) -> None:
@@ -137,6 +164,7 @@ def test_a_touched_row_is_named(plant: Plant) -> None:
         plant.do(statement, values=target(plant))
         found = plant.difference()
         assert (found.kind, found.gw, found.seq, found.point) == (kind, "gw1", 12, POINTS[1])
+        assert found.time in TIMES[kind]
     plant.do("INSERT INTO reading SELECT point_id, t, value, quality, 999 FROM reading LIMIT 1")
     found = plant.difference()
     assert (found.kind, found.seq) == ("row inserted", 0)

@@ -242,11 +242,12 @@ def test_a_database_of_the_version_before_is_brought_up(
         migrate.migrate(database_url)
     first = box.next(slots=2)
     with psycopg.connect(database_url) as connection:
-        ledger.enrol(connection, enrolled(box))
+        key = box.key.public.raw
+        connection.execute("INSERT INTO gateway (gw, public_key) VALUES ('gw1', %s)", (key,))
         found = examine(message(first), enrolled(box))
         assert isinstance(found, Checked)
         ledger.insert_batches(connection, [found])
-    assert migrate.migrate(database_url) == ["0003_early.sql"]
+    assert migrate.migrate(database_url) == ["0003_early.sql", "0004_enrolment.sql"]
     with psycopg.connect(database_url) as connection:
         [chain] = ledger.lock_chains(connection, ["gw1"]).values()
     assert chain == Chain(ChainHead(1, 1, first.digest))

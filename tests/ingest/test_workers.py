@@ -36,7 +36,9 @@ def test_two_share_and_one_is_killed(broker: Broker, database_url: str, tmp_path
             folder.mkdir()
             logs.append(folder / "ingest.log")
             workers.append(
-                stack.enter_context(ingest(broker, database_url, folder, *boxes, worker=number))
+                stack.enter_context(
+                    ingest(broker, database_url, folder, *boxes, options=["--worker", str(number)])
+                )
             )
         for log in logs:
             until(lambda: log.exists() and "connected to the broker" in log.read_text())  # noqa: B023

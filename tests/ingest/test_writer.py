@@ -183,7 +183,10 @@ def test_two_workers_store_once(database: str, box: Box) -> None:
     assert count(database, "reading") == 30 * 6
 
 
-def test_another_key_needs_a_re_enrolment(database: str, writer: Writer) -> None:
+def test_another_key_needs_a_re_enrolment(database: str, writer: Writer, box: Box) -> None:
+    Writer(database, enrolled(Box())).close()  # a key that signed nothing was a mistake
+    Writer(database, enrolled(box)).close()
+    put(writer, [message(box.next())])
     with pytest.raises(BadInput, match="re-enrolment"):
         Writer(database, enrolled(Box()))
 

@@ -7,7 +7,7 @@ whole signed batch before it, so the batches of a gateway are one chain from the
 grid instant and its value is finite; an instant without a reading is a gap record with a reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -22,6 +22,7 @@ from tanzheng.core.errors import (
     EpochInvalid,
     SequenceRepeated,
     SequenceSkipped,
+    SignatureInvalid,
 )
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import SigningKey, VerifyKey
@@ -211,15 +212,20 @@ def open_signed(raw: bytes) -> SignedBatch:
     return SignedBatch(raw, decode(message.payload), message)
 
 
-def open_verified(raw: bytes, gateway: VerifyKey) -> SignedBatch:
-    """The batch in `raw`, signed by `gateway`: nothing of it is read before that is known.
+def open_verified(raw: bytes, keys: Iterable[VerifyKey]) -> SignedBatch:
+    """The batch in `raw`, signed by one of `keys`: nothing of it is read before that is known.
 
     `EncodingError` for bytes that are no batch, `SignatureInvalid`.
     """
     if len(raw) > BATCH_BYTES_MAX:
         raise EncodingError(f"batch: expected at most {BATCH_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE)
-    message.verify(gateway)
+    for key in keys:
+        if key.kid == message.kid:
+            message.verify(key)
+            break
+    else:
+        raise SignatureInvalid(f"expected a key of the gateway, got {message.kid.hex()}")
     return SignedBatch(raw, decode(message.payload), message)
 
 

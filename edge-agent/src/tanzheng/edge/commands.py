@@ -159,6 +159,31 @@ def swap(
     typer.echo(f"recorded, the agent takes it with its next slot 已记录: {path}")
 
 
+@app.command("re-enrol")
+def re_enrol(
+    config: ConfigFile,
+    document: Annotated[Path, typer.Argument(help="Signed re-enrolment · 登记书")],
+    enrolment_key: Annotated[
+        Path, typer.Option(help="The platform's public enrolment key (PEM) · 平台登记公钥")
+    ],
+) -> None:
+    """Let a stopped agent go on in the epoch of a re-enrolment · 按登记书开启新纪元."""
+    from time import time_ns
+
+    from tanzheng.core.keys import VerifyKey
+    from tanzheng.edge.configuration.config import load_config
+    from tanzheng.edge.re_enrolment import go_on, read_bytes
+
+    operator = VerifyKey.from_pem(read_bytes(enrolment_key), str(enrolment_key))
+    plan = load_config(config)
+    done = go_on(plan, read_bytes(document), operator, time_ns() // 1_000_000)
+    typer.echo(
+        f"the next batch opens epoch {done.epoch}; {done.orphans} batches stay behind as orphans, "
+        f"{done.readings} readings become gaps · 下一批次开启纪元 {done.epoch}，{done.orphans} "
+        f"个批次留存本地，{done.readings} 条数据记为缺口"
+    )
+
+
 @app.command()
 def unit(config: ConfigFile) -> None:
     """Print the systemd unit of this installation · 输出 systemd 单元."""

@@ -6,6 +6,9 @@ stored, and no part of the chain until every batch before it is there. Two batch
 always fit, early or not: whichever of them comes second is held against the first, so a run of
 early batches is a piece of one history, and joining it to the head is a walk.
 
+A re-enrolment closes the epoch of the head it names: what else was signed there is refused, and
+is no second fork.
+
 Only the head's own epoch has early batches. Which head a new epoch continues is said by its first
 batch alone, so that one is taken first, and the gateway sends nothing else of it before its ack.
 """
@@ -47,6 +50,10 @@ class Chain:
     early_bytes: int = 0
     top: int = 0
     """The highest early sequence, 0 where there is none."""
+    opens_epoch: int = 0
+    """Re-enrolled: the first epoch that may go on, everything below it is closed. 0: never."""
+    public_key: bytes = field(default=b"", compare=False)
+    """What the gateway signs with now, as the database says."""
     closed: list[ChainHead] = field(default_factory=list)
     """Last batches of the epochs that ended here: what is early in them can never join."""
 
@@ -99,9 +106,13 @@ def decide(chain: Chain, checked: Checked) -> Verdict:
     batch = checked.signed.batch
     if chain.suspended:
         return refuse(checked, Reason.SUSPENDED, "the gateway is suspended until re-enrolled")
-    if stored := chain.links.get((batch.epoch, batch.seq)):
-        if stored.digest == checked.digest:
-            return Duplicate(checked)
+    stored = chain.links.get((batch.epoch, batch.seq))
+    if stored is not None and stored.digest == checked.digest:
+        return Duplicate(checked)
+    if batch.epoch < chain.opens_epoch:
+        detail = f"{_place(checked)}: expected epoch {chain.opens_epoch}, opened by re-enrolment"
+        return refuse(checked, Reason.CLOSED, detail)
+    if stored is not None:
         return _fork(checked, f"batch {stored.digest.hex()}", checked.digest)
     try:
         check_successor(chain.head, batch)

@@ -5,10 +5,24 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from tanzheng.ingest.enrol_commands import app as enrol_app
+from tanzheng.ingest.operations import audit, rebuild, status
+from tanzheng.ingest.options import (
+    BrokerCa,
+    BrokerCert,
+    BrokerKey,
+    BrokerUrl,
+    DatabaseUrl,
+    Directory,
+    GatewaysFile,
+    Json,
+)
 
 app = typer.Typer(
     help="Check signed batches and write them exactly once · 接收入库", no_args_is_help=True
@@ -19,34 +33,10 @@ quarantine_app = typer.Typer(help="What was refused, and why · 隔离区", no_a
 app.add_typer(database_app, name="database")
 app.add_typer(broker_app, name="broker")
 app.add_typer(quarantine_app, name="quarantine")
-
-DatabaseUrl = Annotated[
-    str, typer.Option(envvar="TANZHENG_DATABASE_URL", help="libpq URL of the database.")
-]
-BrokerUrl = Annotated[
-    str,
-    typer.Option(
-        "--broker",
-        envvar="TANZHENG_BROKER",
-        help="mqtt[s]://[USER:PASSWORD@]HOST:PORT; better in the environment than here.",
-    ),
-]
-BrokerCa = Annotated[
-    Path | None,
-    typer.Option(envvar="TANZHENG_BROKER_CA", help="Authority (PEM) of the broker's certificate."),
-]
-BrokerCert = Annotated[
-    Path | None,
-    typer.Option(envvar="TANZHENG_BROKER_CERT", help="Our certificate (PEM): name `platform`."),
-]
-BrokerKey = Annotated[
-    Path | None, typer.Option(envvar="TANZHENG_BROKER_KEY", help="Key (PEM) of our certificate.")
-]
-GatewaysFile = Annotated[
-    Path, typer.Option(help="GATEWAYS.toml: id, plant file, public key of each.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document for machines.")]
-Directory = Annotated[Path, typer.Option("--dir", help="Where its files and data stay.")]
+app.add_typer(enrol_app, name="enrol")
+app.command()(status)
+app.command()(audit)
+app.command()(rebuild)
 
 
 @app.command()
@@ -62,6 +52,10 @@ def run(
     broker_ca: BrokerCa = None,
     broker_cert: BrokerCert = None,
     broker_key: BrokerKey = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of /metrics (Prometheus) and /health · 监控地址"),
+    ] = None,
 ) -> None:
     """Take batches from the broker until SIGTERM · 接收、验签、入库、应答."""
     from tanzheng.core.keys import SigningKey
@@ -74,7 +68,13 @@ def run(
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
     consumer = Consumer(address, database_url, enrolled, signer, worker)
     _on_stop(consumer.stop)
-    consumer.run()
+    if metrics is None:
+        consumer.run()
+        return
+    from tanzheng.ingest.metrics import MetricsServer
+
+    with closing(MetricsServer(metrics, consumer.meter, database_url)):
+        consumer.run()
 
 
 @app.command()
@@ -87,40 +87,6 @@ def migrate(database_url: DatabaseUrl) -> None:
     with named_errors():
         applied = apply(database_url)
     typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to do · 已是最新")
-
-
-@app.command()
-def audit(
-    database_url: DatabaseUrl,
-    gateways: GatewaysFile,
-    gw: Annotated[str | None, typer.Option(help="Only this gateway.")] = None,
-    month: Annotated[
-        str | None, typer.Option(help="Only readings of YYYY-MM in plant time.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Rebuild all rows from the signed batches and compare; exit 3 on a difference · 核对."""
-    from tanzheng.core.calendar import Month
-    from tanzheng.ingest.audit import audit as compare
-    from tanzheng.ingest.enrolment import read_gateways, select
-    from tanzheng.ingest.migrate import named_errors
-
-    chosen = select(read_gateways(gateways), gw)
-    with named_errors():
-        report = compare(database_url, chosen, Month.parse(month) if month else None)
-    if as_json:
-        typer.echo(json.dumps(report.as_json()))
-    elif report.difference is None:
-        typer.echo(
-            f"{report.readings} readings and {report.gaps} gap records equal the "
-            f"{report.batches} signed batches · 一致"
-        )
-        if report.early:
-            typer.echo(f"{report.early} of them wait for batches before them · 待前序批次")
-    else:
-        typer.secho(f"{report.difference} · 不一致", fg="red", err=True)
-    if report.difference is not None:
-        raise typer.Exit(3)
 
 
 @database_app.command("start")

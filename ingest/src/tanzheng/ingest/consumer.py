@@ -32,6 +32,7 @@ from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import ack_topic
 from tanzheng.ingest.decide import Checked, Message, Refused, examine, fault
 from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.meter import Meter
 from tanzheng.ingest.topics import ALL_BATCHES, SHARED_BATCHES
 from tanzheng.ingest.writer import Outcome, Writer
 
@@ -135,6 +136,7 @@ class Consumer:
         self._greet = threading.Event()  # set on each login: acknowledge every head anew
         self._writer: Writer | None = None
         self._totals: Counter[str] = Counter()
+        self.meter = Meter(queue_depth=self._queue.qsize)
         self._client = self._make_client()
 
     def stop(self) -> None:
@@ -159,6 +161,7 @@ class Consumer:
     def _loop(self) -> None:
         report_at = time.monotonic() + STATISTICS_EVERY_S
         while not self._stopping.is_set():
+            self.meter.alive()
             if self._greet.is_set():
                 self._greet.clear()
                 self._with_database(lambda writer: self._acknowledge(writer.standing()))
@@ -192,7 +195,9 @@ class Consumer:
         examined = [received.item for received in group]
 
         def write(writer: Writer) -> None:
+            begun_s = time.monotonic()
             outcome = writer.write(examined)
+            self.meter.wrote(outcome, time.monotonic() - begun_s)
             self._acknowledge(outcome)
             self._count(outcome)
 
@@ -208,12 +213,16 @@ class Consumer:
                 if self._writer is None:
                     self._writer = Writer(self._database_url, self._gateways)
                 action(self._writer)
+                self._gateways = self._writer.gateways  # keys may have changed
             except psycopg.OperationalError as error:
+                self.meter.database_up = False
+                self.meter.alive()
                 LOG.warning("database away, next try in %.1f s: %s", delay, error)
                 self._drop_writer()
                 self._stopping.wait(delay)
                 delay = min(2 * delay, RETRY_DELAY_S_MAX)
             else:
+                self.meter.database_up = True
                 return True
         return False
 
@@ -291,6 +300,7 @@ class Consumer:
             LOG.error("the broker refuses the login: %s", reason)
             return
         LOG.info("connected to the broker, session present: %s", flags.session_present)
+        self.meter.broker_connected = True
         client.subscribe(ALL_BATCHES if self._worker is None else SHARED_BATCHES, qos=1)
         self._greet.set()
 
@@ -302,6 +312,7 @@ class Consumer:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        self.meter.broker_connected = False
         if not self._stopping.is_set():
             LOG.warning("connection to the broker lost: %s", reason)
 
@@ -311,6 +322,7 @@ class Consumer:
             self._queue.put_nowait(Received(self._examine(message), item.mid, item.qos))
         except queue.Full:  # more than the broker should give: its gateway will send it again
             self._totals["dropped, queue full"] += 1
+            self.meter.dropped += 1
             client.ack(item.mid, item.qos)
 
     def _examine(self, message: Message) -> Checked | Refused:

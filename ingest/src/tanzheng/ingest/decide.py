@@ -18,7 +18,7 @@ from hashlib import sha256
 
 import zstandard
 
-from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch, open_verified
+from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.topics import gateway_of
 from tanzheng.ingest.enrolment import Gateway
@@ -129,7 +129,7 @@ def _unpack(payload: bytes) -> bytes:
 
 def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:
     try:
-        signed = open_verified(raw, gateway.key)
+        signed = gateway.open(raw)
     except BadInput as error:
         raise _Refusal(Reason.ENCODING, error) from error
     except SignatureInvalid as error:

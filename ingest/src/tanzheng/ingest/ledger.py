@@ -31,20 +31,23 @@ def enrol(
 ) -> dict[str, dict[str, int]]:
     """Enter gateways and points that are new; point name → point_id for each gateway.
 
-    Raises `BadInput` if the database knows a gateway with another key.
+    A key that signed nothing yet may be another one today. Raises `BadInput` if the database knows
+    a gateway with a key that no re-enrolment explains.
     """
     for gateway in gateways.values():
         connection.execute(
-            "INSERT INTO gateway (gw, public_key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (gateway.gw, gateway.key.raw),
+            "INSERT INTO gateway (gw, public_key) VALUES (%s, %s) ON CONFLICT (gw) DO UPDATE "
+            "SET public_key = excluded.public_key WHERE gateway.head_digest IS NULL",
+            (gateway.gw, gateway.newest_key.raw),
         )
         stored = connection.execute(
             "SELECT public_key FROM gateway WHERE gw = %s", (gateway.gw,)
         ).fetchone()
-        if stored is None or stored[0] != gateway.key.raw:
+        if stored is None or stored[0] != gateway.newest_key.raw:
             raise BadInput(
-                f"gateway {gateway.gw}: expected the enrolled key, got {gateway.key.kid.hex()}: "
-                "another key needs a re-enrolment"
+                f"gateway {gateway.gw}: expected the enrolled key, got "
+                f"{gateway.newest_key.kid.hex()}: another key needs a re-enrolment, "
+                "`tanzheng ingest enrol`"
             )
         connection.execute(
             "INSERT INTO point (gw, name) SELECT %s, name FROM unnest(%s::text[]) AS name "
@@ -67,13 +70,19 @@ def lock_chains(connection: psycopg.Connection, gateways: Iterable[str]) -> dict
     """The chains of these gateways; other workers are kept from them until the transaction ends."""
     names = list(gateways)
     found = connection.execute(
-        "SELECT gw, state = 'suspended', head_epoch, head_seq, head_digest FROM gateway "
+        "SELECT gw, state = 'suspended', head_epoch, head_seq, head_digest, "
+        "coalesce(opens_epoch, 0), public_key FROM gateway "
         "WHERE gw = ANY(%s) ORDER BY gw FOR UPDATE",
         (names,),
     )
     chains = {
-        gw: Chain(None if digest is None else ChainHead(epoch, seq, bytes(digest)), suspended)
-        for gw, suspended, epoch, seq, digest in found
+        gw: Chain(
+            None if digest is None else ChainHead(epoch, seq, bytes(digest)),
+            suspended,
+            opens_epoch=opens_epoch,
+            public_key=bytes(public_key),
+        )
+        for gw, suspended, epoch, seq, digest, opens_epoch, public_key in found
     }
     waiting = connection.execute(
         "SELECT gw, count(*), sum(raw_bytes), max(seq) FROM early_batch WHERE gw = ANY(%s) "

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import psycopg
 
 from tanzheng.core.batch import ChainHead
-from tanzheng.ingest import ledger, migrate, rows
+from tanzheng.ingest import enrolments, ledger, migrate, rows
 from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, decide, joined
-from tanzheng.ingest.decide import Checked, Reason, Refused, fault
+from tanzheng.ingest.decide import Checked, Reason, Refused, fault, refuse
 from tanzheng.ingest.enrolment import Gateway
 
 LOG = logging.getLogger(__name__)
@@ -71,13 +71,15 @@ class Writer:
     def __init__(self, database_url: str, gateways: Mapping[str, Gateway]) -> None:
         """Connects; raises `SchemaMismatch`, `BadInput` for a changed key, psycopg's errors."""
         self.gateways = gateways
+        """As in the file, with the key history that the database has."""
         self._connection = connect(database_url)
         self._copy_rows = rows.CopyRows()
         self._days: set[int] = set()  # known to have a place in `reading`
         try:
             migrate.check_schema(self._connection)
             with self._connection.transaction():
-                self._point_ids = ledger.enrol(self._connection, gateways)
+                self.gateways = enrolments.with_history(self._connection, gateways)
+                self._point_ids = ledger.enrol(self._connection, self.gateways)
         except BaseException:
             self.close()
             raise
@@ -99,7 +101,10 @@ class Writer:
         message the server refuses for another reason goes to quarantine, the others are stored.
         """
         try:
-            return self._transaction(examined)
+            outcome = self._transaction(examined)
+            if outcome.refused[Reason.SIGNATURE]:  # a key that is new since we began?
+                self.gateways = enrolments.with_history(self._connection, self.gateways)
+            return outcome
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:
@@ -119,7 +124,7 @@ class Writer:
             for gw, links in ledger.links(connection, map(_place, checked)).items():
                 chains[gw].links = links
             before = {gw: chain.head for gw, chain in chains.items()}
-            found = _sort(examined, chains)
+            found = _sort(self._by_keys_of_now(examined, chains), chains)
             self._suspend_forked(found.refused, chains)
             readings, days = self._store(found.stored)
             for gw, chain in chains.items():
@@ -132,6 +137,16 @@ class Writer:
         outcome.readings, outcome.duplicates = readings, found.duplicates
         outcome.refused = Counter(item.reason for item in found.refused)
         return outcome
+
+    def _by_keys_of_now(
+        self, examined: Sequence[Checked | Refused], chains: Mapping[str, Chain]
+    ) -> list[Checked | Refused]:
+        """What was examined before a re-enrolment may bear a key that signs no more."""
+        for gw, chain in chains.items():
+            if chain.public_key != self.gateways[gw].newest_key.raw:
+                self.gateways = enrolments.with_history(self._connection, self.gateways)
+                break
+        return [_if_key_holds(item, self.gateways) for item in examined]
 
     def _suspend_forked(self, refused: Iterable[Refused], chains: Mapping[str, Chain]) -> None:
         for item in refused:
@@ -172,6 +187,17 @@ class Writer:
         ledger.insert_events(connection, batches)
         ledger.mark_accepted(connection, [item.digest for item in accepted])
         return sum(batch.readings for _, batch in batches), days
+
+
+def _if_key_holds(item: Checked | Refused, gateways: Mapping[str, Gateway]) -> Checked | Refused:
+    if isinstance(item, Refused):
+        return item
+    batch = item.signed.batch
+    key = gateways[batch.gw].key_at(batch.epoch)
+    if item.signed.kid == key.kid:  # the signature was checked with the key of that id
+        return item
+    detail = f"expected key {key.kid.hex()} since a re-enrolment, got {item.signed.kid.hex()}"
+    return refuse(item, Reason.SIGNATURE, detail)
 
 
 def _sort(examined: Iterable[Checked | Refused], chains: Mapping[str, Chain]) -> _Sorted:

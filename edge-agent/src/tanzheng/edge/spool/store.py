@@ -270,24 +270,25 @@ class Spool:
             return 0
         return int(count)
 
-    def open_epoch(self, platform: ChainHead, event: Event) -> int:
+    def open_epoch(self, platform: ChainHead, event: Event, others: Sequence[Entry] = ()) -> int:
         """Continue after the platform's head in a new epoch; how many own batches became orphans.
 
-        For a spool that has lost the end of its chain. Batches not yet acknowledged are kept, not
-        sent: the platform has signed for other or the same bytes at their places.
+        For a spool that has lost the end of its chain, or whose gateway was re-enrolled. Batches
+        not yet acknowledged are kept, not sent: the platform has signed for other or the same bytes
+        at their places, or takes nothing more there. `others` are committed with `event`.
         """
-        last_ms, body = row(ArrivalEntry((), (event,)))
+        rows = [row(entry) for entry in (ArrivalEntry((), (event,)), *others)]
         with self.guard:
             with Transaction(self._db):
                 orphans = self._db.execute("UPDATE batch SET orphan = 1 WHERE NOT orphan").rowcount
                 self._set_chain("head", platform)
                 self._set_chain("acked", platform)
                 self._set_meta("opens_epoch", 1)
-                self._db.execute(_INSERT, (self._point_set, last_ms, body))
+                self._insert(rows)
             self.head = self.acked = platform
             self.opens_epoch = True
-            self.unsealed += 1
-            self.unsealed_bytes += len(body)
+            self.unsealed += len(rows)
+            self.unsealed_bytes += sum(len(body) for _, body in rows)
             self.batches, self.orphan_bytes = 0, self.sealed_bytes
         return orphans
 

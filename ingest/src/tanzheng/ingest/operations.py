@@ -1,0 +1,112 @@
+"""`tanzheng ingest status`, `audit`, `rebuild`: what an operator asks of a running platform."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from tanzheng.ingest.options import DatabaseUrl, GatewaysFile, Json, OnlyGateway, OnlyMonth
+
+FAILED = 3
+
+
+def audit(
+    database_url: DatabaseUrl,
+    gateways: GatewaysFile,
+    gw: OnlyGateway = None,
+    month: OnlyMonth = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild all rows from the signed batches and compare; exit 3 on a difference · 核对."""
+    from tanzheng.core.calendar import Month
+    from tanzheng.ingest import progress
+    from tanzheng.ingest.audit import audit as compare
+    from tanzheng.ingest.enrolment import read_gateways, select
+    from tanzheng.ingest.migrate import named_errors
+
+    chosen = select(read_gateways(gateways), gw)
+    only = Month.parse(month) if month else None
+    with named_errors():
+        total = progress.batches_of(database_url, chosen)
+        with progress.shown("audit 核对", total) as advance:
+            report = compare(database_url, chosen, only, advance)
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    elif report.difference is None:
+        typer.echo(
+            f"{report.readings} readings and {report.gaps} gap records equal the "
+            f"{report.batches} signed batches · 一致"
+        )
+        if report.early:
+            typer.echo(f"{report.early} of them wait for batches before them · 待前序批次")
+    else:
+        typer.secho(f"{report.difference} · 不一致", fg="red", err=True)
+    if report.difference is not None:
+        raise typer.Exit(FAILED)
+
+
+def rebuild(
+    database_url: DatabaseUrl,
+    gateways: GatewaysFile,
+    gw: OnlyGateway = None,
+    month: OnlyMonth = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing, only report · 只检查")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make readings, gaps and events anew from the signed batches; exit 3 where rows differed and
+    `--check` left them, or where a signed batch itself is wrong · 由签名批次重建数据行."""
+    from tanzheng.core.calendar import Month
+    from tanzheng.ingest import progress
+    from tanzheng.ingest.enrolment import read_gateways, select
+    from tanzheng.ingest.migrate import named_errors
+    from tanzheng.ingest.rebuild import rebuild as run
+    from tanzheng.ingest.views import rebuild_view
+
+    chosen = select(read_gateways(gateways), gw)
+    only = Month.parse(month) if month else None
+    with named_errors():
+        total = progress.batches_of(database_url, chosen) * (1 if check else 2)
+        with progress.shown("rebuild 重建", total) as advance:
+            report = run(database_url, chosen, only, check, advance)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        Console().print(rebuild_view(report), highlight=False)
+    if not report.holds:
+        raise typer.Exit(FAILED)
+
+
+def status(
+    database_url: DatabaseUrl,
+    gw: OnlyGateway = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 unless all gateways are well · 异常则退出码 1")
+    ] = False,
+    late_after_s: Annotated[
+        int,
+        typer.Option(min=1, help="Older readings, and holes, are a fault · 时限（秒）"),
+    ] = 3600,
+    as_json: Json = False,
+) -> None:
+    """Each gateway: state, head, holes, newest reading, what is stored, quarantine · 接收状态."""
+    from time import time_ns
+
+    from tanzheng.ingest.migrate import named_errors
+    from tanzheng.ingest.status import read_status
+
+    with named_errors():
+        found = read_status(database_url, gw, time_ns() // 1_000_000, late_after_s)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        from tanzheng.ingest.views import status_view
+
+        Console().print(status_view(found), highlight=False)
+    if check and found.faults:
+        raise typer.Exit(1)
