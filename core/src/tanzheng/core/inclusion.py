@@ -99,8 +99,8 @@ def _proof(data: bytes, message: cose.Sign1) -> Inclusion:
 
 
 def _only(value: object, label: int, where: str) -> object:
-    """Return what stands under `label`, the one key allowed."""
-    if not isinstance(value, Mapping) or list(value) != [label]:
+    """Return what stands under `label`, the one key allowed; 394.0 equals 394, but is no label."""
+    if not isinstance(value, Mapping) or [*map(repr, value)] != [repr(label)]:
         raise EncodingError(f"{where}: expected the header {label} alone")
     return value[label]
 
