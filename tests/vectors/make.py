@@ -32,13 +32,14 @@ def _cases(name: str, found: list[cases.Case]) -> dict[str, Any]:
 def _case(case: cases.Case) -> dict[str, Any]:
     answer = judge(case.given)
     code = 2 if "refused" in answer else 3 if refused(answer) else 0
-    told = {"name": case.name, **_given(case.given), "exit_code": code}
+    told = {"name": case.name, **told_of(case.given), "exit_code": code}
     if "refused" in answer:
         return {**told, "refused": answer["refused"]}
     return {**told, "points": answer["points"]}
 
 
-def _given(given: Given) -> dict[str, Any]:
+def told_of(given: Given) -> dict[str, Any]:
+    """What is handed in, as the vectors tell it: bytes in hexadecimal."""
     optional = {
         "last_checkpoint": given.last_checkpoint and given.last_checkpoint.hex(),
         "consistency": given.consistency and given.consistency.hex(),

@@ -46,8 +46,9 @@ CBOR = {
     "no bytes": "40", "a text": "63e7a2b3", "a map": "a201616101", "two keys": "a2616101626161f6",
     "tag 18": "d280", "nested": "818181f5", "24 in two bytes": "190018", "0 in a byte": "1800",
     "key twice": "a2616101616102", "order": "a2616201616101",
-    "longer key first": "a262616101616101", "trailing": "0000", "empty": "", "cut string": "4201", "cut list": "82 01",
-    "indefinite list": "9f01ff", "indefinite bytes": "5f4101ff", "length in two bytes": "58 01 00",
+    "longer key first": "a262616101616101", "trailing": "0000", "empty": "",
+    "cut string": "4201", "cut list": "8201",
+    "indefinite list": "9f01ff", "indefinite bytes": "5f4101ff", "length in two bytes": "580100",
     "bad UTF-8": "61ff", "surrogate": "63eda080", "break alone": "ff", "reserved": "1c",
     "simple in two bytes": "f814", "bad nesting": "9a000f4240", "list beyond": "9bffffffffffffffff",
 }  # fmt: skip

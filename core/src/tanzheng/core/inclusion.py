@@ -57,8 +57,10 @@ def decode(raw: bytes, root: bytes) -> Inclusion:
         raise EncodingError(f"{where}: expected at most {RECEIPT_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE, detached_payload=root, unprotected_allowed=True)
     header = message.protected
-    if header.keys() != _HEADER_KEYS or header[TREE_ALGORITHM] != RFC9162_SHA256:
-        raise EncodingError(f"{where}: expected the tree RFC9162_SHA256 and no further label")
+    if header.keys() != _HEADER_KEYS:
+        raise EncodingError(f"{where}: expected the tree's algorithm and no further label")
+    if closed.typed(header[TREE_ALGORITHM], int, where) != RFC9162_SHA256:
+        raise EncodingError(f"{where}: expected the tree RFC9162_SHA256")
     proofs = _only(_only(message.unprotected, PROOFS, where), INCLUSION_PROOFS, where)
     listed = closed.sequence(proofs, where, 1)
     if len(listed) != 1:
@@ -99,8 +101,8 @@ def _proof(data: bytes, message: cose.Sign1) -> Inclusion:
 
 
 def _only(value: object, label: int, where: str) -> object:
-    """Return what stands under `label`, the one key allowed; 394.0 equals 394, but is no label."""
-    if not isinstance(value, Mapping) or [*map(repr, value)] != [repr(label)]:
+    """Return what stands under `label`, the one key allowed."""
+    if not isinstance(value, Mapping) or list(value) != [label]:
         raise EncodingError(f"{where}: expected the header {label} alone")
     return value[label]
 

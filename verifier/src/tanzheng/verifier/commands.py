@@ -13,13 +13,29 @@ if TYPE_CHECKING:
     from tanzheng.core.ids import Subject
     from tanzheng.core.points import Point
 
+PAGE_HELP = "Write this verifier as one HTML page for a browser, and end · 写出网页版核验器"
 TRUST_HELP = "What you trust, from somewhere other than the operator · 信任文件"
+
+
+def _write_page(out: Path | None) -> None:
+    if out is None:
+        return
+    from tanzheng.verifier.files import write_new
+    from tanzheng.verifier.page import assemble
+
+    data = assemble()
+    write_new(out, data, "--page")
+    typer.echo(f"{out}: {len(data):,} B")
+    raise typer.Exit
 
 
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt · 存证凭证")],
-    package: Annotated[Path, typer.Option(help="Folder of the evidence package · 证据包目录")],
     trust: Annotated[Path, typer.Option(help=TRUST_HELP)],
+    package: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the evidence package, to recompute from · 证据包目录"),
+    ] = None,
     last_checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -35,6 +51,9 @@ def verify(
         typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
+    page: Annotated[  # noqa: ARG001 – its callback ends the command before the others are asked for
+        Path | None, typer.Option(help=PAGE_HELP, callback=_write_page, is_eager=True)
+    ] = None,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
 

@@ -18,10 +18,10 @@ SIGN1 = b"\xd2"  # how every COSE_Sign1 begins: tag 18
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A receipt, the package's files by path, the trust file; the others only if asked for."""
+    """A receipt and the trust file; the package's files by path and the others only if given."""
 
     receipt: Receipt
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] | None
     trust: Trust
     last: SignedCheckpoint | None
     consistency: ConsistencyProof | None
@@ -30,7 +30,7 @@ class Inputs:
 
 def read_inputs(
     receipt_path: Path,
-    package: Path,
+    package: Path | None,
     trust: Path,
     last_checkpoint: Path | None,
     consistency: Path | None,
@@ -47,7 +47,7 @@ def read_inputs(
         proof = ConsistencyProof.decode(raw)
     return Inputs(
         receipt.decode(read_file(receipt_path, receipt.RECEIPT_BYTES_MAX, "receipt")),
-        read_package(package),
+        None if package is None else read_package(package),
         read_trust(trust),
         last,
         proof,
