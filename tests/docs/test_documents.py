@@ -25,7 +25,7 @@ PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/
 DOCUMENTS = [path for path in PAGES if path.stem not in {"coal-month", "no-cems"}]
 ROLES = (
     "plant-engineer", "first-meter", "troubleshooting", "platform", "month", "evidence-month",
-    "verifier", "log", "verified-emissions",
+    "verify", "verifier", "log", "verified-emissions",
 )  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""

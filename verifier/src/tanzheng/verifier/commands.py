@@ -51,7 +51,7 @@ def verify(
         typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
-    page: Annotated[  # noqa: ARG001 – its callback ends the command before the others are asked for
+    page: Annotated[
         Path | None, typer.Option(help=PAGE_HELP, callback=_write_page, is_eager=True)
     ] = None,
 ) -> None:
