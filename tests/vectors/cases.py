@@ -9,6 +9,7 @@ import cbor2
 
 from evidence import OPERATOR, TIME_S, Operator, statement
 from tanzheng.core import inclusion, receipt
+from tanzheng.core.hashing import sha256
 from tanzheng.core.statement import BlockReference
 from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock
 from vectors import world
@@ -48,9 +49,30 @@ def receipts() -> Iterator[Case]:
     unseen = Operator()
     unseen.seal(statement(not_before=BlockReference(1, b"\x02" * 32)))
     yield Case("not-before block that was not observed", given(unseen))
-    carried = {"rfc3161": b"token", "opentimestamps": b"proof"}
-    yield Case("attestations this verifier does not read", given(small, attestations=carried))
+    yield from _attested()
     yield from _keys()
+
+
+def _attested() -> Iterator[Case]:
+    """What stands beside the core has verdicts of its own, and an exit code where it is broken."""
+    small = world.small()
+    core = receipt.decode(small.receipt()).core
+    carried = {"rfc3161": b"token", "second_chain": b"proof"}
+    yield Case(
+        "attestations that the trust file says nothing of", given(small, attestations=carried)
+    )
+    proof = world.ots(sha256(core))
+    broken = {
+        "OpenTimestamps proof of this core": proof,
+        "OpenTimestamps proof of another core": world.ots(bytes(32)),
+        "OpenTimestamps proof with a byte more": proof + b"\x00",
+        "OpenTimestamps proof cut": proof[:-1],
+        "OpenTimestamps proof of nothing": b"",
+    }
+    for name, data in broken.items():
+        yield Case(name, given(small, attestations={"opentimestamps": data}))
+    superseded = given(world.corrected(), 0, attestations={"opentimestamps": b""})
+    yield Case("superseded, and an attestation broken", superseded)
 
 
 def _keys() -> Iterator[Case]:

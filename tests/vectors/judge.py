@@ -14,6 +14,7 @@ from tanzheng.core.trust import Trust
 from tanzheng.core.witness import Cosignature
 from tanzheng.verifier.package import check_package
 from tanzheng.verifier.redacted import check_disclosure
+from tanzheng.verifier.report import exit_code
 
 SIGN1 = b"\xd2"
 
@@ -42,8 +43,11 @@ def judge(given: Given) -> dict[str, Any]:
         except BadInput:
             return {"refused": what}
     points = _points(given, opened)
-    verdicts = {point.key: str(point.verdict) for point in points}
-    return {"points": verdicts, "details": {point.key: point.detail for point in points}}
+    return {
+        "exit_code": exit_code(points),
+        "points": {point.key: str(point.verdict) for point in points},
+        "details": {point.key: point.detail for point in points},
+    }
 
 
 def refused(answer: Mapping[str, Any]) -> bool:

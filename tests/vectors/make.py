@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vectors import cases, parts
-from vectors.judge import Given, judge, refused
+from vectors.judge import Given, judge
 
 FOLDER = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def _cases(name: str, found: list[cases.Case]) -> dict[str, Any]:
 
 def _case(case: cases.Case) -> dict[str, Any]:
     answer = judge(case.given)
-    code = 2 if "refused" in answer else 3 if refused(answer) else 0
+    code = 2 if "refused" in answer else answer["exit_code"]
     told = {"name": case.name, **told_of(case.given), "exit_code": code}
     if "refused" in answer:
         return {**told, "refused": answer["refused"]}

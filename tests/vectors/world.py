@@ -13,6 +13,7 @@ from tanzheng.core.hashing import sha256, sm3
 from tanzheng.core.ids import Subject
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.manifest import DataPack, GatewayChain, Manifest, PackageFile, Parameter
+from tanzheng.core.opentimestamps import MAGIC
 from tanzheng.core.statement import Statement, Supersedes
 from tanzheng.core.witness import Witness, WitnessPolicy, cosign, encode_all, open_cosignature
 
@@ -129,6 +130,16 @@ def cosignatures(operator: Operator, *witnesses: int, seq: int = -1) -> bytes:
     keys = [WITNESSES[n - 1] for n in witnesses]
     raws = [cosign(signed, signed.checkpoint.t_ms + 1000, key) for key in keys]
     return encode_all([open_cosignature(raw) for raw in raws])
+
+
+def ots(digest: bytes) -> bytes:
+    """An OpenTimestamps proof of that digest with a calendar's promise and a block."""
+    url = b"https://calendar.example"
+    promise = bytes([len(url) + 1, len(url)]) + url
+    pending = b"\x00" + bytes.fromhex("83dfe30d2ef90c8e") + promise
+    block = b"\x00" + bytes.fromhex("0588960d73d71901") + b"\x03\x80\xea\x30"
+    hashed = b"\xf0\x04" + digest[:4] + b"\x08" + b"\xf1\x02ab" + b"\x08" + block
+    return MAGIC + b"\x01\x08" + digest + b"\xff" + pending + hashed
 
 
 __all__ = ["CHAIN_ID", "POLICY", "STRANGER", "SUBJECTS", "WITNESSES"]

@@ -26,8 +26,9 @@ GIVEN = """
 CHECK_ALL = f"""async (cases) => {{ {GIVEN}
   const answers = [];
   for (const told of cases) {{
-    const {{ refused, points }} = await tanzheng.check(givenOf(told));
-    answers.push(refused ? {{ refused }} : {{
+    const {{ refused, points, exitCode }} = await tanzheng.check(givenOf(told));
+    answers.push(refused ? {{ refused, exit_code: 2 }} : {{
+      exit_code: exitCode,
       points: Object.fromEntries(points.map((p) => [p.name, p.verdict])),
       details: Object.fromEntries(points.map((p) => [p.name, p.detail])),
     }});
@@ -97,8 +98,8 @@ def _renamed(told: Mapping[str, Any]) -> dict[str, Any]:
 def _as_judged(found: dict[str, Any]) -> dict[str, Any]:
     back = {page: name for name, page in NAMES.items()}
     if "refused" in found:
-        return {"refused": back.get(found["refused"], found["refused"])}
-    for part in found.values():  # what the page leaves to the command line
+        return {**found, "refused": back.get(found["refused"], found["refused"])}
+    for part in (found["points"], found["details"]):  # what the page leaves to the command line
         for name in RECOMPUTED & part.keys():
             del part[name]
     return found

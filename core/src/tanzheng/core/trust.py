@@ -7,9 +7,11 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "gateways": [{"id": "lg-gw1", "public_key": "…"}],
      "plants": [{"enterprise": "…", "sha256": "…"}],
      "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}],
-     "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]}}
+     "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]},
+     "timestamp_authorities": [{"name": "…", "certificate": "…"}]}
 
-`witnesses` may be left out: then nobody need have cosigned a checkpoint.
+`witnesses` may be left out: then nobody need have cosigned a checkpoint. So may
+`timestamp_authorities` (the stamping certificates, DER): then no time stamp is asked for.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -28,6 +30,8 @@ from tanzheng.core.witness import WITNESSES_MAX, Witness, WitnessPolicy
 VERSION = 1
 TRUST_BYTES_MAX = 64 << 20
 ITEMS_MAX = 1_000_000
+AUTHORITIES_MAX = 64
+CERTIFICATE_BYTES_MAX = 8192
 
 
 class Untrusted(CheckFailed):
@@ -78,6 +82,14 @@ class TrustedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampAuthority:
+    """Who may stamp time (RFC 3161); `certificate` is the DER of the stamping one itself."""
+
+    name: str
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """The content of TRUST.json; `contract` is 20 bytes, `log_id` 32."""
 
@@ -89,6 +101,7 @@ class Trust:
     plants: tuple[TrustedPlant, ...]
     blocks: tuple[TrustedBlock, ...]
     witnesses: WitnessPolicy | None = None
+    timestamp_authorities: tuple[TimestampAuthority, ...] = ()
 
     def encode(self) -> bytes:
         """Return the JSON text, indented, checked by reading it back."""
@@ -171,7 +184,13 @@ def _to_json(trust: Trust) -> dict[str, Any]:
             for block in trust.blocks
         ],
         **({"witnesses": _policy_to_json(trust.witnesses)} if trust.witnesses else {}),
+        **_authorities_to_json(trust.timestamp_authorities),
     }
+
+
+def _authorities_to_json(authorities: Sequence[TimestampAuthority]) -> dict[str, Any]:
+    told = [{"name": each.name, "certificate": each.certificate.hex()} for each in authorities]
+    return {"timestamp_authorities": told} if told else {}
 
 
 def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
@@ -182,8 +201,9 @@ def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
 def _from_json(value: object) -> Trust:
     where = "trust"
     keys = "version chain_id contract log_id operator_keys gateways plants blocks"
-    witnessed = isinstance(value, dict) and "witnesses" in value
-    source = closed.record(value, [*keys.split(), *(["witnesses"] if witnessed else [])], where)
+    optional = ("witnesses", "timestamp_authorities")
+    told = [key for key in optional if key in closed.mapping(value, where)]
+    source = closed.record(value, [*keys.split(), *told], where)
     closed.version(source, VERSION, where)
     lists = {
         key: closed.items(source, key, where, ITEMS_MAX)
@@ -197,7 +217,8 @@ def _from_json(value: object) -> Trust:
         gateways=tuple(_gateway(item) for item in lists["gateways"]),
         plants=tuple(_plant(item) for item in lists["plants"]),
         blocks=tuple(_block(item) for item in lists["blocks"]),
-        witnesses=_policy(source["witnesses"]) if witnessed else None,
+        witnesses=_policy(source["witnesses"]) if "witnesses" in told else None,
+        timestamp_authorities=_authorities(source) if optional[1] in told else (),
     )
     _each_once([key.public.raw for key in trust.operator_keys], "trust.operator_keys")
     _each_once([gateway.id for gateway in trust.gateways], "trust.gateways")
@@ -253,6 +274,25 @@ def _policy(value: object) -> WitnessPolicy:
     if threshold > len(witnesses):
         raise EncodingError(f"{where}.threshold: expected at most {len(witnesses)} keys")
     return WitnessPolicy(threshold, witnesses)
+
+
+def _authorities(trust: closed.Record) -> tuple[TimestampAuthority, ...]:
+    where = "trust.timestamp_authorities"
+    listed = closed.items(trust, "timestamp_authorities", "trust", AUTHORITIES_MAX)
+    authorities = tuple(map(_authority, listed))
+    if not authorities:
+        raise EncodingError(f"{where}: expected an entry where the key is there, got none")
+    _each_once([each.certificate for each in authorities], where)
+    return authorities
+
+
+def _authority(value: object) -> TimestampAuthority:
+    where = "trust.timestamp_authorities"
+    source = closed.record(value, ("name", "certificate"), where)
+    text = closed.typed(source["certificate"], str, f"{where}.certificate")
+    octets = min(len(text) // 2, CERTIFICATE_BYTES_MAX)
+    certificate = closed.hexadecimal(text, octets, f"{where}.certificate")
+    return TimestampAuthority(identifier(source["name"], f"{where}.name"), certificate)
 
 
 def _witness(value: object) -> Witness:

@@ -57,9 +57,11 @@ def verify(
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
 
-    Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
+    Exit code 0: everything holds; 3: something does not; 4: only an attestation beside the
+    receipt does not; 2: a file cannot be read. 离线核验
     """
     from tanzheng.core.receipt_check import check_receipt
+    from tanzheng.verifier.attestations import check_attestations
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.package import check_package
 
@@ -68,6 +70,7 @@ def verify(
     points = check_receipt(
         given.receipt, given.trust, given.last, given.consistency, given.cosignatures
     )
+    points = check_attestations(given.receipt, given.trust, points)
     points += check_package(given.files, statement, given.trust)
     _answer(statement.subject, points, f"seq {statement.seq}, {statement.issuer}", as_json)
 
@@ -83,8 +86,8 @@ def _answer(subject: Subject, points: Sequence[Point], origin: str, as_json: boo
         from rich.console import Console
 
         report.show(subject, points, Console(), origin)
-    if not report.holds(points):
-        raise typer.Exit(3)
+    if code := report.exit_code(points):
+        raise typer.Exit(code)
 
 
 trust = typer.Typer(help="Observe the chain for a verifier's trust file · 信任文件")

@@ -100,7 +100,7 @@ async function answer(handed) {
     return () => announce("refused", `${zh} ${en}: ${found.message}`);
   }
   return () => {
-    announce(found.ok === true ? "ok" : "failed");
+    announce(found.exitCode === 0 ? "ok" : found.exitCode === 4 ? "beside" : "failed");
     view.facts(part("facts"), found, handed);
     part("points").replaceChildren(...found.points.map(view.card));
   };

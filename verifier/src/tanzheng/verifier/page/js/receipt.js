@@ -13,7 +13,8 @@ const VERSION = 1;
 const RECEIPT_BYTES_MAX = 2 << 20;
 const ATTESTATION_BYTES_MAX = 64 << 10;
 export const COSIGNATURES = "cosignatures";
-const ATTESTATIONS = ["rfc3161", "opentimestamps", "second_chain", COSIGNATURES];
+export const OPENTIMESTAMPS = "opentimestamps";
+export const ATTESTATIONS = ["rfc3161", OPENTIMESTAMPS, "second_chain", COSIGNATURES];
 const ENVELOPE_KEYS = ["version", "core", "attestations"];
 const CORE_KEYS = ["version", "transparent", "checkpoint", "heads", "evm"];
 
@@ -38,6 +39,7 @@ export function decode(data) {
     ...readHeads(core.get("heads"), signedStatement.statement.subject),
     evm: readEvm(core.get("evm")),
     attestations,
+    core: coreBytes,
   };
 }
 

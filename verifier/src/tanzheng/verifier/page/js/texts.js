@@ -20,6 +20,7 @@ export const WORDS = {
 export const ANSWERS = {
   ok: { kind: "ok", zh: "核验通过", en: "Verified: every point that was asked holds." },
   failed: { kind: "failed", zh: "核验未通过", en: "Not verified: at least one point does not hold." },
+  beside: { kind: "idle", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
   refused: { kind: "failed", zh: "文件不可用，未予核验", en: "Refused: a file is not what it should be." },
   cannot: { kind: "idle", zh: "此浏览器无法核验", en: "This browser cannot verify: no answer is given." },
 };
@@ -34,7 +35,9 @@ export const PROVES = {
   not_after: ["声明早于这一区块", "The statement is not younger than this block."],
   anchor: ["合约存有此检查点，区块由您的观察者确认", "The contract holds this checkpoint, in a block that your observer saw as final."],
   witnessed: ["您信任的见证人确认日志只增不改", "Enough of your witnesses saw the log only grow."],
-  attestation: ["凭证之外的附加证明", "Something beside the receipt's core."],
+  rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
+  opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
+  second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
   body: ["每一字节都是声明所指的（SHA-256 与 SM3）", "Every byte of the package is the stated one (SHA-256 and SM3)."],
   plant: ["电厂描述文件为备案文件", "Meters, roles and capacity are the filed ones."],
   packs: ["标准与规则与核查方一致", "Standard and rules are the verifier's own."],

@@ -9,6 +9,8 @@ import { WITNESSES_MAX } from "./witness.js";
 
 const VERSION = 1;
 const ITEMS_MAX = 1_000_000;
+const AUTHORITIES_MAX = 64;
+const CERTIFICATE_BYTES_MAX = 8192;
 const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
 
 /** A key, block or plant that the trust file does not name, or not for that time. */
@@ -43,8 +45,9 @@ export class Trust {
 
 function fromJson(value) {
   const where = "trust";
-  const witnessed = closed.mapping(value, where).has("witnesses");
-  const source = closed.record(value, witnessed ? [...KEYS, "witnesses"] : KEYS, where);
+  const told = ["witnesses", "timestamp_authorities"].filter((key) => closed.mapping(value, where).has(key));
+  const source = closed.record(value, [...KEYS, ...told], where);
+  const witnessed = source.has("witnesses");
   closed.version(source, VERSION, where);
   const list = (key, read) => closed.sequence(source.get(key), `${where}.${key}`, ITEMS_MAX).map(read);
   const trust = new Trust({
@@ -57,6 +60,7 @@ function fromJson(value) {
     blocks: list("blocks", block),
     witnesses: witnessed ? policy(source.get("witnesses")) : null,
   });
+  if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
   const raw = (keys) => keys.map((key) => hex(key.public.raw));
   closed.eachOnce(raw(trust.operatorKeys), "trust.operator_keys");
   closed.eachOnce(trust.gateways.map((each) => each.id), "trust.gateways");
@@ -122,6 +126,20 @@ function witness(value) {
   const source = closed.record(value, ["name", "public_key"], where);
   const raw = closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32);
   return { name: closed.identifier(source.get("name"), `${where}.name`), public: new VerifyKey(raw) };
+}
+
+/** Stamping certificates: their form is checked, the command reads them. */
+function checkAuthorities(value) {
+  const where = "trust.timestamp_authorities";
+  const certificates = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
+    const source = closed.record(item, ["name", "certificate"], where);
+    closed.identifier(source.get("name"), `${where}.name`);
+    const text = source.get("certificate");
+    closed.hexadecimal(text, `${where}.certificate`, Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX));
+    return text;
+  });
+  if (certificates.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
+  closed.eachOnce(certificates, where);
 }
 
 function prefixed(value, where, count) {
