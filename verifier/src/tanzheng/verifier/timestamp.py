@@ -26,6 +26,7 @@ from tanzheng.core.trust import TimestampAuthority, Untrusted
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512(),
 }  # fmt: skip
+ALGORITHMS = {"rsassa_pkcs1v15", "ecdsa"}
 
 
 class TimestampForeign(CheckFailed):
@@ -59,9 +60,21 @@ def _read(data: bytes) -> _Token:
     inner, signers = signed["encap_content_info"], signed["signer_infos"]
     if inner["content_type"].native != "tst_info" or len(signers) != 1:
         raise EncodingError("rfc3161: expected a TSTInfo with one signer")
+    _check_form(signed, signers[0])
     content = bytes(inner["content"].parsed.dump())
     attributes = {each["type"].native: each["values"] for each in signers[0]["signed_attrs"]}
     return _Token(tsp.TSTInfo.load(content, strict=True), content, signers[0], attributes)
+
+
+def _check_form(signed: Any, signer: Any) -> None:
+    """What no signature binds is as RFC 5652 and RFC 3161 want it, so that it says nothing else."""
+    versions = signed["version"].native, signer["version"].native
+    digests = [each.dump() for each in signed["digest_algorithms"]]
+    if versions != ("v3", "v1") or digests != [signer["digest_algorithm"].dump()]:
+        raise EncodingError("rfc3161: expected SignedData of version 3 with the signer's digest")
+    named = signer["signature_algorithm"]
+    if named.signature_algo not in ALGORITHMS or named["parameters"].native is not None:
+        raise EncodingError("rfc3161: expected a signature by RSA (PKCS #1 v1.5) or ECDSA")
 
 
 def _check(token: _Token, core: bytes, authorities: Sequence[TimestampAuthority]) -> str:
@@ -126,13 +139,14 @@ def _check_signature(token: _Token, certificate: x509.Certificate) -> None:
     signed = token.signer["signed_attrs"].untag().dump()
     signature = token.signer["signature"].native
     digest = HASHES[token.signer["digest_algorithm"]["algorithm"].native]
+    named = token.signer["signature_algorithm"].signature_algo
     key = certificate.public_key()
     try:
-        if isinstance(key, rsa.RSAPublicKey):
+        if named == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, signed, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
+        elif named == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, signed, ec.ECDSA(digest))
         else:
-            raise EncodingError("rfc3161: expected an RSA or elliptic curve key")
+            raise EncodingError(f"rfc3161: expected a signature of the key's kind, got {named}")
     except InvalidSignature:
         raise SignatureInvalid("rfc3161: the signature is not of the trusted certificate") from None
