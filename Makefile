@@ -11,7 +11,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed de
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability crashes fuzz
 .PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
-.PHONY: contracts-mutation contracts-proofs
+.PHONY: contracts-mutation contracts-proofs mutants vectors
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -80,6 +80,14 @@ crashes: setup
 # ARGS: seconds for each parser.
 fuzz: setup
 	tools/fuzz $(ARGS)
+
+# Every mutant of receipt, proofs, package and log, by the command and by the page: docs/vectors.md.
+mutants: setup
+	cd tests && python -m mutants
+
+# The published test vectors, made again: docs/vectors.md.
+vectors: setup
+	cd tests && python -m vectors.make
 
 # The contracts proved by halmos, with a planted flaw for each proof, and searched by slither.
 contracts-proofs: setup

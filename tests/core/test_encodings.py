@@ -51,6 +51,9 @@ def test_any_bytes_are_cbor_or_a_named_error(data: bytes) -> None:
         ("truncated", "a26161"),
         ("deep nesting", "81" * 5000),
         ("endless length", "9b0000ffffffffffff"),
+        ("a float for a key", "a1f93c0001"),
+        ("true for a key", "a1f501"),
+        ("a float for a key inside a tag", "d281a1f95e2801"),
     ],
 )
 def test_cbor_refuses(flaw: str, data: str) -> None:

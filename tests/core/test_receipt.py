@@ -194,7 +194,7 @@ def test_attestations_have_their_own_verdict() -> None:
     operator = sealed()
     data = operator.receipt(attestations={"rfc3161": b"token"})
     points = check_receipt(receipt.decode(data), operator.trust())
-    assert points[-1].key == "attestation"
+    assert points[-1].key == "rfc3161"
     assert points[-1].verdict == Verdict.NOT_ASKED
 
 

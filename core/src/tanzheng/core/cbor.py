@@ -2,10 +2,12 @@
 
 cbor2's own decoder takes duplicate keys, non-minimal integers and trailing bytes. Here what does
 not encode back to the same bytes is refused, so that one meaning has one encoding and one hash.
-Keys are text (the orders of RFC 7049 and RFC 8949 then agree), or small integers in COSE headers.
+Keys are text (the orders of RFC 7049 and RFC 8949 then agree), or small integers in COSE headers;
+1.0 and true are neither, though Python finds them equal to 1.
 """
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import cbor2
@@ -43,7 +45,7 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
     if len(data) > bytes_max:
         raise EncodingError(f"{what}: expected at most {bytes_max} bytes, got {len(data)}")
     try:
-        value = cbor2.loads(data)
+        value = cbor2.loads(data, object_hook=_keys_checked)
         again = cbor2.dumps(value, canonical=True)
     except Exception as error:  # semantic tags make the decoder raise nearly anything
         detail = f"{type(error).__name__}: {str(error)[:120]}"
@@ -54,6 +56,15 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
             "(duplicate keys, non-minimal numbers, wrong order or trailing bytes)"
         )
     return value
+
+
+def _keys_checked(*given: Any) -> Any:
+    """The map among what the decoder tells its hook (cbor2 5 and 6 tell different things)."""
+    found = next(value for value in given if isinstance(value, Mapping))
+    for key in found:
+        if type(key) not in {str, int}:
+            raise ValueError(f"the key {key!r:.40}, neither text nor an integer")
+    return found
 
 
 def complete(data: bytes, count_max: int | None = None) -> list[bytes]:

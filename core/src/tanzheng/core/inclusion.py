@@ -57,8 +57,10 @@ def decode(raw: bytes, root: bytes) -> Inclusion:
         raise EncodingError(f"{where}: expected at most {RECEIPT_BYTES_MAX} bytes, got {len(raw)}")
     message = cose.decode1(raw, CONTENT_TYPE, detached_payload=root, unprotected_allowed=True)
     header = message.protected
-    if header.keys() != _HEADER_KEYS or header[TREE_ALGORITHM] != RFC9162_SHA256:
-        raise EncodingError(f"{where}: expected the tree RFC9162_SHA256 and no further label")
+    if header.keys() != _HEADER_KEYS:
+        raise EncodingError(f"{where}: expected the tree's algorithm and no further label")
+    if closed.typed(header[TREE_ALGORITHM], int, where) != RFC9162_SHA256:
+        raise EncodingError(f"{where}: expected the tree RFC9162_SHA256")
     proofs = _only(_only(message.unprotected, PROOFS, where), INCLUSION_PROOFS, where)
     listed = closed.sequence(proofs, where, 1)
     if len(listed) != 1:

@@ -27,8 +27,9 @@ from tanzheng.core.merkle import PROOF_NODES_MAX
 
 VERSION = 1
 COSIGNATURES = "cosignatures"
+RFC3161, OPENTIMESTAMPS = "rfc3161", "opentimestamps"
 RECEIPT_BYTES_MAX = 2 << 20
-ATTESTATIONS = ("rfc3161", "opentimestamps", "second_chain", COSIGNATURES)
+ATTESTATIONS = (RFC3161, OPENTIMESTAMPS, "second_chain", COSIGNATURES)
 ATTESTATION_BYTES_MAX = 64 << 10
 
 _ENVELOPE_KEYS = ("version", "core", "attestations")
@@ -64,6 +65,7 @@ class Receipt:
     place: Place
     evm: EvmProof
     attestations: Mapping[str, bytes] = field(default_factory=dict)
+    core: bytes = field(default=b"", repr=False)
 
 
 def encode(
@@ -121,7 +123,17 @@ def decode(data: bytes) -> Receipt:
         place=place,
         evm=_evm(core["evm"]),
         attestations=attestations,
+        core=core_bytes,
     )
+
+
+def with_attestations(data: bytes, attestations: Mapping[str, bytes]) -> bytes:
+    """Return the receipt with further attestations beside its core, which stays as it is."""
+    found = decode(data)
+    told = {**found.attestations, **attestations}
+    again = cbor.dumps({"version": VERSION, "core": found.core, "attestations": told})
+    decode(again)
+    return again
 
 
 def _attestations(value: object) -> dict[str, bytes]:

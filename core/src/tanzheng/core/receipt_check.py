@@ -6,15 +6,17 @@ the current version as of one checkpoint, and between which blocks it came to be
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
 from tanzheng.core.errors import CheckFailed
 from tanzheng.core.evm import Header, decode_header, head_slot, slot_value, storage_root
+from tanzheng.core.hashing import sha256
 from tanzheng.core.heads import verify_current
 from tanzheng.core.merkle import ProofInvalid, verify_inclusion
-from tanzheng.core.points import NotAskedError, Point, Verdict, instant, point
-from tanzheng.core.receipt import COSIGNATURES, Receipt
+from tanzheng.core.opentimestamps import check_structure
+from tanzheng.core.points import NotAskedError, Point, instant, point
+from tanzheng.core.receipt import COSIGNATURES, OPENTIMESTAMPS, Receipt
 from tanzheng.core.statements.keyring import Keyring, Logged
 from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import Trust, Untrusted
@@ -65,12 +67,17 @@ def check_receipt(
     if policy is not None:
         checks["witnessed"] = lambda: _witnessed(receipt, policy, cosignatures)
     points = [point(key, check) for key, check in checks.items()]
-    for kind, data in receipt.attestations.items():
-        if kind == COSIGNATURES:
-            continue  # `witnessed`, where the trust file names witnesses
-        detail = f"{kind} ({len(data)} B): this verifier does not read it"
-        points.append(Point("attestation", Verdict.NOT_ASKED, detail))
-    return points
+    kinds = [kind for kind in receipt.attestations if kind != COSIGNATURES]  # `witnessed`
+    return points + [point(kind, partial(_attestation, receipt, kind)) for kind in kinds]
+
+
+def _attestation(receipt: Receipt, kind: str) -> str:
+    """What is beside the core and needs more than the trust file: read, where its form is known."""
+    data = receipt.attestations[kind]
+    if kind == OPENTIMESTAMPS:
+        ends = check_structure(data, sha256(receipt.core))
+        raise NotAskedError(f"carried, not checked: of this core, ends in {ends}")
+    raise NotAskedError(f"carried, not checked: {len(data)} B")
 
 
 def logged(receipt: Receipt, trust: Trust) -> Logged:

@@ -9,10 +9,12 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}],
      "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]},
      "signers": [{"name": "…", "role": "city", "kid": "…", "public_key": "…",
-                  "not_before_ms": 0, "not_after_ms": null}]}
+                  "not_before_ms": 0, "not_after_ms": null}],
+     "timestamp_authorities": [{"name": "…", "certificate": "…"}]}
 
 `witnesses` may be left out: then nobody need have cosigned a checkpoint. So may `signers`: then
-nobody but the operator may sign a statement.
+nobody but the operator may sign a statement; and `timestamp_authorities` (the stamping
+certificates, DER): then no time stamp is asked for.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -32,6 +34,8 @@ from tanzheng.core.witness import WITNESSES_MAX, Witness, WitnessPolicy
 VERSION = 1
 TRUST_BYTES_MAX = 64 << 20
 ITEMS_MAX = 1_000_000
+AUTHORITIES_MAX = 64
+CERTIFICATE_BYTES_MAX = 8192
 
 
 class Untrusted(CheckFailed):
@@ -91,6 +95,14 @@ class TrustedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampAuthority:
+    """Who may stamp time (RFC 3161); `certificate` is the DER of the stamping one itself."""
+
+    name: str
+    certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """The content of TRUST.json; `contract` is 20 bytes, `log_id` 32."""
 
@@ -103,6 +115,7 @@ class Trust:
     blocks: tuple[TrustedBlock, ...]
     witnesses: WitnessPolicy | None = None
     signers: tuple[Signer, ...] = ()
+    timestamp_authorities: tuple[TimestampAuthority, ...] = ()
 
     def encode(self) -> bytes:
         """Return the JSON text, indented, checked by reading it back."""
@@ -178,6 +191,7 @@ def _to_json(trust: Trust) -> dict[str, Any]:
         ],
         **({"witnesses": _policy_to_json(trust.witnesses)} if trust.witnesses else {}),
         **({"signers": [_signer_to_json(each) for each in trust.signers]} if trust.signers else {}),
+        **_authorities_to_json(trust.timestamp_authorities),
     }
 
 
@@ -194,6 +208,11 @@ def _signer_to_json(signer: Signer) -> dict[str, Any]:
     return {"name": signer.name, "role": str(signer.role), **_key_to_json(signer.key)}
 
 
+def _authorities_to_json(authorities: Sequence[TimestampAuthority]) -> dict[str, Any]:
+    told = [{"name": each.name, "certificate": each.certificate.hex()} for each in authorities]
+    return {"timestamp_authorities": told} if told else {}
+
+
 def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
     keys = [{"name": w.name, "public_key": w.public.raw.hex()} for w in policy.witnesses]
     return {"threshold": policy.threshold, "keys": keys}
@@ -202,7 +221,8 @@ def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
 def _from_json(value: object) -> Trust:
     where = "trust"
     keys = "version chain_id contract log_id operator_keys gateways plants blocks"
-    told = [key for key in ("witnesses", "signers") if key in closed.mapping(value, where)]
+    optional = ("witnesses", "signers", "timestamp_authorities")
+    told = [key for key in optional if key in closed.mapping(value, where)]
     source = closed.record(value, [*keys.split(), *told], where)
     closed.version(source, VERSION, where)
     lists = {
@@ -221,6 +241,7 @@ def _from_json(value: object) -> Trust:
         blocks=tuple(_block(item) for item in lists["blocks"]),
         witnesses=_policy(source["witnesses"]) if "witnesses" in told else None,
         signers=_signers(source) if "signers" in told else (),
+        timestamp_authorities=_authorities(source) if "timestamp_authorities" in told else (),
     )
     _check_each_once(trust)
     return trust
@@ -298,6 +319,25 @@ def _policy(value: object) -> WitnessPolicy:
     if threshold > len(witnesses):
         raise EncodingError(f"{where}.threshold: expected at most {len(witnesses)} keys")
     return WitnessPolicy(threshold, witnesses)
+
+
+def _authorities(trust: closed.Record) -> tuple[TimestampAuthority, ...]:
+    where = "trust.timestamp_authorities"
+    listed = closed.items(trust, "timestamp_authorities", "trust", AUTHORITIES_MAX)
+    authorities = tuple(map(_authority, listed))
+    if not authorities:
+        raise EncodingError(f"{where}: expected an entry where the key is there, got none")
+    _each_once([each.certificate for each in authorities], where)
+    return authorities
+
+
+def _authority(value: object) -> TimestampAuthority:
+    where = "trust.timestamp_authorities"
+    source = closed.record(value, ("name", "certificate"), where)
+    text = closed.typed(source["certificate"], str, f"{where}.certificate")
+    octets = min(len(text) // 2, CERTIFICATE_BYTES_MAX)
+    certificate = closed.hexadecimal(text, octets, f"{where}.certificate")
+    return TimestampAuthority(identifier(source["name"], f"{where}.name"), certificate)
 
 
 def _witness(value: object) -> Witness:

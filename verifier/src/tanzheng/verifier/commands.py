@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from tanzheng.core.ids import Subject
     from tanzheng.core.points import Point
 
+PAGE_HELP = "Write this verifier as one HTML page for a browser, and end · 写出网页版核验器"
 TRUST_HELP = "What you trust, from somewhere other than the operator · 信任文件"
+
+
+def _write_page(out: Path | None) -> None:
+    if out is None:
+        return
+    from tanzheng.verifier.files import write_new
+    from tanzheng.verifier.page import assemble
+
+    data = assemble()
+    write_new(out, data, "--page")
+    typer.echo(f"{out}: {len(data):,} B")
+    raise typer.Exit
 
 
 def verify(
@@ -46,10 +59,14 @@ def verify(
         typer.Option(help="Files that the statement names by digest · 声明所载文件"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help=PAGE_HELP, callback=_write_page, is_eager=True)
+    ] = None,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
 
-    Exit code 0: everything holds; 3: something does not; 2: a file cannot be read. 离线核验
+    Exit code 0: everything holds; 3: something does not; 4: only an attestation beside the
+    receipt does not; 2: a file cannot be read. 离线核验
     """
     from tanzheng.verifier.inputs import read_inputs
     from tanzheng.verifier.points import check
@@ -73,8 +90,8 @@ def _answer(subject: Subject, points: Sequence[Point], origin: str, as_json: boo
         from rich.console import Console
 
         report.show(subject, points, Console(), origin)
-    if not report.holds(points):
-        raise typer.Exit(3)
+    if code := report.exit_code(points):
+        raise typer.Exit(code)
 
 
 trust = typer.Typer(help="Observe the chain for a verifier's trust file · 信任文件")

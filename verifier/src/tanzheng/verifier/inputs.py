@@ -20,7 +20,7 @@ SIGN1 = b"\xd2"  # how every COSE_Sign1 begins: tag 18
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A receipt, the package's files by path, the trust file; the others only if asked for.
+    """A receipt and the trust file; the package's files by path and the others only if given.
 
     Only a month's statement has a package. `events`: receipts of key events.
     """
@@ -55,9 +55,9 @@ def read_inputs(
         raw = read_file(consistency, CONSISTENCY_BYTES_MAX, "consistency proof")
         proof = ConsistencyProof.decode(raw)
     found = read_receipt(receipt_path)
-    if isinstance(found.statement.statement, Statement) != (package is not None):
+    if package is not None and not isinstance(found.statement.statement, Statement):
         kind = found.statement.statement.TYPE
-        raise Unreadable(f"--package: expected exactly for a month's statement, got a {kind}")
+        raise Unreadable(f"--package: expected a month's statement with it, got a {kind}")
     return Inputs(
         found,
         None if package is None else read_package(package),

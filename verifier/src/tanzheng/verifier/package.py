@@ -25,7 +25,7 @@ from tanzheng.core.errors import TanzhengError
 from tanzheng.core.hashing import sha256, sm3
 from tanzheng.core.manifest import DataPack, GatewayChain, Manifest, PackageInvalid
 from tanzheng.core.plant import Plant
-from tanzheng.core.points import Point, point
+from tanzheng.core.points import Point, Verdict, point
 from tanzheng.core.statement import Statement
 from tanzheng.core.trust import Trust
 from tanzheng.verifier.errors import (
@@ -36,17 +36,24 @@ from tanzheng.verifier.errors import (
     PackDiffers,
 )
 
-POINTS = ("body", "plant", "packs", "batches", "coverage", "figures")
+PACKAGE_POINTS = ("body", "plant", "packs", "batches", "coverage", "figures")
 
 
-def check_package(files: Mapping[str, bytes], statement: Statement, trust: Trust) -> list[Point]:
-    """Return the points of a package (path → bytes) that a verified statement speaks of."""
+def check_package(
+    files: Mapping[str, bytes] | None, statement: Statement, trust: Trust
+) -> list[Point]:
+    """Return the points of a package (path → bytes) that a verified statement speaks of.
+
+    Without a package (None) each is "not asked".
+    """
+    if files is None:
+        return [Point(key, Verdict.NOT_ASKED, "give --package") for key in PACKAGE_POINTS]
     package = _Package(files, statement, trust)
     checks: tuple[Callable[[], str], ...] = (
-        *(package.body, package.plant_trusted, package.packs),
-        *(package.batches, package.coverage, package.figures),
-    )
-    return [point(key, check) for key, check in zip(POINTS, checks, strict=True)]
+        package.body, package.plant_trusted, package.packs, package.batches, package.coverage,
+        package.figures,
+    )  # fmt: skip
+    return [point(key, check) for key, check in zip(PACKAGE_POINTS, checks, strict=True)]
 
 
 class _Package:

@@ -6,9 +6,10 @@ from tanzheng.core.receipt_check import check_receipt, logged
 from tanzheng.core.statement import Statement
 from tanzheng.core.statements.description import documents
 from tanzheng.core.statements.keyring import Keyring
-from tanzheng.verifier import package
+from tanzheng.verifier.attestations import check_attestations
 from tanzheng.verifier.errors import DocumentForeign, KeyEventIgnored
 from tanzheng.verifier.inputs import Inputs
+from tanzheng.verifier.package import PACKAGE_POINTS, check_package
 
 
 def check(given: Inputs) -> list[Point]:
@@ -18,15 +19,16 @@ def check(given: Inputs) -> list[Point]:
         *(given.receipt, given.trust, given.last, given.consistency, given.cosignatures),
         keyring=keyring,
     )
+    points = check_attestations(given.receipt, given.trust, points)
     if given.events:
         points.append(point("keys", lambda: _events(keyring, len(given.events))))
     if given.documents:
         points.append(point("documents", lambda: _documents(given)))
-    if given.files is None:
-        detail = f"{given.receipt.statement.statement.TYPE}: it has no package"
-        return points + [Point(key, Verdict.NOT_ASKED, detail) for key in package.POINTS]
-    stated = given.receipt.statement.of(Statement)
-    return points + package.check_package(given.files, stated, given.trust)
+    stated = given.receipt.statement.statement
+    if isinstance(stated, Statement):
+        return points + check_package(given.files, stated, given.trust)
+    detail = f"{stated.TYPE}: it has no package"
+    return points + [Point(key, Verdict.NOT_ASKED, detail) for key in PACKAGE_POINTS]
 
 
 def _events(keyring: Keyring, count: int) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tanzheng.core.ids import Subject
 from tanzheng.core.points import Point, Verdict
+from tanzheng.core.receipt import ATTESTATIONS
 
 MARKS = {
     Verdict.OK: ("✓", "bold green"),
@@ -17,10 +18,25 @@ MARKS = {
     Verdict.NOT_ASKED: ("–", "dim"),
 }
 
+ANSWERS = {
+    0: ("Verified: every point that was asked holds. 核验通过", "green"),
+    3: ("Not verified: at least one point does not hold. 核验未通过", "red"),
+    4: (
+        "The receipt holds, an attestation beside it is broken. 凭证成立，附加证明不成立",
+        "yellow",
+    ),
+}
+
 
 def holds(points: Sequence[Point]) -> bool:
     """Whether everything that was asked holds."""
-    return all(point.verdict != Verdict.FAILED for point in points)
+    return exit_code(points) == 0
+
+
+def exit_code(points: Sequence[Point]) -> int:
+    """0: all holds; 3: a point does not; 4: only an attestation beside the receipt does not."""
+    failed = {point.key for point in points if point.verdict == Verdict.FAILED}
+    return 0 if not failed else 4 if failed <= {*ATTESTATIONS} else 3
 
 
 def as_json(subject: Subject, points: Sequence[Point]) -> dict[str, Any]:
@@ -53,18 +69,14 @@ def show(subject: Subject, points: Sequence[Point], console: Console, origin: st
         label = Text.assemble((point.en, style if failed else ""), "\n", (point.zh, "dim"))
         detail = Text(point.detail, style="red" if failed else "")
         table.add_row(Text(mark, style=style), label, detail)
-    good = holds(points)
-    answer = (
-        Text("Verified: every point that was asked holds. 核验通过", style="bold green")
-        if good
-        else Text("Not verified: at least one point does not hold. 核验未通过", style="bold red")
-    )
+    words, colour = ANSWERS[exit_code(points)]
+    answer = Text(words, style=f"bold {colour}")
     console.print(
         Panel(
             Group(table, Text(), answer),
             title=f"[bold]{subject}[/bold]",
             subtitle=origin,
-            border_style="green" if good else "red",
+            border_style=colour,
             padding=(1, 2),
         )
     )

@@ -1,0 +1,62 @@
+"""Writes the published vectors; run it from `tests`: `python -m vectors.make`.
+
+Keys and seeds are fixed and there is no clock: two runs give equal bytes.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vectors import cases, parts
+from vectors.judge import Given, judge
+
+FOLDER = Path(__file__).parent
+
+
+def files() -> dict[str, bytes]:
+    """Name → content of every file."""
+    told = {name: _cases(name, list(make())) for name, make in cases.FILES.items()}
+    told["parts"] = parts.told()
+    return {
+        f"{name}.json": (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+        for name, value in told.items()
+    }
+
+
+def _cases(name: str, found: list[cases.Case]) -> dict[str, Any]:
+    names = [case.name for case in found]
+    assert len(set(names)) == len(names), names
+    return {"vectors": name, "version": 1, "cases": [_case(case) for case in found]}
+
+
+def _case(case: cases.Case) -> dict[str, Any]:
+    answer = judge(case.given)
+    code = 2 if "refused" in answer else answer["exit_code"]
+    told = {"name": case.name, **told_of(case.given), "exit_code": code}
+    if "refused" in answer:
+        return {**told, "refused": answer["refused"]}
+    return {**told, "points": answer["points"]}
+
+
+def told_of(given: Given) -> dict[str, Any]:
+    """What is handed in, as the vectors tell it: bytes in hexadecimal."""
+    optional = {
+        "last_checkpoint": given.last_checkpoint and given.last_checkpoint.hex(),
+        "consistency": given.consistency and given.consistency.hex(),
+        "cosignatures": [raw.hex() for raw in given.cosignatures],
+        "disclosure": given.disclosure and given.disclosure.hex(),
+        "package": {path: data.hex() for path, data in given.package.items()}
+        if given.package is not None
+        else None,
+    }
+    told = {"receipt": given.receipt.hex(), "trust": given.trust.hex()}
+    return {**told, **{key: value for key, value in optional.items() if value not in (None, [])}}
+
+
+def main() -> None:
+    for name, data in files().items():
+        (FOLDER / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+// The checks of a receipt, point by point: what is proved, and what was not asked.
+
+import { equal, hex } from "./bytes.js";
+import { checkExtends } from "./checkpoint.js";
+import { CheckFailed, NotAsked, ProofInvalid } from "./errors.js";
+import { decodeHeader, headSlot, slotValue, storageRoot } from "./evm.js";
+import { verifyCurrent } from "./heads.js";
+import { verifyInclusion } from "./merkle.js";
+import { checkStructure } from "./opentimestamps.js";
+import { instant, point } from "./points.js";
+import { COSIGNATURES, OPENTIMESTAMPS } from "./receipt.js";
+import { sha256 } from "./sha256.js";
+import { Untrusted } from "./trust.js";
+import { checkWitnessed, decodeAll } from "./witness.js";
+
+/** How far the operator's clock may run ahead of the chain's. */
+const CLOCK_SKEW_MS_MAX = 15_000;
+
+/** The statement was the current one once; a later one took its place. */
+class Superseded extends CheckFailed {}
+
+/** Checkpoint, contract, chain and block do not fit together. */
+class AnchorInvalid extends CheckFailed {}
+
+/** The points of a receipt against the trust file; `last`, `consistency` null where not given. */
+export async function checkReceipt(receipt, trust, last = null, consistency = null, cosignatures = []) {
+  let header = null; // four points rest on the block; its header is hashed once
+  const block = () => (header ??= trustedHeader(receipt, trust));
+  const checks = {
+    included: () => included(receipt),
+    signer: () => signer(receipt, trust, block()),
+    current: () => current(receipt),
+    consistent: () => consistent(receipt, trust, last, consistency),
+    not_before: () => notBefore(receipt, trust, block()),
+    not_after: () => notAfter(receipt, block()),
+    anchor: () => anchor(receipt, trust, block()),
+  };
+  if (trust.witnesses !== null) checks.witnessed = () => witnessed(receipt, trust.witnesses, cosignatures);
+  const points = [];
+  for (const [name, check] of Object.entries(checks)) points.push(await point(name, async () => check()));
+  for (const kind of receipt.attestations.keys()) {
+    if (kind === COSIGNATURES) continue; // `witnessed`, where the trust file names witnesses
+    points.push(await point(kind, async () => attestation(receipt, kind)));
+  }
+  return points;
+}
+
+/** What is beside the core and needs more than the trust file: read, where its form is known. */
+function attestation(receipt, kind) {
+  const data = receipt.attestations.get(kind);
+  if (kind === OPENTIMESTAMPS) {
+    const ends = checkStructure(data, sha256(receipt.core));
+    throw new NotAsked(`carried, not checked: of this core, ends in ${ends}`);
+  }
+  throw new NotAsked(`carried, not checked: ${data.length} B`);
+}
+
+function included({ checkpoint: { checkpoint }, inclusion, statement }) {
+  if (inclusion.size !== checkpoint.size) {
+    throw new ProofInvalid(`inclusion: expected the checkpoint's size ${checkpoint.size}, got ${inclusion.size}`);
+  }
+  verifyInclusion(statement.leafHash, inclusion.index, checkpoint.size, inclusion.path, checkpoint.rootSha256);
+  return `leaf ${inclusion.index} of ${checkpoint.size}, checkpoint ${checkpoint.seq}`;
+}
+
+/** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
+async function signer(receipt, trust, block) {
+  const tMs = block.timeS * 1000;
+  for (const signed of [receipt.statement, receipt.checkpoint, receipt.inclusion]) {
+    await signed.message.verify(trust.operator(signed.message.kid, tMs));
+  }
+  return `${receipt.statement.statement.issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
+}
+
+function current({ checkpoint: { checkpoint }, statement: stated, head, place }) {
+  verifyCurrent(head, place, checkpoint.headsRoot);
+  const asOf = `as of checkpoint ${checkpoint.seq} (${instant(checkpoint.tMs)})`;
+  if (head.seq !== stated.statement.seq || !equal(head.digest, stated.digest)) {
+    throw new Superseded(`superseded ${asOf} by seq ${head.seq}, ${hex(head.digest)}`);
+  }
+  return `seq ${stated.statement.seq} of ${stated.statement.subject}, ${asOf}`;
+}
+
+async function consistent(receipt, trust, last, consistency) {
+  if (last === null) throw new NotAsked("no last checkpoint given");
+  await last.message.verify(trust.operator(last.message.kid, last.checkpoint.tMs));
+  const [older, newer] = [last, receipt.checkpoint].sort((a, b) => a.checkpoint.seq - b.checkpoint.seq);
+  const [first, second] = [older.checkpoint.size, newer.checkpoint.size];
+  const proof = consistency ?? { first, second, path: [] };
+  if (proof.first !== first || proof.second !== second) {
+    throw new ProofInvalid(
+      `consistency: expected a proof from ${first} to ${second}, got one from ${proof.first} to ${proof.second}`,
+    );
+  }
+  checkExtends(older, newer, proof.path);
+  return `${first} → ${second} leaves, checkpoints ${older.checkpoint.seq} → ${newer.checkpoint.seq}`;
+}
+
+function notBefore(receipt, trust, anchored) {
+  const named = receipt.statement.statement.notBefore;
+  const block = trust.block(named.hash);
+  if (block === null) throw new NotAsked(`block ${named.number} was not observed`);
+  if (block.number !== named.number || block.number > anchored.number) {
+    throw new AnchorInvalid(
+      `not before: expected a block up to ${anchored.number}, got ${named.number} with the hash of ${block.number}`,
+    );
+  }
+  return `${instant(block.timeS * 1000)}, block ${block.number}`;
+}
+
+function notAfter(receipt, block) {
+  const claimed = receipt.checkpoint.checkpoint.tMs;
+  const proved = block.timeS * 1000;
+  if (claimed > proved + CLOCK_SKEW_MS_MAX) {
+    throw new AnchorInvalid(`not after: expected a checkpoint time up to ${instant(proved)}, got ${instant(claimed)}`);
+  }
+  return `${instant(proved)}, block ${block.number}`;
+}
+
+function anchor(receipt, trust, header) {
+  const { checkpoint, digest } = receipt.checkpoint;
+  const oneLog =
+    checkpoint.chainId === trust.chainId &&
+    equal(checkpoint.contract, trust.contract) &&
+    equal(checkpoint.logId, trust.logId);
+  if (!oneLog) {
+    throw new AnchorInvalid(
+      `anchor: expected chain ${trust.chainId}, contract 0x${hex(trust.contract)}, log ${hex(trust.logId)}; ` +
+        `got ${checkpoint.chainId}, 0x${hex(checkpoint.contract)}, ${hex(checkpoint.logId)}`,
+    );
+  }
+  const root = storageRoot(header.stateRoot, trust.contract, receipt.evm.account);
+  const stored = slotValue(root, headSlot(checkpoint.seq), receipt.evm.slot);
+  if (!equal(stored, digest)) {
+    throw new AnchorInvalid(`anchor: expected head[${checkpoint.seq}] = ${hex(digest)}, got ${hex(stored)}`);
+  }
+  return (
+    `EVM chain ${trust.chainId}, contract 0x${hex(trust.contract)}, head[${checkpoint.seq}] ` +
+    `in block ${header.number}; final by the observer's record`
+  );
+}
+
+/** k of n witnesses, by cosignatures from the envelope and from beside it. */
+function witnessed(receipt, policy, further) {
+  const carried = receipt.attestations.get(COSIGNATURES);
+  const found = [...further, ...(carried === undefined ? [] : decodeAll(carried))];
+  return checkWitnessed(receipt.checkpoint, found, policy);
+}
+
+/** The receipt's header where the observer recorded that very block; its numbers are then exact. */
+function trustedHeader(receipt, trust) {
+  const header = decodeHeader(receipt.evm.header);
+  const block = trust.block(header.hash);
+  if (block === null) throw new Untrusted(`block: expected an observed one, got 0x${hex(header.hash)}`);
+  if (header.number !== BigInt(block.number) || header.timeS !== BigInt(block.timeS)) {
+    throw new AnchorInvalid(
+      `block 0x${hex(block.hash)}: expected number ${header.number} and time ${header.timeS} ` +
+        `as in its header, got ${block.number} and ${block.timeS} on trust`,
+    );
+  }
+  return { stateRoot: header.stateRoot, number: block.number, timeS: block.timeS };
+}

@@ -1,0 +1,49 @@
+// What the page says to a reader, in Chinese and English.
+
+export const SLOTS = {
+  receipt: { zh: "存证凭证", en: "receipt", needed: true },
+  trust: { zh: "信任文件", en: "trust file", needed: true },
+  files: { zh: "证据包文件夹", en: "package folder", folder: true },
+  disclosure: { zh: "披露数据", en: "disclosed figures" },
+  lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint, or its receipt" },
+  consistency: { zh: "一致性证明", en: "consistency proof" },
+  cosignatures: { zh: "见证人会签", en: "witnesses' cosignatures", several: true },
+};
+
+export const WORDS = {
+  ok: { mark: "✓", zh: "成立", en: "holds" },
+  failed: { mark: "✗", zh: "不成立", en: "does not hold" },
+  "not asked": { mark: "–", zh: "未核", en: "not asked" },
+};
+
+/** By the answer: the banner's class, and its words (the same as the command line's). */
+export const ANSWERS = {
+  ok: { kind: "ok", zh: "核验通过", en: "Verified: every point that was asked holds." },
+  failed: { kind: "failed", zh: "核验未通过", en: "Not verified: at least one point does not hold." },
+  beside: { kind: "idle", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
+  refused: { kind: "failed", zh: "文件不可用，未予核验", en: "Refused: a file is not what it should be." },
+  cannot: { kind: "idle", zh: "此浏览器无法核验", en: "This browser cannot verify: no answer is given." },
+};
+
+/** By point: what it proves when it holds. */
+export const PROVES = {
+  included: ["声明就是日志中的这一片叶子", "The statement is that very leaf of the log."],
+  signer: ["声明、检查点与收录证明由当时有效的密钥签名", "Statement, checkpoint and inclusion are signed by keys valid when the block was made."],
+  current: ["截至该检查点，没有更晚的声明取代它", "As of that checkpoint no later statement took its place."],
+  consistent: ["日志仍含您上次所见的一切", "The log still holds everything that you saw before."],
+  not_before: ["声明晚于这一区块", "The statement is not older than this block."],
+  not_after: ["声明早于这一区块", "The statement is not younger than this block."],
+  anchor: ["合约存有此检查点，区块由您的观察者确认", "The contract holds this checkpoint, in a block that your observer saw as final."],
+  witnessed: ["您信任的见证人确认日志只增不改", "Enough of your witnesses saw the log only grow."],
+  rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
+  opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
+  second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
+  body: ["每一字节都是声明所指的（SHA-256 与 SM3）", "Every byte of the package is the stated one (SHA-256 and SM3)."],
+  plant: ["电厂描述文件为备案文件", "Meters, roles and capacity are the filed ones."],
+  packs: ["标准与规则与核查方一致", "Standard and rules are the verifier's own."],
+  batches: ["批次由网关签名且链无缺口", "Batches are signed by the gateways, in one unbroken chain."],
+  coverage: ["每一时点有读数或缺口记录", "Each point has a reading or a gap record at each slot."],
+  figures: ["数据可由签名读数重算", "Figures follow from the signed readings."],
+  disclosed: ["披露的数据可验证至参数根", "The disclosed figures lead to the parameter root."],
+  named: ["参数根由声明指明", "The statement names this root."],
+};

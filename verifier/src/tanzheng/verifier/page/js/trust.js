@@ -1,0 +1,150 @@
+// The trust file: everything a verifier takes from somewhere other than the operator.
+
+import { equal, hex } from "./bytes.js";
+import * as closed from "./closed.js";
+import { CheckFailed, EncodingError } from "./errors.js";
+import { KID_BYTES, VerifyKey, names } from "./keys.js";
+import * as strictJson from "./strict_json.js";
+import { WITNESSES_MAX } from "./witness.js";
+
+const VERSION = 1;
+const ITEMS_MAX = 1_000_000;
+const AUTHORITIES_MAX = 64;
+const CERTIFICATE_BYTES_MAX = 8192;
+const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
+
+/** A key, block or plant that the trust file does not name, or not for that time. */
+export class Untrusted extends CheckFailed {}
+
+/** The content of TRUST.json. */
+export class Trust {
+  constructor(fields) {
+    Object.assign(this, fields);
+  }
+
+  /** Read TRUST.json; `EncodingError` names the first field out of shape. @param {Uint8Array} data */
+  static decode(data) {
+    return fromJson(strictJson.loads(data, "trust"));
+  }
+
+  /** The operator's key `kid`, valid at `tMs`; else `Untrusted`. */
+  operator(kid, tMs) {
+    const found = this.operatorKeys.find((key) => names(kid, key.public));
+    if (found === undefined) throw new Untrusted(`operator key: expected a trusted one, got ${hex(kid)}`);
+    if (tMs < found.notBeforeMs || (found.notAfterMs !== null && tMs > found.notAfterMs)) {
+      throw new Untrusted(`operator key ${hex(kid)}: expected it valid at ${tMs}, it is not`);
+    }
+    return found.public;
+  }
+
+  /** The observed block with that hash; null where the observer saw none. */
+  block(hash) {
+    return this.blocks.find((block) => equal(block.hash, hash)) ?? null;
+  }
+}
+
+function fromJson(value) {
+  const where = "trust";
+  const told = ["witnesses", "timestamp_authorities"].filter((key) => closed.mapping(value, where).has(key));
+  const source = closed.record(value, [...KEYS, ...told], where);
+  const witnessed = source.has("witnesses");
+  closed.version(source, VERSION, where);
+  const list = (key, read) => closed.sequence(source.get(key), `${where}.${key}`, ITEMS_MAX).map(read);
+  const trust = new Trust({
+    chainId: closed.integer(source.get("chain_id"), `${where}.chain_id`, 1),
+    contract: prefixed(source.get("contract"), `${where}.contract`, 20),
+    logId: closed.hexadecimal(source.get("log_id"), `${where}.log_id`, 32),
+    operatorKeys: list("operator_keys", operatorKey),
+    gateways: list("gateways", gateway),
+    plants: list("plants", plant),
+    blocks: list("blocks", block),
+    witnesses: witnessed ? policy(source.get("witnesses")) : null,
+  });
+  if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
+  const raw = (keys) => keys.map((key) => hex(key.public.raw));
+  closed.eachOnce(raw(trust.operatorKeys), "trust.operator_keys");
+  closed.eachOnce(trust.gateways.map((each) => each.id), "trust.gateways");
+  closed.eachOnce(trust.blocks.map((each) => each.number), "trust.blocks");
+  if (witnessed) closed.eachOnce(raw([...trust.operatorKeys, ...trust.witnesses.witnesses]), "trust.witnesses");
+  return trust;
+}
+
+function operatorKey(value) {
+  const where = "trust.operator_keys";
+  const source = closed.record(value, ["kid", "public_key", "not_before_ms", "not_after_ms"], where);
+  const key = new VerifyKey(closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32));
+  if (!names(closed.hexadecimal(source.get("kid"), `${where}.kid`, KID_BYTES), key)) {
+    throw new EncodingError(`${where}.kid: expected ${hex(key.kid)}, the key's own`);
+  }
+  const end = source.get("not_after_ms");
+  return {
+    public: key,
+    notBeforeMs: closed.integer(source.get("not_before_ms"), `${where}.not_before_ms`),
+    notAfterMs: end === null ? null : closed.integer(end, `${where}.not_after_ms`),
+  };
+}
+
+function gateway(value) {
+  const where = "trust.gateways";
+  const source = closed.record(value, ["id", "public_key"], where);
+  closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32);
+  return { id: closed.identifier(source.get("id"), `${where}.id`) };
+}
+
+function plant(value) {
+  const where = "trust.plants";
+  const source = closed.record(value, ["enterprise", "sha256"], where);
+  return {
+    enterprise: closed.identifier(source.get("enterprise"), `${where}.enterprise`),
+    sha256: closed.hexadecimal(source.get("sha256"), `${where}.sha256`, 32),
+  };
+}
+
+function block(value) {
+  const where = "trust.blocks";
+  const source = closed.record(value, ["number", "hash", "time"], where);
+  return {
+    number: closed.integer(source.get("number"), `${where}.number`),
+    hash: prefixed(source.get("hash"), `${where}.hash`, 32),
+    timeS: closed.integer(source.get("time"), `${where}.time`),
+  };
+}
+
+function policy(value) {
+  const where = "trust.witnesses";
+  const source = closed.record(value, ["threshold", "keys"], where);
+  const witnesses = closed.sequence(source.get("keys"), `${where}.keys`, WITNESSES_MAX).map(witness);
+  closed.eachOnce(witnesses.map((each) => hex(each.public.raw)), `${where}.keys`);
+  closed.eachOnce(witnesses.map((each) => each.name), `${where}.keys`);
+  const threshold = closed.integer(source.get("threshold"), `${where}.threshold`, 1);
+  if (threshold > witnesses.length) throw new EncodingError(`${where}.threshold: expected at most ${witnesses.length} keys`);
+  return { threshold, witnesses };
+}
+
+function witness(value) {
+  const where = "trust.witnesses.keys";
+  const source = closed.record(value, ["name", "public_key"], where);
+  const raw = closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32);
+  return { name: closed.identifier(source.get("name"), `${where}.name`), public: new VerifyKey(raw) };
+}
+
+/** Stamping certificates: their form is checked, the command reads them. */
+function checkAuthorities(value) {
+  const where = "trust.timestamp_authorities";
+  const certificates = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
+    const source = closed.record(item, ["name", "certificate"], where);
+    closed.identifier(source.get("name"), `${where}.name`);
+    const text = source.get("certificate");
+    closed.hexadecimal(text, `${where}.certificate`, Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX));
+    return text;
+  });
+  if (certificates.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
+  closed.eachOnce(certificates, where);
+}
+
+function prefixed(value, where, count) {
+  if (typeof value !== "string" || !value.startsWith("0x")) {
+    throw new EncodingError(`${where}: expected 0x and ${2 * count} hexadecimal digits`);
+  }
+  return closed.hexadecimal(value.slice(2), where, count);
+}

@@ -1,0 +1,92 @@
+// The page's elements. Text goes in as text: nothing from a file is ever read as HTML.
+
+import { hex } from "./bytes.js";
+import { LABELS } from "./data.js";
+import { instant } from "./points.js";
+import { sha256 } from "./sha256.js";
+import { ANSWERS, PROVES, SLOTS, WORDS } from "./texts.js";
+
+/** An element with a class and children (elements or text). */
+function element(name, kind, ...children) {
+  const made = document.createElement(name);
+  if (kind) made.className = kind;
+  made.append(...children);
+  return made;
+}
+
+function english(text) {
+  const made = element("span", "", text);
+  made.lang = "en";
+  return made;
+}
+
+/** One place for a file: what it is for, what is there, and buttons. */
+export function slot(name, given, choose, remove) {
+  const { zh, en, needed, folder, several } = SLOTS[name];
+  const title = element("div", "", `${zh} `, english(needed ? `${en}, needed` : en));
+  const made = element("li", given ? "slot given" : "slot");
+  made.append(element("div", "", title, element("div", "name", given ? given.shown : needed ? "必需" : "可选")));
+  if (given) made.append(button("移除 ✕", `移除${zh} remove ${en}`, () => remove(name)));
+  else made.append(picker(`${zh} ${en}`, { folder, several }, (files) => choose(name, files)));
+  return made;
+}
+
+function button(text, label, act) {
+  const made = element("button", "drop-it", text);
+  made.type = "button";
+  made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+function picker(label, { folder = false, several = false }, act) {
+  const input = element("input", "hidden-input");
+  input.type = "file";
+  input.webkitdirectory = folder;
+  input.multiple = several || folder;
+  input.setAttribute("aria-label", label);
+  input.addEventListener("change", () => act([...input.files]));
+  return element("label", "choose", input, "选择 ", english("choose"));
+}
+
+/** The banner: the answer in a few words, and why where a file was refused. */
+export function banner(target, answer, reason = "") {
+  const { kind, zh, en } = ANSWERS[answer];
+  target.className = `banner ${kind}`;
+  target.replaceChildren(`${zh} `, english(en), ...(reason ? [element("small", "", reason)] : []));
+}
+
+/** What is spoken of, and digests by which to name the files later. */
+export function facts(target, found, given) {
+  const { statement } = found;
+  const rows = [
+    ["主体 subject", statement.subject],
+    ["时段 period", `${instant(statement.startMs)} – ${instant(statement.endMs)}`],
+    ["签发 issuer", `${statement.issuer}, seq ${statement.seq}`],
+    ["标准 standard", `${statement.standard.name} ${statement.standard.version}; ${statement.rules.name} ${statement.rules.version}`],
+    ...digests(given),
+  ];
+  target.replaceChildren(...rows.flatMap(([name, text]) => [element("dt", "", name), element("dd", "", text)]));
+}
+
+function digests(given) {
+  return ["receipt", "trust"].map((name) => [
+    `${SLOTS[name].zh} ${SLOTS[name].en}`,
+    `SHA-256 ${hex(sha256(given[name]))}`,
+  ]);
+}
+
+/** One card a point. */
+export function card({ name, verdict, detail }) {
+  const { mark, zh, en } = WORDS[verdict];
+  const [labelEn, labelZh] = LABELS[name];
+  const sign = element("span", "mark", mark);
+  sign.setAttribute("aria-hidden", "true");
+  const [provesZh, provesEn] = PROVES[name];
+  const title = element("h3", "", `${labelZh} `, english(labelEn), " ", element("span", "word", `${zh} ${en}`));
+  const proves = element("p", "proves", provesZh, english(provesEn));
+  const body = element("div", "", title, element("p", "detail", detail), proves);
+  const made = element("li", `point ${verdict.replace(" ", "-")}`, sign, body);
+  made.dataset.point = name;
+  return made;
+}
