@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import cbor2
@@ -11,26 +12,12 @@ from evidence import OPERATOR, TIME_S, Operator, statement
 from tanzheng.core import inclusion, receipt
 from tanzheng.core.hashing import sha256
 from tanzheng.core.statement import BlockReference
-from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock
-from vectors import world
+from tanzheng.core.trust import Trust, TrustedBlock
+from vectors import cases_keys, world
+from vectors.case import Case, given
 from vectors.judge import Given
 
 Content = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A vector before it is judged."""
-
-    name: str
-    given: Given
-
-
-def given(operator: Operator, index: int = -1, **more: Any) -> Given:
-    """A receipt of a log's last checkpoint with the trust file of its observer."""
-    data = operator.receipt(index, more.pop("attestations", None))
-    trust = operator.trust(**more.pop("trust", {}))
-    return Given(data, trust.encode(), **more)
 
 
 # ------------------------------------------------------------------ good, and answered with a no
@@ -50,7 +37,7 @@ def receipts() -> Iterator[Case]:
     unseen.seal(statement(not_before=BlockReference(1, b"\x02" * 32)))
     yield Case("not-before block that was not observed", given(unseen))
     yield from _attested()
-    yield from _keys()
+    yield from cases_keys.receipts()
 
 
 def _attested() -> Iterator[Case]:
@@ -73,21 +60,6 @@ def _attested() -> Iterator[Case]:
         yield Case(name, given(small, attestations={"opentimestamps": data}))
     superseded = given(world.corrected(), 0, attestations={"opentimestamps": b""})
     yield Case("superseded, and an attestation broken", superseded)
-
-
-def _keys() -> Iterator[Case]:
-    operator, proved = world.small(), (TIME_S + 10) * 1000
-    spans = {
-        "key valid from that millisecond on": (proved, None),
-        "key valid up to that millisecond": (0, proved),
-        "key valid from a millisecond later": (proved + 1, None),
-        "key valid up to a millisecond before": (0, proved - 1),
-    }
-    for name, span in spans.items():
-        keys = (OperatorKey(OPERATOR.public, *span),)
-        yield Case(name, given(operator, trust={"operator_keys": keys}))
-    other = (OperatorKey(world.STRANGER.public, 0, None),)
-    yield Case("key of nobody on trust", given(operator, trust={"operator_keys": other}))
 
 
 def consistencies() -> Iterator[Case]:
@@ -408,6 +380,6 @@ FILES = {
     "redacted": redacted,
     "package": packages,
     "damaged": damaged,
-    "trust": trusts,
+    "trust": lambda: chain(trusts(), cases_keys.trusts()),
 }
 __all__ = ["FILES", "Case", "Trust", "receipt"]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from functools import cache
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+
 from evidence import CHAIN_ID, Operator, statement
 from tanzheng.core import manifest as shape
 from tanzheng.core import parameter_tree
@@ -19,6 +21,7 @@ from tanzheng.core.witness import Witness, WitnessPolicy, cosign, encode_all, op
 
 SUBJECTS = [Subject("E1", f"CT{n}", "2018-07", "month") for n in range(1, 8)]
 STRANGER = SigningKey.from_seed(b"stranger".ljust(32, b"."))
+P256 = SigningKey(derive_private_key(0x5EED, SECP256R1()))
 WITNESSES = [SigningKey.from_seed(f"witness {n}".encode().ljust(32, b".")) for n in (1, 2, 3)]
 POLICY = WitnessPolicy(2, tuple(Witness(f"w{n}", k.public) for n, k in enumerate(WITNESSES, 1)))
 FIGURES = {"co2_calculated_t": ("65469.74", "t"), "generation_mwh": ("153210.100", "MWh")}

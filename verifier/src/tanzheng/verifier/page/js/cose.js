@@ -1,16 +1,15 @@
-// COSE_Sign1 (RFC 9052 §4.2) with EdDSA. Nothing in one is trusted before `verify` resolved.
+// COSE_Sign1 (RFC 9052 §4.2) with EdDSA or ES256. Nothing in one is trusted before `verify` resolved.
 
 import { hex } from "./bytes.js";
 import * as cbor from "./cbor.js";
 import * as closed from "./closed.js";
 import { EncodingError, SignatureInvalid } from "./errors.js";
-import { KID_BYTES, names } from "./keys.js";
+import { EDDSA, ES256, KID_BYTES, names } from "./keys.js";
 
 export const ALG = 1;
 export const CONTENT_TYPE = 3;
 export const KID = 4;
 export const SIGN1_TAG = 18;
-const EDDSA = -8;
 const SIGNATURE_BYTES = 64;
 const NOTHING = new Uint8Array(0);
 
@@ -32,6 +31,9 @@ export class Sign1 {
   async verify(key) {
     if (!names(this.kid, key)) {
       throw new SignatureInvalid(`expected a signature of key ${hex(key.kid)}, got one of ${hex(this.kid)}`);
+    }
+    if (this.header.get(ALG) !== key.algorithm) {
+      throw new SignatureInvalid(`expected alg ${key.algorithm} of key ${hex(key.kid)}, got ${this.header.get(ALG)}`);
     }
     const signed = cbor.dumps(["Signature1", this.protectedBytes, NOTHING, this.payload]);
     await key.verify(this.signature, signed);
@@ -68,8 +70,8 @@ export function decode1(data, contentType, labels = [ALG, CONTENT_TYPE, KID], de
 
 function readHeader(data, contentType, labels, what) {
   const header = closed.record(cbor.loads(data, `${what} header`), labels, `${what} header`);
-  if (header.get(ALG) !== EDDSA || header.get(CONTENT_TYPE) !== contentType) {
-    throw new EncodingError(`${what}: expected EdDSA and that content type`);
+  if (![EDDSA, ES256].includes(header.get(ALG)) || header.get(CONTENT_TYPE) !== contentType) {
+    throw new EncodingError(`${what}: expected EdDSA or ES256 and that content type`);
   }
   closed.octets(header.get(KID), `${what} key id`, KID_BYTES);
   return header;

@@ -1,30 +1,42 @@
-// Keys of Ed25519 by WebCrypto. A key id is the first 16 bytes of SHA-256 of the raw public key.
+// Keys of Ed25519 and P-256 by WebCrypto; a key says by its length which one it is. A key id is the
+// first 16 bytes of SHA-256 of the raw public key.
 
 import { equal, fromHex, hex, utf8 } from "./bytes.js";
-import { CannotVerify, SignatureInvalid } from "./errors.js";
+import { CannotVerify, EncodingError, SignatureInvalid } from "./errors.js";
 import { keccak256 } from "./keccak.js";
+import * as p256 from "./p256.js";
 import { sha256 } from "./sha256.js";
 
 export const KID_BYTES = 16;
+export const EDDSA = -8;
+export const ES256 = -7;
 const ED25519 = { name: "Ed25519" };
+const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** The public half: 32 raw bytes. */
+/** The public half: 32 raw bytes of Ed25519, or 33 of P-256 (the compressed point). */
 export class VerifyKey {
   /** @param {Uint8Array} raw */
-  constructor(raw) {
+  constructor(raw, where = "public key") {
+    if (raw.length !== 32 && raw.length !== 33) {
+      throw new EncodingError(`${where}: expected 32 bytes of Ed25519 or 33 of P-256, got ${raw.length}`);
+    }
     this.raw = raw;
+    this.algorithm = raw.length === 32 ? EDDSA : ES256;
+    this.point = this.algorithm === EDDSA ? raw : p256.decompress(raw, where);
     this.kid = sha256(raw).subarray(0, KID_BYTES);
     this.imported = null;
   }
 
   /** Resolve where `signature` is this key's over `data`; else `SignatureInvalid`. */
   async verify(signature, data) {
-    let valid = false;
+    const by = this.algorithm === EDDSA ? ED25519 : ECDSA;
+    let valid = this.algorithm === EDDSA || p256.isLow(signature);
     try {
-      this.imported ??= crypto.subtle.importKey("raw", this.raw, ED25519, false, ["verify"]);
-      valid = await crypto.subtle.verify(ED25519, await this.imported, signature, data);
+      this.imported ??= crypto.subtle.importKey("raw", this.point, by, false, ["verify"]);
+      valid &&= await crypto.subtle.verify(by, await this.imported, signature, data);
     } catch (error) {
-      if (error?.name !== "DataError") throw new CannotVerify(`Ed25519: ${error}`);
+      if (error?.name !== "DataError") throw new CannotVerify(`${by.name}: ${error}`);
+      valid = false;
     }
     if (valid !== true) throw new SignatureInvalid(`signature is not of key ${hex(this.kid)}`);
   }

@@ -11,6 +11,7 @@ const VERSION = 1;
 const ITEMS_MAX = 1_000_000;
 const AUTHORITIES_MAX = 64;
 const CERTIFICATE_BYTES_MAX = 8192;
+const ROLES = ["city", "province", "verifier", "recheck"];
 const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
 
 /** A key, block or plant that the trust file does not name, or not for that time. */
@@ -45,7 +46,7 @@ export class Trust {
 
 function fromJson(value) {
   const where = "trust";
-  const told = ["witnesses", "timestamp_authorities"].filter((key) => closed.mapping(value, where).has(key));
+  const told = ["witnesses", "signers", "timestamp_authorities"].filter((key) => closed.mapping(value, where).has(key));
   const source = closed.record(value, [...KEYS, ...told], where);
   const witnessed = source.has("witnesses");
   closed.version(source, VERSION, where);
@@ -54,25 +55,46 @@ function fromJson(value) {
     chainId: closed.integer(source.get("chain_id"), `${where}.chain_id`, 1),
     contract: prefixed(source.get("contract"), `${where}.contract`, 20),
     logId: closed.hexadecimal(source.get("log_id"), `${where}.log_id`, 32),
-    operatorKeys: list("operator_keys", operatorKey),
+    operatorKeys: list("operator_keys", (each) => operatorKey(each)),
     gateways: list("gateways", gateway),
     plants: list("plants", plant),
     blocks: list("blocks", block),
     witnesses: witnessed ? policy(source.get("witnesses")) : null,
   });
+  const signers = source.has("signers") ? readSigners(source.get("signers")) : [];
   if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
   const raw = (keys) => keys.map((key) => hex(key.public.raw));
   closed.eachOnce(raw(trust.operatorKeys), "trust.operator_keys");
+  closed.eachOnce(raw([...trust.operatorKeys, ...signers]), "trust.signers");
   closed.eachOnce(trust.gateways.map((each) => each.id), "trust.gateways");
   closed.eachOnce(trust.blocks.map((each) => each.number), "trust.blocks");
   if (witnessed) closed.eachOnce(raw([...trust.operatorKeys, ...trust.witnesses.witnesses]), "trust.witnesses");
   return trust;
 }
 
-function operatorKey(value) {
-  const where = "trust.operator_keys";
+/** Who signs other statements than a month's: read, and not asked of one. */
+function readSigners(value) {
+  const where = "trust.signers";
+  const signers = closed.sequence(value, where, ITEMS_MAX).map((each) => {
+    const source = new Map(closed.mapping(each, where));
+    closed.identifier(source.get("name"), `${where}.name`);
+    if (!ROLES.includes(source.get("role"))) throw new EncodingError(`${where}.role: expected one of ${ROLES}`);
+    source.delete("name");
+    source.delete("role");
+    return operatorKey(source, where);
+  });
+  if (signers.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there, got none`);
+  return signers;
+}
+
+function publicKey(value, where) {
+  const bytes = typeof value === "string" && value.length === 66 ? 33 : 32;
+  return new VerifyKey(closed.hexadecimal(value, where, bytes), where);
+}
+
+function operatorKey(value, where = "trust.operator_keys") {
   const source = closed.record(value, ["kid", "public_key", "not_before_ms", "not_after_ms"], where);
-  const key = new VerifyKey(closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32));
+  const key = publicKey(source.get("public_key"), `${where}.public_key`);
   if (!names(closed.hexadecimal(source.get("kid"), `${where}.kid`, KID_BYTES), key)) {
     throw new EncodingError(`${where}.kid: expected ${hex(key.kid)}, the key's own`);
   }
@@ -87,7 +109,7 @@ function operatorKey(value) {
 function gateway(value) {
   const where = "trust.gateways";
   const source = closed.record(value, ["id", "public_key"], where);
-  closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32);
+  publicKey(source.get("public_key"), `${where}.public_key`);
   return { id: closed.identifier(source.get("id"), `${where}.id`) };
 }
 
@@ -124,8 +146,8 @@ function policy(value) {
 function witness(value) {
   const where = "trust.witnesses.keys";
   const source = closed.record(value, ["name", "public_key"], where);
-  const raw = closed.hexadecimal(source.get("public_key"), `${where}.public_key`, 32);
-  return { name: closed.identifier(source.get("name"), `${where}.name`), public: new VerifyKey(raw) };
+  const key = publicKey(source.get("public_key"), `${where}.public_key`);
+  return { name: closed.identifier(source.get("name"), `${where}.name`), public: key };
 }
 
 /** Stamping certificates: their form is checked, the command reads them. */
