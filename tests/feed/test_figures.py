@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed.figures import feed_item
@@ -82,6 +82,7 @@ def item_of(change: Change) -> FeedItem:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 10**9)), max_size=60))
 def test_the_books_follow_the_contract_through_any_life(choices: list[tuple[int, int]]) -> None:
     contract, figures = Contract(), Figures()
