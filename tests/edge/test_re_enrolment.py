@@ -23,8 +23,8 @@ from tanzheng.core.enrolment import Enrolment, sign_enrolment
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.keys import SigningKey
 from tanzheng.edge.configuration.config import load_config
-from tanzheng.edge.plan import Plan
-from tanzheng.edge.re_enrolment import Reopened, go_on
+from tanzheng.edge.plan import PLAN_NAME, Plan, save_plan
+from tanzheng.edge.re_enrolment import Reopened, go_on, plan_of
 from tanzheng.edge.spool.fsck import check_spool
 from tanzheng.edge.spool.orphaned import told
 from tanzheng.edge.spool.records import ArrivalEntry, GapEntry
@@ -131,6 +131,16 @@ def test_a_wrong_document_changes_nothing(plan: Plan, flaw: str) -> None:
         act(plan)
     contents = check_spool(Path(plan.spool_path), GATEWAY_KEY.public)
     assert (len(contents.batches), contents.orphans) == (1, 0)
+
+
+def test_the_plan_is_that_of_the_last_run(plan: Plan, tmp_path: Path) -> None:
+    """Neither device files nor the folder's old place are needed."""
+    spool = Path(plan.spool_path)
+    with pytest.raises(BadInput, match="expected a readable plan"):
+        plan_of(spool, Path(plan.key_path))
+    save_plan(replace(plan, spool_path="elsewhere", key_path="old.pem"), spool / PLAN_NAME)
+    (tmp_path / "devices.json").unlink()
+    assert plan_of(spool, Path(plan.key_path)) == plan
 
 
 def test_a_spool_in_use_is_left_alone(plan: Plan) -> None:

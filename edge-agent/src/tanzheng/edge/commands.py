@@ -171,11 +171,11 @@ def re_enrol(
     from time import time_ns
 
     from tanzheng.core.keys import VerifyKey
-    from tanzheng.edge.configuration.config import load_config
-    from tanzheng.edge.re_enrolment import go_on, read_bytes
+    from tanzheng.edge.configuration.config import spool_of
+    from tanzheng.edge.re_enrolment import go_on, plan_of, read_bytes
 
     operator = VerifyKey.from_pem(read_bytes(enrolment_key), str(enrolment_key))
-    plan = load_config(config)
+    plan = plan_of(*spool_of(config))
     done = go_on(plan, read_bytes(document), operator, time_ns() // 1_000_000)
     typer.echo(
         f"the next batch opens epoch {done.epoch}; {done.orphans} batches stay behind as orphans, "

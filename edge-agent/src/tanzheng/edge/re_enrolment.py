@@ -1,7 +1,7 @@
 """The gateway's side of a re-enrolment: the spool goes on in the epoch that the document opens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import zstandard
@@ -10,7 +10,7 @@ from tanzheng.core.batch import BATCH_BYTES_MAX, Batch, Event, open_signed
 from tanzheng.core.enrolment import open_enrolment
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey, VerifyKey
-from tanzheng.edge.plan import Plan
+from tanzheng.edge.plan import PLAN_NAME, Plan, load_plan
 from tanzheng.edge.spool.orphaned import told
 from tanzheng.edge.spool.store import Spool
 from tanzheng.edge.swap import as_owner_of
@@ -73,6 +73,11 @@ def go_on(plan: Plan, document: bytes, operator: VerifyKey, now_ms: int) -> Reop
         return Reopened(enrolment.opens_epoch, orphans, remains.readings)
     finally:
         spool.close()
+
+
+def plan_of(spool: Path, key: Path) -> Plan:
+    """The plan with which the agent ran last, in whose points the spool is kept."""
+    return replace(load_plan(spool / PLAN_NAME), spool_path=str(spool), key_path=str(key))
 
 
 def _unacknowledged(spool: Spool) -> Iterator[Batch]:
