@@ -7,15 +7,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vectors import cases, parts
+from vectors import cases, parts, trusts
 from vectors.judge import Given, judge
 
 FOLDER = Path(__file__).parent
+FILES = {
+    "receipts": cases.receipts,
+    "consistency": cases.consistencies,
+    "witnessed": cases.witnessed,
+    "redacted": cases.redacted,
+    "package": cases.packages,
+    "damaged": cases.damaged,
+    "trust": trusts.trusts,
+}
 
 
 def files() -> dict[str, bytes]:
     """Name → content of every file."""
-    told = {name: _cases(name, list(make())) for name, make in cases.FILES.items()}
+    told = {name: _cases(name, list(make())) for name, make in FILES.items()}
     told["parts"] = parts.told()
     return {
         f"{name}.json": (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
