@@ -37,6 +37,7 @@ from tanzheng.anchor.service import AnchorFolder
 from tanzheng.cli.main import app
 from tanzheng.core.hashing import sha256
 from tanzheng.core.log_files import LogFiles
+from tanzheng.core.statement import Statement
 from tanzheng.verifier.observer import read_anchors, run
 from verifier.month import PLANT, PLANT_RAW, STANDARD, chain, write_files
 
@@ -147,7 +148,7 @@ class World:
         files = LogFiles(reader(self.log / "log"))
         raw = sorted((self.log / "log" / "checkpoints").glob("*.cose"))
         stated = Counter(
-            statement.statement.manifest_sha256
+            statement.of(Statement).manifest_sha256
             for statement in (files.statement(index) for index in range(len(self._hashes())))
         )
         wanted = [

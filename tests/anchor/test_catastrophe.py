@@ -25,23 +25,24 @@ from tanzheng.anchor.errors import (
 from tanzheng.anchor.file_ops import reader
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.publisher_file import NAME as PUBLISHER
-from tanzheng.core.bag import bag_files, check_bag
 from tanzheng.core.checkpoint import SignedCheckpoint, open_signed
 from tanzheng.core.equivocation import Equivocation
 from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import Subject
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.log_files import LogFiles
-from tanzheng.core.manifest import MANIFEST_PATH, PLANT_PATH, PackageFile
 from tanzheng.core.points import Verdict
 from tanzheng.core.receipt import decode
 from tanzheng.core.receipt_check import check_receipt
+from tanzheng.core.statement import BlockReference
+from tanzheng.core.statements.common import LogName
+from tanzheng.core.statements.migration import Migration
 from tanzheng.core.trust import OperatorKey, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLD_CHECKPOINT, OLD_RECEIPT = "data/predecessor/checkpoint.cose", "data/predecessor/receipt.cbor"
+OPERATORS = {"seal", "register", "run", "receipt"}
 DAY_S = 86_400
 
 
@@ -70,7 +71,7 @@ class Log:
     def command(self, command: str, *more: object) -> dict[str, Any]:
         key = self.folder / "operator.pem"
         key.write_bytes(self.key.to_pem())
-        rest = (*more, "--operator-key", key) if command in ("seal", "run", "receipt") else more
+        rest = (*more, "--operator-key", key) if command in OPERATORS else more
         online = () if command == "predecessor" else ("--rpc", self.anvil.url)
         if command == "run":
             run(command, "--dir", self.log, *rest, *online)
@@ -81,6 +82,13 @@ class Log:
         bag = written(files or package(month), self.folder / f"bag-{month}")
         out = self.receipt(month)
         return self.command("seal", "--package", bag, "--out", out, *more)
+
+    def register(self, name: str, stated: Migration) -> None:
+        signed, public = self.folder / f"{name}.cose", self.folder / "operator.pub.pem"
+        signed.write_bytes(stated.sign(self.key).raw)
+        public.write_bytes(self.key.public.to_pem())
+        where = ("--statement", signed, "--signer-key", public, "--out", self.receipt(name))
+        self.command("register", *where)
 
     def make_receipt(self, month: str) -> None:
         bag = self.folder / f"bag-{month}"
@@ -113,21 +121,30 @@ def lasting(tmp_path: Path) -> Iterator[Log]:
 # ------------------------------------------------------------------ another chain or contract
 
 
-def tied(old: Log, last: str) -> dict[str, bytes]:
-    """A package that holds the old log's last checkpoint and a receipt with it."""
+def name_of(log: Log) -> LogName:
+    return LogName(log.chain.chain_id, log.chain.contract, log.chain.log_id)
+
+
+def tied(old: Log, last: str, new: Log) -> Migration:
+    """The old log's last checkpoint and a receipt with it, as leaf 0 of the new one."""
     receipt = old.receipt(last).read_bytes()
-    plain = package("2018-07")
-    payload = {
-        PLANT_PATH: plain[PLANT_PATH],
-        OLD_CHECKPOINT: decode(receipt).checkpoint.raw,
-        OLD_RECEIPT: receipt,
-    }
-    manifest = replace(
-        check_bag(plain),
-        subject=Subject("E1", old.chain.log_id.hex()[:32], "1", "migration"),
-        files=tuple(PackageFile.of(path, payload[path]) for path in sorted(payload)),
+    checkpoint = decode(receipt).checkpoint
+    block = Node(new.anvil.url).block("latest")
+    return Migration(
+        issuer="E1",
+        subject=Subject("E1", "log", "all", "migration"),
+        seq=1,
+        prev=None,
+        supersedes=None,
+        not_before=BlockReference(int(block["number"], 16), bytes.fromhex(block["hash"][2:])),
+        old=name_of(old),
+        new=name_of(new),
+        checkpoint_seq=checkpoint.checkpoint.seq,
+        size=checkpoint.checkpoint.size,
+        checkpoint_sha256=checkpoint.digest,
+        receipt_sha256=sha256(receipt),
+        reason="chain-replaced",
     )
-    return bag_files({**payload, MANIFEST_PATH: manifest.encode()})
 
 
 @pytest.mark.parametrize("same_chain", [False, True], ids=["chain", "contract"])
@@ -143,20 +160,14 @@ def test_replaced(log: Log, tmp_path: Path, same_chain: bool) -> None:
         if not same_chain:
             log.anvil.stop()
         new = Log(log.anvil if same_chain else second, tmp_path, "new")
-        new.seal("old", files=tied(log, "2018-06"))
+        new.register("old", tied(log, "2018-06", new))
         new.seal("2018-07")
-        first = LogFiles(reader(new.log / "log")).statement(0)
-        assert first.statement.subject.kind == "migration"
+        first = LogFiles(reader(new.log / "log")).statement(0).of(Migration)
         assert new.failed("old") == new.failed("2018-07") == set()
     # Without either chain: leaf 0 leads to the old log's end, and the old receipts stand.
-    bag = tmp_path / "bag-old"
-    tie = check_bag(
-        {str(p.relative_to(bag)): p.read_bytes() for p in bag.rglob("*") if p.is_file()}
-    )
-    assert first.statement.manifest_sha256.hex() == sha256(tie.encode()).hex()
-    digests = {file.path: file.sha256.hex() for file in tie.files}
-    assert digests[OLD_CHECKPOINT] == end["checkpoint_sha256"]
-    assert digests[OLD_RECEIPT] == end["receipt_sha256"]
+    assert first.old == name_of(log)
+    assert first.checkpoint_sha256.hex() == end["checkpoint_sha256"]
+    assert first.receipt_sha256.hex() == end["receipt_sha256"]
     assert log.failed("2018-06", old_trust) == log.failed("2018-05", old_trust) == set()
 
 

@@ -26,7 +26,7 @@ def feed_item(seq: int = 1, prev: bytes | None = None) -> FeedItem:
     raw = year_package("U1", "1234567.4", "1000")[MANIFEST_PATH]
     disclosure = Disclosure.of(raw, ["co2_calculated_t"])
     stated = statement(
-        Subject("E1", "U1", "2025", "year"),
+        Subject("E1", "U1", "2025", "month.year"),
         manifest_sha256=disclosure.manifest_sha256,
         manifest_sm3=disclosure.manifest_sm3,
         parameters_root=disclosure.parameters_root,

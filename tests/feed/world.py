@@ -61,7 +61,7 @@ def year_package(unit: str, co2: str, generation: str) -> dict[str, bytes]:
     secret = sha256(f"{unit} {co2} {generation}".encode())
     salts = parameter_tree.salts(secret, 2)
     manifest = Manifest(
-        subject=Subject("E1", unit, str(YEAR), "year"),
+        subject=Subject("E1", unit, str(YEAR), "month.year"),
         start_ms=START_MS,
         end_ms=END_MS,
         plant_sha256=sha256(PLANT),

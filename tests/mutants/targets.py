@@ -14,7 +14,7 @@ from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
 from vectors import world
-from vectors.cases import given
+from vectors.case import given
 from vectors.judge import Given, judge, refused
 
 Judge = Callable[[bytes], str]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import cbor2
@@ -12,7 +11,7 @@ from evidence import OPERATOR, TIME_S, Operator, statement
 from tanzheng.core import inclusion, receipt
 from tanzheng.core.hashing import sha256
 from tanzheng.core.statement import BlockReference
-from tanzheng.core.trust import Trust, TrustedBlock
+from tanzheng.core.trust import TrustedBlock
 from vectors import cases_keys, world
 from vectors.case import Case, given
 from vectors.judge import Given
@@ -335,51 +334,3 @@ def _other_worlds() -> Iterator[Case]:
     far = Operator()
     far.seal(statement(software="软件 1 — é"))
     yield Case("text beyond ASCII", given(far))
-
-
-def trusts() -> Iterator[Case]:
-    good = given(world.small())
-    told = json.loads(good.trust)
-    text = good.trust.decode()
-
-    def edited(name: str, **changes: Any) -> Case:
-        data = json.dumps({**told, **changes}).encode()
-        return Case(name, replace(good, trust=data))
-
-    key, block = told["operator_keys"][0], told["blocks"][0]
-    yield edited("spaces and order are free")
-    yield Case("without any space", replace(good, trust=canonical(told)))
-    yield edited("unknown key", note=1)
-    yield edited("another version", version=2)
-    yield edited("version 1.0", version=1.0)
-    yield edited("chain id 0", chain_id=0)
-    yield edited("contract without 0x", contract=told["contract"][2:])
-    yield edited("upper-case hexadecimal", log_id=told["log_id"].upper())
-    yield edited("key id of another key", operator_keys=[{**key, "kid": "00" * 16}])
-    yield edited("operator key twice", operator_keys=[key, key])
-    yield edited("block number twice", blocks=[block, block])
-    yield edited("negative time", blocks=[{**block, "time": -1}])
-    yield edited("threshold of none", witnesses={"threshold": 0, "keys": []})
-    yield edited("threshold above the keys", witnesses={"threshold": 1, "keys": []})
-    own = {"name": "w1", "public_key": key["public_key"]}
-    yield edited("operator as its own witness", witnesses={"threshold": 1, "keys": [own]})
-    yield Case("key twice", replace(good, trust=text.replace("{", '{"version": 1,', 1).encode()))
-    yield Case("trailing comma", replace(good, trust=text.replace("]", ",]", 1).encode()))
-    yield Case("not UTF-8", replace(good, trust=b"\xff" + good.trust))
-    yield Case("byte order mark", replace(good, trust=b"\xef\xbb\xbf" + good.trust))
-    yield Case(
-        "number with an exponent", replace(good, trust=text.replace("31337", "31337e0").encode())
-    )
-    yield Case("empty", replace(good, trust=b""))
-
-
-FILES = {
-    "receipts": receipts,
-    "consistency": consistencies,
-    "witnessed": witnessed,
-    "redacted": redacted,
-    "package": packages,
-    "damaged": damaged,
-    "trust": lambda: chain(trusts(), cases_keys.trusts()),
-}
-__all__ = ["FILES", "Case", "Trust", "receipt"]

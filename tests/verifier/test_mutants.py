@@ -18,7 +18,7 @@ TARGETS = {target.name: target for target in all_targets()}
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     """Another one each run; the order of the tests hangs on the same number, which is printed."""
-    return int(request.config.getoption("randomly_seed"))
+    return int(str(request.config.getoption("randomly_seed")))
 
 
 @cache

@@ -10,10 +10,9 @@ import pytest
 
 from fix_browser import Chromium
 from tanzheng.verifier.page import assemble
-from vectors import cases as make
-from vectors import parts, world
+from vectors import cases, parts, world
 from vectors.judge import judge
-from vectors.make import FOLDER
+from vectors.make import FILES, FOLDER
 from verifier.page import check_all, opened
 
 PARTS = """
@@ -57,7 +56,7 @@ def page(chromium: Chromium, tmp_path: Path) -> Chromium:
     return opened(chromium, tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(make.FILES))
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_the_page_says_what_the_vectors_say(page: Chromium, name: str) -> None:
     told = json.loads((FOLDER / f"{name}.json").read_text())["cases"]
     for case, answer in zip(told, check_all(page, told), strict=True):
@@ -68,8 +67,7 @@ def test_the_page_says_what_the_vectors_say(page: Chromium, name: str) -> None:
 
 def test_what_holds_is_told_in_the_same_words(page: Chromium) -> None:
     told = json.loads((FOLDER / "receipts.json").read_text())["cases"]
-    found = make.receipts()
-    for case, answer in zip(found, check_all(page, told), strict=True):
+    for case, answer in zip(cases.receipts(), check_all(page, told), strict=True):
         expected = judge(case.given)
         for name, verdict in expected["points"].items():
             if verdict != "failed":

@@ -18,6 +18,7 @@ from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.heads import verify_current
 from tanzheng.core.points import Verdict, instant
 from tanzheng.core.receipt_check import CLOCK_SKEW_MS_MAX, check_receipt
+from tanzheng.core.statement import Statement
 from tanzheng.core.trust import Untrusted
 from tanzheng.feed.errors import NotProved
 
@@ -74,7 +75,7 @@ class Checker:
 
     def _check_statement(self, item: FeedItem) -> bool:
         taken = receipt.decode(item.receipt)
-        stated = taken.statement.statement
+        stated = taken.statement.of(Statement)
         if taken.statement.digest != item.statement:
             raise NotProved(
                 f"receipt: expected that of statement {item.statement.hex()}, "

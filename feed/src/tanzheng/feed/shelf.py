@@ -12,6 +12,7 @@ from pathlib import Path
 from tanzheng.core import receipt
 from tanzheng.core.disclosure import DISCLOSURE_BYTES_MAX, Disclosure
 from tanzheng.core.errors import TanzhengError
+from tanzheng.core.statement import Statement
 from tanzheng.feed import disk
 
 
@@ -59,6 +60,6 @@ class Shelf:
             else:
                 raw = disk.read(path, receipt.RECEIPT_BYTES_MAX, "receipt")
                 stated = receipt.decode(raw).statement
-                self._receipts[stated.digest] = (raw, stated.statement.manifest_sha256)
+                self._receipts[stated.digest] = (raw, stated.of(Statement).manifest_sha256)
         except TanzhengError as error:
             self.problems[path.name] = str(error)

@@ -216,12 +216,12 @@ def _replace(work: _Work, group: Group, expected: rows.Readings, actual: rows.Re
             )
         }
         _delete_readings(work, ids, expected, actual)
-        made = expected[np.isin(expected["batch_id"], list(kept))]
-        ledger.ensure_days(connection, rows.days_of(made))
-        ledger.copy_readings(connection, made)
+        batches = [(s.batch_id, signed.batch) for s, signed in group if s.batch_id in kept]
+        packed, days = rows.CopyRows().of(batches, {gw: work.ids})
+        ledger.ensure_days(connection, sorted(days))
+        ledger.copy_readings(connection, packed)
         for table in ("gap", "event"):
             connection.execute(f"DELETE FROM {table} WHERE batch_id = ANY(%s)".encode(), (ids,))  # noqa: S608
-        batches = [(s.batch_id, signed.batch) for s, signed in group if s.batch_id in kept]
         gap_rows = [ledger.gap_rows(batch, batch_id, work.ids) for batch_id, batch in batches]
         ledger.insert_gaps(connection, chain.from_iterable(gap_rows))
         ledger.insert_events(connection, batches)
