@@ -47,8 +47,6 @@ RETRY_DELAY_S_MIN = 0.1
 RETRY_DELAY_S_MAX = 5.0
 STATISTICS_EVERY_S = 60.0
 KEEPALIVE_S = 15
-SESSION_EXPIRY_S = 600
-"""As long the broker keeps a dead worker's share for it; what it drops comes from the gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +257,10 @@ class Consumer:
             self._client.connect_async(host, port, KEEPALIVE_S)
             return
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = GROUP_MESSAGES_MAX
-        self._client.connect_async(
-            host, port, KEEPALIVE_S, clean_start=False, properties=properties
-        )
+        # No session outlives its connection: the broker would go on giving a dead worker its share.
+        # What was under way to it comes again from the gateways.
+        self._client.connect_async(host, port, KEEPALIVE_S, clean_start=True, properties=properties)
 
     def _make_client(self) -> mqtt.Client:
         if self._worker is None:
