@@ -271,10 +271,11 @@ def test_a_review_is_verified_without_a_package(desk: Path) -> None:
 
 
 def test_a_package_belongs_to_a_month_and_to_nothing_else(desk: Path) -> None:
-    for stated, options in ((REVIEW, ["--package", desk]), (SAMPLES["month"], [])):
-        [receipt] = sealed(desk, stated)
-        with pytest.raises(BadInput, match="--package: expected exactly for a month's statement"):
-            verify(desk, receipt, *options)
+    [receipt] = sealed(desk, REVIEW)
+    with pytest.raises(BadInput, match="--package: expected a month's statement with it"):
+        verify(desk, receipt, "--package", desk)
+    [receipt] = sealed(desk, SAMPLES["month"])
+    assert verify(desk, receipt)[1]["figures"] == "not asked"
 
 
 def test_a_key_event_that_is_known_counts(desk: Path) -> None:
