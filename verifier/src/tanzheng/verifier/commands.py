@@ -29,39 +29,41 @@ def _write_page(out: Path | None) -> None:
     raise typer.Exit
 
 
+Package = Annotated[
+    Path | None,
+    typer.Option(help="Of a month: folder of the evidence package · 月度存证的证据包目录"),
+]
+LastCheckpoint = Annotated[
+    Path | None,
+    typer.Option(help="Your last checkpoint of this log, or the receipt with it · 上次的检查点"),
+]
+Consistency = Annotated[
+    Path | None, typer.Option(help="Proof between that checkpoint and the receipt's · 一致性证明")
+]
+Cosignatures = Annotated[
+    list[Path] | None, typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签")
+]
+KeyEvents = Annotated[
+    list[Path] | None,
+    typer.Option(help="Receipts of key events that you know of · 已知密钥事件的收据"),
+]
+Documents = Annotated[
+    list[Path] | None, typer.Option(help="Files that the statement names by digest · 声明所载文件")
+]
+Page = Annotated[Path | None, typer.Option(help=PAGE_HELP, callback=_write_page, is_eager=True)]
+
+
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt · 存证凭证")],
     trust: Annotated[Path, typer.Option(help=TRUST_HELP)],
-    package: Annotated[
-        Path | None,
-        typer.Option(help="Of a month: folder of the evidence package · 月度存证的证据包目录"),
-    ] = None,
-    last_checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your last checkpoint of this log, or the receipt with it · 上次的检查点"
-        ),
-    ] = None,
-    consistency: Annotated[
-        Path | None,
-        typer.Option(help="Proof between that checkpoint and the receipt's · 一致性证明"),
-    ] = None,
-    cosignatures: Annotated[
-        list[Path] | None,
-        typer.Option(help="Witnesses' cosignatures beside the receipt · 见证人会签"),
-    ] = None,
-    key_event: Annotated[
-        list[Path] | None,
-        typer.Option(help="Receipts of key events that you know of · 已知密钥事件的收据"),
-    ] = None,
-    document: Annotated[
-        list[Path] | None,
-        typer.Option(help="Files that the statement names by digest · 声明所载文件"),
-    ] = None,
+    package: Package = None,
+    last_checkpoint: LastCheckpoint = None,
+    consistency: Consistency = None,
+    cosignatures: Cosignatures = None,
+    key_event: KeyEvents = None,
+    document: Documents = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines")] = False,
-    page: Annotated[
-        Path | None, typer.Option(help=PAGE_HELP, callback=_write_page, is_eager=True)
-    ] = None,
+    page: Page = None,
 ) -> None:
     """Check a receipt and its package point by point, and recompute every figure. No network.
 
@@ -102,6 +104,23 @@ def trust_group() -> None:
     """Observe the chain for a verifier's trust file · 信任文件."""
 
 
+WitnessKeys = Annotated[
+    list[Path] | None,
+    typer.Option(help="Public key (PEM) of each witness, named as its file · 见证人公钥"),
+]
+Witnesses = Annotated[
+    int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
+]
+Signers = Annotated[
+    list[str] | None,
+    typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
+]
+
+
 @trust.command("observe")
 def observe(
     rpc: Annotated[str, typer.Option(help="JSON-RPC of a node you trust · 节点地址")],
@@ -119,21 +138,10 @@ def observe(
     confirmations: Annotated[
         int, typer.Option(min=0, help="Blocks on top before one counts as final · 确认区块数")
     ] = 0,
-    witness_key: Annotated[
-        list[Path] | None,
-        typer.Option(help="Public key (PEM) of each witness, named as its file · 见证人公钥"),
-    ] = None,
-    witnesses: Annotated[
-        int | None, typer.Option(help="How many of them are needed; all by default · 最少见证人数")
-    ] = None,
-    signer: Annotated[
-        list[str] | None,
-        typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
-    ] = None,
+    witness_key: WitnessKeys = None,
+    witnesses: Witnesses = None,
+    signer: Signers = None,
+    also: Also = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.

@@ -38,6 +38,8 @@ export const PROVES = {
   rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
   opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
   second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
+  keys: ["已知的密钥事件均已计入；由命令行核验", "Every key event that is known counts; the command checks it."],
+  documents: ["所附文件即声明所载；由命令行核验", "The files are those that the statement names; the command checks it."],
   body: ["每一字节都是声明所指的（SHA-256 与 SM3）", "Every byte of the package is the stated one (SHA-256 and SM3)."],
   plant: ["电厂描述文件为备案文件", "Meters, roles and capacity are the filed ones."],
   packs: ["标准与规则与核查方一致", "Standard and rules are the verifier's own."],
