@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tanzheng.core import base64_text, canonical_json, closed, cose
+from tanzheng.core import base64_text, canonical_json, closed, cose, signed_json
 from tanzheng.core.attestation import Act, Attestation, Domain, Status, check_subject
 from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.errors import EncodingError
@@ -105,9 +105,7 @@ class FeedItem:
 
     def sign(self, key: SigningKey) -> "SignedItem":
         """The item as a line of the feed."""
-        payload = self.encode()
-        signature = cose.sign1(payload, key, CONTENT_TYPE, detached=True)
-        return open_line(_line(payload, signature))
+        return open_line(signed_json.sign("item", self.encode(), key, CONTENT_TYPE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +130,13 @@ class SignedItem:
 def open_line(line: bytes) -> SignedItem:
     """Read a line: its form is checked, its signature not yet. `EncodingError` names the field."""
     where = "feed line"
-    if len(line) > LINE_BYTES_MAX:
-        raise EncodingError(f"{where}: expected at most {LINE_BYTES_MAX} bytes, got {len(line)}")
-    source = closed.record(canonical_json.loads(line, where), ("item", "signature"), where)
-    payload = canonical_json.dumps(source["item"])
-    signature = base64_text.decode(source["signature"], 1024, f"{where}.signature")
-    message = cose.decode1(signature, CONTENT_TYPE, detached_payload=payload)
-    return SignedItem(line, _from_json(source["item"]), sha256(payload), message)
+    item, payload, message = signed_json.read(line, "item", CONTENT_TYPE, LINE_BYTES_MAX, where)
+    return SignedItem(line, _from_json(item), sha256(payload), message)
 
 
 def decode(data: bytes) -> FeedItem:
     """Read an item's canonical bytes; `EncodingError` names the first field out of shape."""
     return _from_json(canonical_json.loads(data, "feed item"))
-
-
-def _line(payload: bytes, signature: bytes) -> bytes:
-    return (
-        b'{"item":' + payload + b',"signature":"' + base64_text.encode(signature).encode() + b'"}'
-    )
 
 
 # ------------------------------------------------------------------ JSON form

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from tanzheng.core import base64_text, canonical_json, closed, cose
+from tanzheng.core import canonical_json, closed, cose, signed_json
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.hashing import HASH_BYTES
 from tanzheng.core.keys import SigningKey, VerifyKey
@@ -31,9 +31,7 @@ class FeedHead:
     def sign(self, key: SigningKey) -> "SignedHead":
         """The head as it is served."""
         payload = canonical_json.dumps(_to_json(self))
-        signature = cose.sign1(payload, key, CONTENT_TYPE, detached=True)
-        text = base64_text.encode(signature).encode()
-        return open_head(b'{"head":' + payload + b',"signature":"' + text + b'"}')
+        return open_head(signed_json.sign("head", payload, key, CONTENT_TYPE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,8 @@ class SignedHead:
 def open_head(raw: bytes) -> SignedHead:
     """Read a served head; `EncodingError` names the first field out of shape."""
     where = "feed head"
-    if len(raw) > HEAD_BYTES_MAX:
-        raise EncodingError(f"{where}: expected at most {HEAD_BYTES_MAX} bytes, got {len(raw)}")
-    source = closed.record(canonical_json.loads(raw, where), ("head", "signature"), where)
-    payload = canonical_json.dumps(source["head"])
-    signature = base64_text.decode(source["signature"], 1024, f"{where}.signature")
-    message = cose.decode1(signature, CONTENT_TYPE, detached_payload=payload)
-    return SignedHead(raw, _from_json(source["head"]), message)
+    head, _, message = signed_json.read(raw, "head", CONTENT_TYPE, HEAD_BYTES_MAX, where)
+    return SignedHead(raw, _from_json(head), message)
 
 
 def _to_json(head: FeedHead) -> dict[str, Any]:
