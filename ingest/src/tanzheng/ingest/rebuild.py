@@ -92,6 +92,7 @@ class _Work:
     span_ms: tuple[int, int]
     writing: psycopg.Connection
     report: RebuildReport
+    copy_rows: rows.CopyRows = field(default_factory=rows.CopyRows)
 
     @property
     def names(self) -> dict[int, str]:
@@ -217,7 +218,7 @@ def _replace(work: _Work, group: Group, expected: rows.Readings, actual: rows.Re
         }
         _delete_readings(work, ids, expected, actual)
         batches = [(s.batch_id, signed.batch) for s, signed in group if s.batch_id in kept]
-        packed, days = rows.CopyRows().of(batches, {gw: work.ids})
+        packed, days = work.copy_rows.of(batches, {gw: work.ids})
         ledger.ensure_days(connection, sorted(days))
         ledger.copy_readings(connection, packed)
         for table in ("gap", "event"):
