@@ -85,11 +85,11 @@ def _audit(folder: Path) -> None:
 
 def _statement(number: int) -> Statement:
     unit, month = divmod(number, 13)
-    period = f"2026-{month + 1:02d}" if month < MONTHS else "2026"
+    period, kind = (f"2026-{month + 1:02d}", "month") if month < MONTHS else ("2026", "month.year")
     pack = DataPack("cn-power", "2022", sha256(b"standard"))
     return Statement(
         issuer="operator",
-        subject=Subject(f"E{unit:05d}", "U1", period, "month" if month < MONTHS else "year"),
+        subject=Subject(f"E{unit:05d}", "U1", period, kind),
         start_ms=1_767_196_800_000,
         end_ms=1_769_875_200_000,
         seq=1,
