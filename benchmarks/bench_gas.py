@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from eth_typing import ChecksumAddress
 
+BATCH = "gas of a batch"
 CALLS = 24
 BATCH_GAS_MAX = 56_000
 EAS_RECORDS = 100  # of one multiAttest: about what fits well in a block
 LOG_LEAVES = 4096
+LOG_INDEX = 2049
 STATEMENT_BYTES = 800
 SUBJECT = "E1/U1"
 # PUSH0 CALLDATALOAD NUMBER SSTORE STOP
@@ -90,10 +92,10 @@ def run() -> list[Measured]:
         single, each = _eas(payer)
         report, act = _emissions(payer)
     return [
-        Measured("gas of a batch", batch, "gas", "the limit of the design", BATCH_GAS_MAX),
-        Measured("gas of a batch", batch, "gas", "one storage slot", floor),
-        Measured("gas of a batch", batch, "gas", "EAS attest, one record", single),
-        Measured("gas of a batch", batch, "gas", f"EAS, one of {EAS_RECORDS} records", each),
+        Measured(BATCH, batch, "gas", "the limit of the design", BATCH_GAS_MAX),
+        Measured(BATCH, batch, "gas", "one storage slot", floor),
+        Measured(BATCH, batch, "gas", "EAS attest, one record", single),
+        Measured(BATCH, batch, "gas", f"EAS, one of {EAS_RECORDS} records", each),
         Measured("gas of a report, proof included", report, "gas", "EAS attest", single),
         Measured("gas of a review, a verification", act, "gas", "EAS attest", single),
     ]
@@ -211,6 +213,5 @@ def _anchored(payer: Payer) -> Proof:
     ).sign(SigningKey.from_seed(bytes(32)))
     contract = CheckpointLog(payer.node, address, block)
     payer.mined(contract.sign_publish(payer.key, 1, tree.size, checkpoint.digest))
-    index = 2049
-    path = tuple(tree.inclusion(index))
-    return Proof(address, 1, checkpoint.raw, leaves[index], index, path)
+    path = tuple(tree.inclusion(LOG_INDEX))
+    return Proof(address, 1, checkpoint.raw, leaves[LOG_INDEX], LOG_INDEX, path)

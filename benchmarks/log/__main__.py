@@ -1,4 +1,4 @@
-"""Tree, proofs, a year of statements, a receipt: each held to its limit, beside pymerkle.
+"""Tree, proofs, a year of statements, a receipt, gas: each held to its limit, beside its peer.
 
 The unit of the first two is 2e6 bare `hashlib` calls on 65 bytes in the same run. Times of the tree
 are CPU seconds, the best of the rounds; those of the year are by the wall, with every fsync.
@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from log import peer, tree, year
+from log import gas, peer, tree, year
 from log.limits import Row
 
 
@@ -24,7 +24,7 @@ def main(rounds: int) -> int:
     if theirs.root != ours.root:
         raise SystemExit("pymerkle: expected the same root, got another")
     with console.status("a year of statements 全年声明"):
-        rows = [*ours.rows(), *theirs.rows(ours), *year.rows()]
+        rows = [*ours.rows(), *theirs.rows(ours), *year.rows(), *gas.rows()]
     console.print(_table(rows))
     return 0 if all(row.kept for row in rows) else 1
 
