@@ -10,6 +10,7 @@ from typing import Any
 
 import rlp  # type: ignore[import-untyped]
 from Crypto.Hash import keccak
+from eth_keys.datatypes import PrivateKey
 
 from tanzheng.core import inclusion, receipt
 from tanzheng.core.checkpoint import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
@@ -20,6 +21,7 @@ from tanzheng.core.ids import Subject
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.manifest import DataPack
 from tanzheng.core.merkle import Tree
+from tanzheng.core.qbft import MIX_HASH, seals_of
 from tanzheng.core.receipt import EvmProof
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement
 from tanzheng.core.trust import OperatorKey, Trust, TrustedBlock, TrustedGateway, TrustedPlant
@@ -94,22 +96,57 @@ class Trie:
         return nodes
 
 
-def block_header(state_root: bytes, number: int, time_s: int) -> bytes:
+def block_header(
+    state_root: bytes, number: int, time_s: int, extra: bytes = b"", mix_hash: bytes = bytes(32)
+) -> bytes:
     zero = bytes(32)
     fields: list[Any] = [zero, zero, bytes(20), state_root, zero, zero, bytes(256), 0, number]
-    fields += [30_000_000, 55_212, time_s, b"", zero, bytes(8), 7, zero, 0, 0, zero, zero]
+    fields += [30_000_000, 55_212, time_s, extra, mix_hash, bytes(8), 7, zero, 0, 0, zero, zero]
     return bytes(rlp.encode(fields))
 
 
-def anchored(heads: Mapping[int, bytes], seq: int, number: int, time_s: int) -> EvmProof:
+@dataclass(frozen=True)
+class Validators:
+    """Who seals blocks as QBFT has it; those of `sealing` do, in that order, in round `round`."""
+
+    keys: Sequence[PrivateKey]
+    sealing: Sequence[int]
+    round: int = 0
+
+    @property
+    def addresses(self) -> list[bytes]:
+        return [key.public_key.to_canonical_address() for key in self.keys]
+
+    def extra(self, number: int, seals: Sequence[bytes] = ()) -> bytes:
+        return bytes(rlp.encode([bytes(32), self.addresses, [], number, seals]))
+
+    def sealed(self, state_root: bytes, number: int, time_s: int) -> bytes:
+        """`extraData` as a node gives it, with the seals."""
+        committed = block_header(state_root, number, time_s, self.extra(self.round), MIX_HASH)
+        digest = keccak256(committed)
+        made = [self.keys[n].sign_msg_hash(digest).to_bytes() for n in self.sealing]
+        return self.extra(self.round, made)
+
+
+def anchored(
+    heads: Mapping[int, bytes],
+    seq: int,
+    number: int,
+    time_s: int,
+    validators: Validators | None = None,
+) -> EvmProof:
     """The proofs that the contract's head[seq] is in block `number`, among `seq` other accounts."""
     values = {head_slot(n): rlp.encode(int.from_bytes(head, "big")) for n, head in heads.items()}
     slots = Trie({**values, (2).to_bytes(32, "big"): b"\x01"})
     account = rlp.encode([1, 0, slots.root, keccak256(b"code")])
     others = {bytes([n]) * 20: rlp.encode([n, n, bytes(32), bytes(32)]) for n in range(seq)}
     state = Trie({**others, CONTRACT: account})
-    header = block_header(state.root, number, time_s)
-    return EvmProof(header, tuple(state.proof(CONTRACT)), tuple(slots.proof(head_slot(seq))))
+    header, seals = block_header(state.root, number, time_s), None
+    if validators is not None:
+        header = block_header(state.root, number, time_s, validators.extra(0), MIX_HASH)
+        seals = seals_of(header, validators.sealed(state.root, number, time_s))
+    proofs = tuple(state.proof(CONTRACT)), tuple(slots.proof(head_slot(seq)))
+    return EvmProof(header, *proofs, seals)
 
 
 # ------------------------------------------------------------------ the operator
@@ -141,6 +178,7 @@ class Operator:
     """Seals statements into one log; `trust` is what an observer would have recorded."""
 
     key: SigningKey = OPERATOR
+    validators: Validators | None = None
     leaves: list[SignedStatement] = field(default_factory=list)
     checkpoints: list[SignedCheckpoint] = field(default_factory=list)
     tree: Tree = field(default_factory=Tree)
@@ -195,7 +233,7 @@ class Operator:
         seq = len(self.checkpoints)
         heads = {n: signed.digest for n, signed in enumerate(self.checkpoints, start=1)}
         number, time_s = 100 + seq, TIME_S + 10 * seq
-        proof = anchored(heads, seq, number, time_s)
+        proof = anchored(heads, seq, number, time_s, self.validators)
         block = TrustedBlock(number, keccak256(proof.header), time_s)
         if block not in self.blocks:
             self.blocks.append(block)

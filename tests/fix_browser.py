@@ -22,10 +22,10 @@ T = TypeVar("T")
 class Chromium:
     """A browser that lives in a thread of its own: its driver wants an event loop for itself."""
 
-    def __init__(self, executable: str) -> None:
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self.requests: list[str] = []
-        self._in_thread(lambda: self._start(executable))
+        self._in_thread(self._start)
 
     def open(self, html: Path) -> None:
         """Show a page from disk; `requests` lists what it asks for from then on."""
@@ -48,12 +48,12 @@ class Chromium:
     def _in_thread(self, work: Callable[[], T]) -> T:
         return self._thread.submit(work).result(CALL_S_MAX)
 
-    def _start(self, executable: str) -> None:
+    def _start(self) -> None:
         from playwright.sync_api import sync_playwright
 
         self._driver = sync_playwright().start()
         self._browser = self._driver.chromium.launch(
-            executable_path=executable, args=list(ARGUMENTS)
+            executable_path=shutil.which(CHROMIUM), args=list(ARGUMENTS)
         )
         self.page = self._browser.new_page()
         self.page.set_default_timeout(CALL_S_MAX * 1000)
@@ -67,10 +67,9 @@ class Chromium:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chromium]:
     """One browser for all tests of the page."""
-    executable = shutil.which(CHROMIUM)
-    if executable is None:
+    if shutil.which(CHROMIUM) is None:
         missing(CHROMIUM)
-    browser = Chromium(executable)
+    browser = Chromium()
     try:
         yield browser
     finally:

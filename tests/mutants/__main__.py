@@ -16,7 +16,7 @@ from random import Random
 from rich.console import Console
 from rich.table import Table
 
-from fix_browser import CHROMIUM, Chromium
+from fix_browser import Chromium
 from mutants.targets import OK, Target, alike, all_targets
 from vectors.make import told_of
 from verifier.page import judge_all, opened
@@ -62,7 +62,7 @@ def run(name: str) -> Row:
 
 def _in_page(target: Target, mutants: Sequence[bytes]) -> list[str]:
     assert target.given is not None
-    browser = Chromium(CHROMIUM)
+    browser = Chromium()
     try:
         with tempfile.TemporaryDirectory() as folder:
             opened(browser, Path(folder))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tanzheng.anchor.errors import ChainRefused
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.evm import decode_header, encode_header, head_slot, slot_value, storage_root
+from tanzheng.core.qbft import Seals, is_qbft, seals_of
 from tanzheng.core.receipt import EvmProof
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ def take_proof(
         "eth_getProof", f"0x{contract.hex()}", [f"0x{head_slot(seq).hex()}"], hex(number)
     )
     try:
+        encoded = encode_header(raw)
         proof = EvmProof(
-            encode_header(raw),
+            encoded,
             _nodes(answer["accountProof"]),
             _nodes(answer["storageProof"][0]["proof"]),
+            _seals(encoded, raw),
         )
         header = decode_header(proof.header)
         root = storage_root(header.state_root, contract, proof.account)
@@ -43,6 +46,12 @@ def take_proof(
             f"got 0x{header.hash.hex()} with {stored.hex()}"
         )
     return proof
+
+
+def _seals(header: bytes, block: dict[str, Any]) -> Seals | None:
+    if not is_qbft(bytes.fromhex(block["mixHash"][2:]), int(block["number"], 16)):
+        return None
+    return seals_of(header, bytes.fromhex(block["extraData"][2:]))
 
 
 def _nodes(texts: Any) -> tuple[bytes, ...]:

@@ -1,15 +1,16 @@
 """What a verifier must know of an EVM chain: block headers and storage proofs, nothing else.
 
-A header is trusted by its hash alone; the contract's account is proved under its state root, a
-checkpoint's slot under the account's storage root (`eth_getProof`, EIP-1186; Merkle Patricia trie,
-yellow paper appendix D). A proof of *absence* is refused here: a receipt only claims presence.
+A header is trusted by its hash, or by its validators' seals (`qbft`); the contract's account is
+proved under its state root, a checkpoint's slot under the account's storage root (`eth_getProof`,
+EIP-1186; Merkle Patricia trie, yellow paper appendix D). A proof of *absence* is refused here: a
+receipt only claims presence.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tanzheng.core import rlp
+from tanzheng.core import qbft, rlp
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.hashing import keccak256
 from tanzheng.core.merkle import ProofInvalid
@@ -74,12 +75,15 @@ def encode_header(block: Mapping[str, object]) -> bytes:
 
     Fields of forks the chain has not reached are absent, always from the end. Whoever calls
     compares the Keccak of the result with the hash it knows: that also catches fields of a fork
-    not known here.
+    not known here. `extraData` of a QBFT block is written as the hash covers it, without seals.
     """
     present = [name for name in HEADER_FIELDS if block.get(name) is not None]
     if present != HEADER_FIELDS[: len(present)] or len(present) < _FIELDS_MIN:
         raise EncodingError("block: expected the header fields of an Ethereum block")
-    return rlp.encode([_header_field(name, block[name]) for name in present])
+    fields = {name: _header_field(name, block[name]) for name in present}
+    if qbft.is_qbft(fields["mixHash"], int.from_bytes(fields["number"], "big")):
+        fields["extraData"] = qbft.decode_extra(fields["extraData"]).hashed()
+    return rlp.encode(list(fields.values()))
 
 
 def _header_field(name: str, value: object) -> bytes:

@@ -24,6 +24,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "not_before": ("not before", "不早于"),
     "not_after": ("not after", "不晚于"),
     "anchor": ("anchored on the chain, final", "已上链且最终确认"),
+    "sealed": ("sealed by validators of the chain", "区块验证者签封足数"),
     "witnessed": ("cosigned by enough witnesses", "见证人会签足数"),
     "keys": ("key events counted", "密钥事件已计入"),
     "documents": ("documents re-hashed", "文件散列一致"),

@@ -5,7 +5,8 @@
 
 `transparent`: the signed statement with its RFC 9942 receipt; `checkpoint`: the signed checkpoint;
 `heads` [seq, digest, index, count, path]: the subject's current statement in the heads tree;
-`evm` {header, account, slot}: the block header's RLP and the two storage proofs. What can be
+`evm` {header, account, slot}: the block header's RLP and the two storage proofs, and where the
+chain has them `seals` [round, signatures] of its validators. What can be
 derived is not carried: the storage slot follows from the checkpoint's seq, the size from the
 checkpoint, the subject from the statement, contract and chain from the trust file.
 
@@ -24,6 +25,8 @@ from tanzheng.core.evm import PROOF_NODES_MAX as EVM_NODES_MAX
 from tanzheng.core.heads import Head, Place
 from tanzheng.core.ids import Subject
 from tanzheng.core.merkle import PROOF_NODES_MAX
+from tanzheng.core.qbft import VALIDATORS_MAX, Seals
+from tanzheng.core.secp256k1 import SIGNATURE_BYTES
 
 VERSION = 1
 COSIGNATURES = "cosignatures"
@@ -33,16 +36,21 @@ ATTESTATIONS = (RFC3161, OPENTIMESTAMPS, "second_chain", COSIGNATURES)
 ATTESTATION_BYTES_MAX = 64 << 10
 
 _ENVELOPE_KEYS = ("version", "core", "attestations")
+_EVM_KEYS = ("header", "account", "slot")
 _CORE_KEYS = ("version", "transparent", "checkpoint", "heads", "evm")
 
 
 @dataclass(frozen=True, slots=True)
 class EvmProof:
-    """Header RLP, account proof and slot proof (EIP-1186), nodes from the root down."""
+    """Header RLP, account proof and slot proof (EIP-1186), nodes from the root down.
+
+    `seals`: of the validators of a QBFT chain, None where the chain has none.
+    """
 
     header: bytes
     account: tuple[bytes, ...]
     slot: tuple[bytes, ...]
+    seals: Seals | None = None
 
     def encode(self) -> bytes:
         """Return the bytes of a file that keeps it by itself."""
@@ -164,17 +172,32 @@ def _heads(value: object, subject: Subject) -> tuple[Head, Place]:
 
 
 def _evm_fields(evm: EvmProof) -> dict[str, object]:
-    return {"header": evm.header, "account": list(evm.account), "slot": list(evm.slot)}
+    fields: dict[str, object] = {"header": evm.header}
+    fields |= {"account": list(evm.account), "slot": list(evm.slot)}
+    if evm.seals is not None:
+        fields["seals"] = [evm.seals.round, list(evm.seals.signatures)]
+    return fields
 
 
 def _evm(value: object) -> EvmProof:
     where = "receipt.evm"
-    source = closed.record(value, ("header", "account", "slot"), where)
+    sealed = "seals" in closed.mapping(value, where)
+    source = closed.record(value, (*_EVM_KEYS, "seals") if sealed else _EVM_KEYS, where)
     header = closed.typed(source["header"], bytes, f"{where}.header")
     account, slot = (_nodes(source[key], f"{where}.{key}") for key in ("account", "slot"))
     if len(header) > HEADER_BYTES_MAX:
         raise EncodingError(f"{where}.header: expected at most {HEADER_BYTES_MAX} bytes")
-    return EvmProof(header, account, slot)
+    return EvmProof(header, account, slot, _seals(source["seals"]) if sealed else None)
+
+
+def _seals(value: object) -> Seals:
+    where = "receipt.evm.seals"
+    parts = closed.sequence(value, where, 2)
+    if len(parts) != 2:
+        raise EncodingError(f"{where}: expected [round, signatures]")
+    number = closed.integer({"round": parts[0]}, "round", where)
+    listed = closed.sequence(parts[1], where, VALIDATORS_MAX)
+    return Seals(number, tuple(closed.octets(each, SIGNATURE_BYTES, where) for each in listed))
 
 
 def _nodes(value: object, where: str) -> tuple[bytes, ...]:

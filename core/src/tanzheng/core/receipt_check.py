@@ -16,6 +16,7 @@ from tanzheng.core.heads import verify_current
 from tanzheng.core.merkle import ProofInvalid, verify_inclusion
 from tanzheng.core.opentimestamps import check_structure
 from tanzheng.core.points import NotAskedError, Point, instant, point
+from tanzheng.core.qbft import NotSealed, check_seals
 from tanzheng.core.receipt import COSIGNATURES, OPENTIMESTAMPS, Receipt
 from tanzheng.core.statements.keyring import Keyring, Logged
 from tanzheng.core.statements.roles import Role
@@ -50,7 +51,7 @@ def check_receipt(
     `keyring`: the trust file with the key events that the verifier knows of.
     """
 
-    @cache  # four points rest on the block; its header is hashed once
+    @cache  # four points rest on the block; header and seals are looked at once
     def block() -> Header:
         return _block(receipt, trust)
 
@@ -63,6 +64,8 @@ def check_receipt(
         "not_after": lambda: _not_after(receipt, block()),
         "anchor": lambda: _anchor(receipt, trust, block()),
     }
+    if receipt.evm.seals is not None:
+        checks["sealed"] = lambda: _sealed(receipt, trust)
     policy = trust.witnesses
     if policy is not None:
         checks["witnessed"] = lambda: _witnessed(receipt, policy, cosignatures)
@@ -188,10 +191,25 @@ def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
             f"anchor: expected head[{checkpoint.seq}] = {receipt.checkpoint.digest.hex()}, "
             f"got {stored.hex()}"
         )
+    by = "the observer's record" if trust.observed(header.hash) else "its validators' seals"
     return (
         f"EVM chain {trust.chain_id}, contract 0x{trust.contract.hex()}, head[{checkpoint.seq}] "
-        f"in block {header.number}; final by the observer's record"
+        f"in block {header.number}; final by {by}"
     )
+
+
+def _sealed(receipt: Receipt, trust: Trust) -> str:
+    """A quorum of the block's own validators, who must be those on trust where it names any."""
+    seals, header = receipt.evm.seals, decode_header(receipt.evm.header)
+    if seals is None:
+        raise NotSealed("seals: expected those of validators on trust, got none")
+    validators = check_seals(receipt.evm.header, seals)
+    whose = f"{len(seals.signatures)} of {len(validators)} validators, block {header.number}"
+    if not trust.validators:
+        return f"{whose}; the trust file names none"
+    if set(validators) != trust.validators_at(header.number):
+        raise NotSealed(f"seals: expected the validators on trust, got {whose}")
+    return whose
 
 
 def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosignature]) -> str:
@@ -202,8 +220,11 @@ def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosign
 
 
 def _block(receipt: Receipt, trust: Trust) -> Header:
-    """Return the receipt's header where the observer recorded that very block."""
+    """Return the receipt's header where the observer recorded it, or validators on trust sealed."""
     header = decode_header(receipt.evm.header)
+    if trust.validators and trust.observed(header.hash) is None:
+        _sealed(receipt, trust)
+        return header
     block = trust.block(header.hash)
     if (header.number, header.time_s) != (block.number, block.time_s):
         raise AnchorInvalid(

@@ -10,11 +10,13 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]},
      "signers": [{"name": "…", "role": "city", "kid": "…", "public_key": "…",
                   "not_before_ms": 0, "not_after_ms": null}],
-     "timestamp_authorities": [{"name": "…", "certificate": "…"}]}
+     "timestamp_authorities": [{"name": "…", "certificate": "…"}],
+     "validators": [{"address": "0x…", "from_block": 0, "to_block": null}]}
 
 `witnesses` may be left out: then nobody need have cosigned a checkpoint. So may `signers`: then
 nobody but the operator may sign a statement; and `timestamp_authorities` (the stamping
-certificates, DER): then no time stamp is asked for.
+certificates, DER): then no time stamp is asked for. `validators` are those of a QBFT chain: a block
+that two thirds of them sealed counts as one that was observed.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -28,6 +30,7 @@ from tanzheng.core.checkpoint import SignedCheckpoint, log_of
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import KID_BYTES, VerifyKey
+from tanzheng.core.qbft import ADDRESS_BYTES
 from tanzheng.core.statements.roles import Role
 from tanzheng.core.witness import WITNESSES_MAX, Witness, WitnessPolicy
 
@@ -95,6 +98,15 @@ class TrustedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedValidator:
+    """An account that seals blocks of a QBFT chain, `from_block` to `to_block`, both included."""
+
+    address: bytes
+    from_block: int
+    to_block: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TimestampAuthority:
     """Who may stamp time (RFC 3161); `certificate` is the DER of the stamping one itself."""
 
@@ -116,6 +128,7 @@ class Trust:
     witnesses: WitnessPolicy | None = None
     signers: tuple[Signer, ...] = ()
     timestamp_authorities: tuple[TimestampAuthority, ...] = ()
+    validators: tuple[TrustedValidator, ...] = ()
 
     def encode(self) -> bytes:
         """Return the JSON text, indented, checked by reading it back."""
@@ -160,10 +173,22 @@ class Trust:
 
     def block(self, digest: bytes) -> TrustedBlock:
         """Return the observed block with that hash; `Untrusted` where the observer saw none."""
-        for block in self.blocks:
-            if block.hash == digest:
-                return block
-        raise Untrusted(f"block: expected an observed one, got 0x{digest.hex()}")
+        found = self.observed(digest)
+        if found is None:
+            raise Untrusted(f"block: expected an observed one, got 0x{digest.hex()}")
+        return found
+
+    def observed(self, digest: bytes) -> TrustedBlock | None:
+        """Return the observed block with that hash, None where the observer saw none."""
+        return next((block for block in self.blocks if block.hash == digest), None)
+
+    def validators_at(self, number: int) -> frozenset[bytes]:
+        """Return the addresses that may seal block `number`."""
+        return frozenset(
+            each.address
+            for each in self.validators
+            if each.from_block <= number and (each.to_block is None or number <= each.to_block)
+        )
 
     def plant(self, enterprise: str, sha256: bytes) -> None:
         """Return where that plant file is trusted; else `Untrusted`."""
@@ -192,6 +217,7 @@ def _to_json(trust: Trust) -> dict[str, Any]:
         **({"witnesses": _policy_to_json(trust.witnesses)} if trust.witnesses else {}),
         **({"signers": [_signer_to_json(each) for each in trust.signers]} if trust.signers else {}),
         **_authorities_to_json(trust.timestamp_authorities),
+        **_validators_to_json(trust.validators),
     }
 
 
@@ -213,6 +239,18 @@ def _authorities_to_json(authorities: Sequence[TimestampAuthority]) -> dict[str,
     return {"timestamp_authorities": told} if told else {}
 
 
+def _validators_to_json(validators: Sequence[TrustedValidator]) -> dict[str, Any]:
+    told = [
+        {
+            "address": f"0x{each.address.hex()}",
+            "from_block": each.from_block,
+            "to_block": each.to_block,
+        }
+        for each in validators
+    ]
+    return {"validators": told} if told else {}
+
+
 def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
     keys = [{"name": w.name, "public_key": w.public.raw.hex()} for w in policy.witnesses]
     return {"threshold": policy.threshold, "keys": keys}
@@ -221,7 +259,7 @@ def _policy_to_json(policy: WitnessPolicy) -> dict[str, Any]:
 def _from_json(value: object) -> Trust:
     where = "trust"
     keys = "version chain_id contract log_id operator_keys gateways plants blocks"
-    optional = ("witnesses", "signers", "timestamp_authorities")
+    optional = ("witnesses", "signers", "timestamp_authorities", "validators")
     told = [key for key in optional if key in closed.mapping(value, where)]
     source = closed.record(value, [*keys.split(), *told], where)
     closed.version(source, VERSION, where)
@@ -242,6 +280,7 @@ def _from_json(value: object) -> Trust:
         witnesses=_policy(source["witnesses"]) if "witnesses" in told else None,
         signers=_signers(source) if "signers" in told else (),
         timestamp_authorities=_authorities(source) if "timestamp_authorities" in told else (),
+        validators=_validators(source) if "validators" in told else (),
     )
     _check_each_once(trust)
     return trust
@@ -338,6 +377,27 @@ def _authority(value: object) -> TimestampAuthority:
     octets = min(len(text) // 2, CERTIFICATE_BYTES_MAX)
     certificate = closed.hexadecimal(text, octets, f"{where}.certificate")
     return TimestampAuthority(identifier(source["name"], f"{where}.name"), certificate)
+
+
+def _validators(trust: closed.Record) -> tuple[TrustedValidator, ...]:
+    where = "trust.validators"
+    validators = tuple(map(_validator, closed.items(trust, "validators", "trust", ITEMS_MAX)))
+    if not validators:
+        raise EncodingError(f"{where}: expected an entry where the key is there, got none")
+    _each_once([(each.address, each.from_block) for each in validators], where)
+    return validators
+
+
+def _validator(value: object) -> TrustedValidator:
+    where = "trust.validators"
+    source = closed.record(value, ("address", "from_block", "to_block"), where)
+    first = closed.integer(source, "from_block", where)
+    last = source["to_block"]
+    return TrustedValidator(
+        _prefixed(source["address"], ADDRESS_BYTES, f"{where}.address"),
+        first,
+        None if last is None else closed.integer(source, "to_block", where, least=first),
+    )
 
 
 def _witness(value: object) -> Witness:

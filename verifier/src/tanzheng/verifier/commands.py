@@ -119,6 +119,13 @@ Also = Annotated[
     list[str] | None,
     typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
 ]
+Validators = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Account that seals blocks of a QBFT chain, 0x…: what two thirds sealed is trusted · "
+        "QBFT 验证者地址"
+    ),
+]
 
 
 @trust.command("observe")
@@ -142,6 +149,7 @@ def observe(
     witnesses: Witnesses = None,
     signer: Signers = None,
     also: Also = None,
+    validator: Validators = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
 ) -> None:
     """Record every block in which the contract advanced, until stopped. 观察链上区块.
@@ -154,6 +162,14 @@ def observe(
     policy = observer.read_witnesses(witness_key or [], witnesses)
     signers = observer.read_signers(signer or [])
     anchors = observer.read_anchors(
-        contract, log_id, plant, gateway_key, operator_key, policy, signers, also or []
+        contract,
+        log_id,
+        plant,
+        gateway_key,
+        operator_key,
+        policy,
+        signers,
+        also or [],
+        validator or [],
     )
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -22,6 +22,7 @@ from tanzheng.core.hashing import keccak256
 from tanzheng.core.ids import identifier
 from tanzheng.core.keys import VerifyKey
 from tanzheng.core.plant import PLANT_BYTES_MAX, Plant
+from tanzheng.core.qbft import ADDRESS_BYTES
 from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import (
     OperatorKey,
@@ -30,6 +31,7 @@ from tanzheng.core.trust import (
     TrustedBlock,
     TrustedGateway,
     TrustedPlant,
+    TrustedValidator,
 )
 from tanzheng.core.witness import Witness, WitnessPolicy
 from tanzheng.verifier.errors import NodeFault, NodeLied
@@ -53,6 +55,7 @@ class Anchors:
     operators: tuple[OperatorKey, ...]
     witnesses: WitnessPolicy | None = None
     signers: tuple[Signer, ...] = ()
+    validators: tuple[TrustedValidator, ...] = ()
     further: tuple[bytes, ...] = ()
     """Contracts whose blocks are recorded besides, such as VerifiedEmissions."""
 
@@ -93,6 +96,7 @@ def read_anchors(
     witnesses: WitnessPolicy | None = None,
     signers: tuple[Signer, ...] = (),
     further: Sequence[str] = (),
+    validators: Sequence[str] = (),
 ) -> Anchors:
     """Read addresses and key files; `BadInput` names what has the wrong form."""
     raw = read_file(plant, PLANT_BYTES_MAX, "plant file")
@@ -113,6 +117,10 @@ def read_anchors(
         operators=tuple(OperatorKey(_public_key(path), 0, None) for path in operators),
         witnesses=witnesses,
         signers=signers,
+        validators=tuple(
+            TrustedValidator(_hexadecimal(each, ADDRESS_BYTES, "--validator"), 0, None)
+            for each in validators
+        ),
         further=tuple(_hexadecimal(each, 20, "--also") for each in further),
     )
 
@@ -203,6 +211,7 @@ class Observer:
             blocks=tuple(self._blocks[number] for number in sorted(self._blocks)),
             witnesses=anchors.witnesses,
             signers=anchors.signers,
+            validators=anchors.validators,
         )
 
     def advance(self) -> bool:
