@@ -254,6 +254,6 @@ def test_trust_files_with_validators_out_of_form() -> None:
             replace(trust, validators=wrong).encode()
 
 
-def test_the_mix_hash_is_the_field_it_names() -> None:
-    assert evm.HEADER_FIELDS.index("extraData") == qbft.EXTRA_DATA
-    assert evm.HEADER_FIELDS.index("mixHash") == qbft.EXTRA_DATA + 1
+def test_places_of_a_header_are_the_fields_they_name() -> None:
+    places = [evm.HEADER_FIELDS.index(name) for name in ("number", "extraData", "mixHash")]
+    assert places == [qbft.NUMBER, qbft.EXTRA_DATA, qbft.MIX]

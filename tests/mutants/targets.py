@@ -13,7 +13,7 @@ from mutants import kinds
 from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
-from vectors import world
+from vectors import cases_sealed, world
 from vectors.case import given
 from vectors.judge import Given, judge, refused
 
@@ -97,6 +97,9 @@ def _receipts() -> Iterator[Target]:
     policy = {"witnesses": world.POLICY}
     cosigned = given(grown, 2, trust=policy, attestations=carried)
     others = [grown.receipt(index, carried) for index in range(7)]
+    sealed = world.sealed()
+    on_trust = cases_sealed.trusting(world.VALIDATORS.addresses)
+    yield _of("receipt, sealed", given(sealed, trust=on_trust), RECEIPT, good=good)
     yield _of("receipt, witnessed", cosigned, RECEIPT, good=others)
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vectors import cases, parts, trusts
+from vectors import cases, cases_sealed, parts, trusts
 from vectors.case import Case
 from vectors.judge import Given, judge
 
@@ -18,6 +18,7 @@ FILES = {
     "witnessed": cases.witnessed,
     "redacted": cases.redacted,
     "package": cases.packages,
+    "sealed": cases_sealed.sealed,
     "damaged": cases.damaged,
     "trust": trusts.trusts,
 }

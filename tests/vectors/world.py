@@ -4,8 +4,9 @@ from dataclasses import replace
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+from eth_keys.datatypes import PrivateKey
 
-from evidence import CHAIN_ID, Operator, statement
+from evidence import CHAIN_ID, Operator, Validators, statement
 from tanzheng.core import manifest as shape
 from tanzheng.core import parameter_tree
 from tanzheng.core.bag import bag_files
@@ -24,6 +25,8 @@ STRANGER = SigningKey.from_seed(b"stranger".ljust(32, b"."))
 P256 = SigningKey(derive_private_key(0x5EED, SECP256R1()))
 WITNESSES = [SigningKey.from_seed(f"witness {n}".encode().ljust(32, b".")) for n in (1, 2, 3)]
 POLICY = WitnessPolicy(2, tuple(Witness(f"w{n}", k.public) for n, k in enumerate(WITNESSES, 1)))
+SEALERS = [PrivateKey(bytes([n]) * 32) for n in range(1, 8)]
+VALIDATORS = Validators(SEALERS[:4], (0, 2, 3))
 FIGURES = {"co2_calculated_t": ("65469.74", "t"), "generation_mwh": ("153210.100", "MWh")}
 SECRET = b"package secret".ljust(32, b".")
 SOFTWARE = "tanzheng 0.1.0"
@@ -118,6 +121,14 @@ def forked() -> Operator:
     operator.seal(statement(SUBJECTS[0], software="forged"), statement(SUBJECTS[1]))
     operator.seal(statement(SUBJECTS[2]))
     operator.seal(*map(statement, SUBJECTS[3:]))
+    return operator
+
+
+@cache
+def sealed() -> Operator:
+    """A log of one leaf on a QBFT chain of four validators; three sealed its block."""
+    operator = Operator(validators=VALIDATORS)
+    operator.seal(stated())
     return operator
 
 

@@ -39,12 +39,16 @@ _SCALARS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block header: `hash` is the Keccak of its RLP, `time_s` the chain's clock in seconds."""
+    """A block header: `hash` is the Keccak of its RLP, `time_s` the chain's clock in seconds.
+
+    `sealable`: it is of a QBFT chain, whose validators seal each block.
+    """
 
     hash: bytes
     number: int
     state_root: bytes
     time_s: int
+    sealable: bool = False
 
 
 def head_slot(seq: int) -> bytes:
@@ -62,11 +66,13 @@ def decode_header(data: bytes) -> Header:
     state_root = items[HEADER_FIELDS.index("stateRoot")]
     if not isinstance(state_root, bytes) or len(state_root) != 32:
         raise EncodingError("header: expected a state root of 32 bytes")
+    number = rlp.decode_integer(items[HEADER_FIELDS.index("number")], "header number")
     return Header(
         hash=keccak256(data),
-        number=rlp.decode_integer(items[HEADER_FIELDS.index("number")], "header number"),
+        number=number,
         state_root=state_root,
         time_s=rlp.decode_integer(items[HEADER_FIELDS.index("timestamp")], "header timestamp"),
+        sealable=qbft.is_qbft(items[HEADER_FIELDS.index("mixHash")], number),
     )
 
 

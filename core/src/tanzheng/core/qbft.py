@@ -19,7 +19,7 @@ MIX_HASH = b"ctical byzantine fault tolerance"
 
 VALIDATORS_MAX = 128
 ADDRESS_BYTES = 20
-EXTRA_DATA, _MIX_HASH = 12, 13  # places among the fields of a header
+NUMBER, EXTRA_DATA, MIX = 8, 12, 13  # places among the fields of a header
 
 
 class NotSealed(CheckFailed):
@@ -92,7 +92,7 @@ def check_seals(header: bytes, seals: Seals) -> tuple[bytes, ...]:
     not exactly a quorum of its validators in their order; `SignatureInvalid`.
     """
     fields = rlp.decode(header, "header")
-    if isinstance(fields, bytes) or len(fields) <= _MIX_HASH or fields[_MIX_HASH] != MIX_HASH:
+    if isinstance(fields, bytes) or len(fields) <= MIX or not is_qbft(fields[MIX], _number(fields)):
         raise NotSealed("seals: expected the header of a QBFT block")
     given = fields[EXTRA_DATA]
     extra = decode_extra(given if isinstance(given, bytes) else b"")
@@ -124,6 +124,10 @@ def seals_of(header: bytes, sealed: bytes) -> Seals:
     seals = Seals(extra.round, tuple(chosen))
     check_seals(header, seals)
     return seals
+
+
+def _number(fields: Sequence[rlp.Item]) -> int:
+    return rlp.decode_integer(fields[NUMBER], "header number")
 
 
 def _committed(fields: Sequence[rlp.Item], extra: Extra, number: int) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
-from tanzheng.core.errors import CheckFailed
+from tanzheng.core.errors import CheckFailed, TanzhengError
 from tanzheng.core.evm import Header, decode_header, head_slot, slot_value, storage_root
 from tanzheng.core.hashing import sha256
 from tanzheng.core.heads import verify_current
@@ -64,7 +64,7 @@ def check_receipt(
         "not_after": lambda: _not_after(receipt, block()),
         "anchor": lambda: _anchor(receipt, trust, block()),
     }
-    if receipt.evm.seals is not None:
+    if receipt.evm.seals is not None or _sealable(receipt):
         checks["sealed"] = lambda: _sealed(receipt, trust)
     policy = trust.witnesses
     if policy is not None:
@@ -198,11 +198,19 @@ def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
     )
 
 
+def _sealable(receipt: Receipt) -> bool:
+    """Whether seals belong beside the header, so that nobody can take them away."""
+    try:
+        return decode_header(receipt.evm.header).sealable
+    except TanzhengError:
+        return False  # the points that rest on the block say so
+
+
 def _sealed(receipt: Receipt, trust: Trust) -> str:
     """A quorum of the block's own validators, who must be those on trust where it names any."""
     seals, header = receipt.evm.seals, decode_header(receipt.evm.header)
     if seals is None:
-        raise NotSealed("seals: expected those of validators on trust, got none")
+        raise NotSealed("seals: expected those of the chain's validators, got none")
     validators = check_seals(receipt.evm.header, seals)
     whose = f"{len(seals.signatures)} of {len(validators)} validators, block {header.number}"
     if not trust.validators:

@@ -4,6 +4,7 @@
 import { bigEndian, concat, equal, hex, shortHex } from "./bytes.js";
 import { EncodingError, ProofInvalid } from "./errors.js";
 import { keccak256 } from "./keccak.js";
+import { isQbft } from "./qbft.js";
 import * as rlp from "./rlp.js";
 
 /** Storage position of the mapping seq → head in the contract. */
@@ -34,6 +35,7 @@ export function decodeHeader(data) {
     number: rlp.decodeInteger(items[NUMBER], "header number"),
     stateRoot,
     timeS: rlp.decodeInteger(items[TIMESTAMP], "header timestamp"),
+    sealable: isQbft(items),
   };
 }
 

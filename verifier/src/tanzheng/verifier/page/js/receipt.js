@@ -7,6 +7,8 @@ import { EncodingError } from "./errors.js";
 import { HEADER_BYTES_MAX, NODE_BYTES_MAX, PROOF_NODES_MAX as EVM_NODES_MAX } from "./evm.js";
 import * as inclusion from "./inclusion.js";
 import { PROOF_NODES_MAX } from "./merkle.js";
+import { VALIDATORS_MAX } from "./qbft.js";
+import { SIGNATURE_BYTES } from "./secp256k1.js";
 import * as statement from "./statement.js";
 
 const VERSION = 1;
@@ -70,10 +72,25 @@ function readHeads(value, subject) {
 
 function readEvm(value) {
   const where = "receipt.evm";
-  const source = closed.record(value, ["header", "account", "slot"], where);
+  const sealed = closed.mapping(value, where).has("seals");
+  const source = closed.record(value, ["header", "account", "slot", ...(sealed ? ["seals"] : [])], where);
   const header = closed.octets(source.get("header"), `${where}.header`);
   if (header.length > HEADER_BYTES_MAX) throw new EncodingError(`${where}.header: expected at most ${HEADER_BYTES_MAX} bytes`);
-  return { header, account: readNodes(source.get("account"), `${where}.account`), slot: readNodes(source.get("slot"), `${where}.slot`) };
+  return {
+    header,
+    account: readNodes(source.get("account"), `${where}.account`),
+    slot: readNodes(source.get("slot"), `${where}.slot`),
+    seals: sealed ? readSeals(source.get("seals")) : null,
+  };
+}
+
+function readSeals(value) {
+  const where = "receipt.evm.seals";
+  const [round, listed] = closed.sequence(value, where, 2, 2);
+  return {
+    round: closed.integer(round, `${where}.round`),
+    signatures: closed.sequence(listed, where, VALIDATORS_MAX).map((each) => closed.octets(each, where, SIGNATURE_BYTES)),
+  };
 }
 
 function readNodes(value, where) {

@@ -10,6 +10,7 @@ import { checkStructure } from "./opentimestamps.js";
 import { instant, point } from "./points.js";
 import { COSIGNATURES, OPENTIMESTAMPS } from "./receipt.js";
 import { sha256 } from "./sha256.js";
+import { NotSealed, checkSeals } from "./qbft.js";
 import { Untrusted } from "./trust.js";
 import { checkWitnessed, decodeAll } from "./witness.js";
 
@@ -35,6 +36,7 @@ export async function checkReceipt(receipt, trust, last = null, consistency = nu
     not_after: () => notAfter(receipt, block()),
     anchor: () => anchor(receipt, trust, block()),
   };
+  if (receipt.evm.seals !== null || sealable(receipt)) checks.sealed = () => sealed(receipt, trust);
   if (trust.witnesses !== null) checks.witnessed = () => witnessed(receipt, trust.witnesses, cosignatures);
   const points = [];
   for (const [name, check] of Object.entries(checks)) points.push(await point(name, async () => check()));
@@ -136,8 +138,32 @@ function anchor(receipt, trust, header) {
   }
   return (
     `EVM chain ${trust.chainId}, contract 0x${hex(trust.contract)}, head[${checkpoint.seq}] ` +
-    `in block ${header.number}; final by the observer's record`
+    `in block ${header.number}; final by ${header.observed ? "the observer's record" : "its validators' seals"}`
   );
+}
+
+/** Whether seals belong beside the header, so that nobody can take them away. */
+function sealable(receipt) {
+  try {
+    return decodeHeader(receipt.evm.header).sealable;
+  } catch {
+    return false; // the points that rest on the block say so
+  }
+}
+
+/** A quorum of the block's own validators, who must be those on trust where it names any. */
+function sealed(receipt, trust) {
+  const { seals, header: raw } = receipt.evm;
+  const { number } = decodeHeader(raw);
+  if (seals === null) throw new NotSealed("seals: expected those of the chain's validators, got none");
+  const validators = checkSeals(raw, seals);
+  const whose = `${seals.signatures.length} of ${validators.length} validators, block ${number}`;
+  if (trust.validators.length === 0) return `${whose}; the trust file names none`;
+  const trusted = trust.validatorsAt(number);
+  if (trusted.size !== validators.length || !validators.every((each) => trusted.has(each))) {
+    throw new NotSealed(`seals: expected the validators on trust, got ${whose}`);
+  }
+  return whose;
 }
 
 /** k of n witnesses, by cosignatures from the envelope and from beside it. */
@@ -147,10 +173,14 @@ function witnessed(receipt, policy, further) {
   return checkWitnessed(receipt.checkpoint, found, policy);
 }
 
-/** The receipt's header where the observer recorded that very block; its numbers are then exact. */
+/** The receipt's header where the observer recorded that block, or validators on trust sealed it. */
 function trustedHeader(receipt, trust) {
   const header = decodeHeader(receipt.evm.header);
   const block = trust.block(header.hash);
+  if (block === null && trust.validators.length > 0) {
+    sealed(receipt, trust);
+    return { stateRoot: header.stateRoot, number: exact(header.number), timeS: exact(header.timeS), observed: false };
+  }
   if (block === null) throw new Untrusted(`block: expected an observed one, got 0x${hex(header.hash)}`);
   if (header.number !== BigInt(block.number) || header.timeS !== BigInt(block.timeS)) {
     throw new AnchorInvalid(
@@ -158,5 +188,11 @@ function trustedHeader(receipt, trust) {
         `as in its header, got ${block.number} and ${block.timeS} on trust`,
     );
   }
-  return { stateRoot: header.stateRoot, number: block.number, timeS: block.timeS };
+  return { stateRoot: header.stateRoot, number: block.number, timeS: block.timeS, observed: true };
+}
+
+/** A header's number as one that can be counted with. */
+function exact(value) {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new AnchorInvalid(`block: expected at most 2^53-1, got ${value}`);
+  return Number(value);
 }

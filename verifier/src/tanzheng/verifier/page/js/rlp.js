@@ -1,8 +1,25 @@
 // Recursive Length Prefix (Ethereum yellow paper, appendix B), strict: one value, one encoding.
 
+import { bigEndian, concat } from "./bytes.js";
 import { EncodingError } from "./errors.js";
 
 const DEPTH_MAX = 8;
+
+/** The encoding of bytes, or of a list of items. */
+export function encode(item) {
+  if (!Array.isArray(item)) {
+    return item.length === 1 && item[0] < 0x80 ? item : concat(prefix(0x80, item.length), item);
+  }
+  const body = concat(...item.map(encode));
+  return concat(prefix(0xc0, body.length), body);
+}
+
+function prefix(base, length) {
+  if (length < 56) return [base + length];
+  const octets = bigEndian(length, 8);
+  const size = octets.subarray(octets.findIndex((byte) => byte !== 0));
+  return concat([base + 55 + size.length], size);
+}
 
 /** The one item in `data`: bytes, or a list of items. @param {Uint8Array} data */
 export function decode(data, what = "RLP") {

@@ -34,6 +34,7 @@ export const PROVES = {
   not_before: ["声明晚于这一区块", "The statement is not older than this block."],
   not_after: ["声明早于这一区块", "The statement is not younger than this block."],
   anchor: ["合约存有此检查点，区块由您的观察者确认", "The contract holds this checkpoint, in a block that your observer saw as final."],
+  sealed: ["足够的区块验证者签封了该区块", "Enough validators of the chain sealed this block."],
   witnessed: ["您信任的见证人确认日志只增不改", "Enough of your witnesses saw the log only grow."],
   rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
   opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],

@@ -4,6 +4,7 @@ import { equal, hex } from "./bytes.js";
 import * as closed from "./closed.js";
 import { CheckFailed, EncodingError } from "./errors.js";
 import { KID_BYTES, VerifyKey, names } from "./keys.js";
+import { ADDRESS_BYTES } from "./qbft.js";
 import * as strictJson from "./strict_json.js";
 import { WITNESSES_MAX } from "./witness.js";
 
@@ -38,6 +39,14 @@ export class Trust {
     return found.public;
   }
 
+  /** The addresses that may seal block `number`, a bigint, in hexadecimal. */
+  validatorsAt(number) {
+    const sealing = this.validators.filter(
+      ({ fromBlock, toBlock }) => BigInt(fromBlock) <= number && (toBlock === null || number <= BigInt(toBlock)),
+    );
+    return new Set(sealing.map((each) => hex(each.address)));
+  }
+
   /** The observed block with that hash; null where the observer saw none. */
   block(hash) {
     return this.blocks.find((block) => equal(block.hash, hash)) ?? null;
@@ -46,7 +55,7 @@ export class Trust {
 
 function fromJson(value) {
   const where = "trust";
-  const told = ["witnesses", "signers", "timestamp_authorities"].filter((key) => closed.mapping(value, where).has(key));
+  const told = ["witnesses", "signers", "timestamp_authorities", "validators"].filter((key) => closed.mapping(value, where).has(key));
   const source = closed.record(value, [...KEYS, ...told], where);
   const witnessed = source.has("witnesses");
   closed.version(source, VERSION, where);
@@ -60,6 +69,7 @@ function fromJson(value) {
     plants: list("plants", plant),
     blocks: list("blocks", block),
     witnesses: witnessed ? policy(source.get("witnesses")) : null,
+    validators: source.has("validators") ? readValidators(source.get("validators")) : [],
   });
   const signers = source.has("signers") ? readSigners(source.get("signers")) : [];
   if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
@@ -162,6 +172,23 @@ function checkAuthorities(value) {
   });
   if (certificates.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
   closed.eachOnce(certificates, where);
+}
+
+/** Who seals blocks of a QBFT chain. */
+function readValidators(value) {
+  const where = "trust.validators";
+  const validators = closed.sequence(value, where, ITEMS_MAX).map((item) => {
+    const source = closed.record(item, ["address", "from_block", "to_block"], where);
+    const [fromBlock, end] = [closed.integer(source.get("from_block"), `${where}.from_block`), source.get("to_block")];
+    return {
+      address: prefixed(source.get("address"), `${where}.address`, ADDRESS_BYTES),
+      fromBlock,
+      toBlock: end === null ? null : closed.integer(end, `${where}.to_block`, fromBlock),
+    };
+  });
+  if (validators.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
+  closed.eachOnce(validators.map((each) => `${hex(each.address)} ${each.fromBlock}`), where);
+  return validators;
 }
 
 function prefixed(value, where, count) {
