@@ -5,14 +5,14 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tanzheng.ingest.enrol_commands import app as enrol_app
-from tanzheng.ingest.operations import audit, rebuild, status
+from tanzheng.ingest.operations import audit, maintain, rebuild, status
 from tanzheng.ingest.options import (
     BrokerCa,
     BrokerCert,
@@ -37,6 +37,7 @@ app.add_typer(enrol_app, name="enrol")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)
+app.command()(maintain)
 
 
 @app.command()
@@ -61,6 +62,7 @@ def run(
     from tanzheng.core.keys import SigningKey
     from tanzheng.ingest.consumer import BrokerAddress, Consumer
     from tanzheng.ingest.enrolment import read_file, read_gateways
+    from tanzheng.ingest.maintenance import Maintenance
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     enrolled = read_gateways(gateways)
@@ -68,12 +70,13 @@ def run(
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
     consumer = Consumer(address, database_url, enrolled, signer, worker)
     _on_stop(consumer.stop)
-    if metrics is None:
-        consumer.run()
-        return
-    from tanzheng.ingest.metrics import MetricsServer
+    with ExitStack() as beside:
+        beside.enter_context(closing(Maintenance(database_url)))
+        if metrics is not None:
+            from tanzheng.ingest.metrics import MetricsServer
 
-    with closing(MetricsServer(metrics, consumer.meter, database_url)):
+            server = MetricsServer(metrics, consumer.meter, database_url)
+            beside.enter_context(closing(server))
         consumer.run()
 
 
