@@ -23,6 +23,7 @@ from tanzheng.ingest.options import (
     GatewaysFile,
     Json,
 )
+from tanzheng.ingest.plant_commands import app as plant_app
 
 app = typer.Typer(
     help="Check signed batches and write them exactly once · 接收入库", no_args_is_help=True
@@ -34,6 +35,7 @@ app.add_typer(database_app, name="database")
 app.add_typer(broker_app, name="broker")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(enrol_app, name="enrol")
+app.add_typer(plant_app, name="plant")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)

@@ -49,13 +49,18 @@ def enrol(
                 f"{gateway.newest_key.kid.hex()}: another key needs a re-enrolment, "
                 "`tanzheng ingest enrol`"
             )
-        connection.execute(
-            "INSERT INTO point (gw, name) SELECT %s, name FROM unnest(%s::text[]) AS name "
-            "WHERE NOT EXISTS (SELECT FROM point p WHERE p.gw = %s AND p.name = name.name) "
-            "ON CONFLICT DO NOTHING",
-            (gateway.gw, list(gateway.points), gateway.gw),
-        )
+        enter_points(connection, gateway.gw, gateway.points)
     return point_ids(connection)
+
+
+def enter_points(connection: psycopg.Connection, gw: str, names: Iterable[str]) -> None:
+    """Enter the points of a gateway that are new; ids are not used up by those that are not."""
+    connection.execute(
+        "INSERT INTO point (gw, name) SELECT %s, name FROM unnest(%s::text[]) AS name "
+        "WHERE NOT EXISTS (SELECT FROM point p WHERE p.gw = %s AND p.name = name.name) "
+        "ON CONFLICT DO NOTHING",
+        (gw, list(names), gw),
+    )
 
 
 def point_ids(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
