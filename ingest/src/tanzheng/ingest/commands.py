@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tanzheng.ingest.audit_log_commands import app as audit_log_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
 from tanzheng.ingest.operations import audit, maintain, rebuild, status
 from tanzheng.ingest.options import (
@@ -36,6 +37,7 @@ app.add_typer(broker_app, name="broker")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(plant_app, name="plant")
+app.add_typer(audit_log_app, name="audit-log")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)

@@ -169,6 +169,11 @@ def strand(connection: psycopg.Connection, gw: str, last: ChainHead) -> int:
         f"AND r.batch_id IN (SELECT batch_id FROM ({stranded}) AS b)".encode(),
         place,
     )
+    connection.execute(
+        "SELECT mark_dirty(%(gw)s, min(first_ms), max(last_ms) + 1) "  # noqa: S608
+        f"FROM ({stranded}) AS b HAVING min(first_ms) IS NOT NULL".encode(),
+        place,
+    )
     for table in ("gap", "event", "batch"):
         connection.execute(
             f"DELETE FROM {table} WHERE batch_id IN "  # noqa: S608

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Plant
-from tanzheng.ingest import ledger
+from tanzheng.ingest import audit_log, ledger
 
 DIVISION = re.compile("[1-9][0-9]{5}", re.ASCII)
 
@@ -80,6 +80,9 @@ def load(
         ]  # fmt: skip
         for versions, things, of_plant in wanted:
             _settle(connection, versions, things, (of_plant, plant_id), at, done)
+        if done.opened or done.closed:
+            detail = {"plant": name, "file_sha256": plant.sha256.hex(), "from": at.isoformat()}
+            audit_log.add(connection, "plant load", detail)
     return done
 
 
@@ -200,8 +203,8 @@ def valid_at(
             "SELECT p.plant, v.name, v.name_zh, v.division, u.unit, point.gw, point.name AS point, "
             "a.role, d.device, dv.profile, dv.serial, lower(a.valid)::text AS valid_from, "
             "lower(dv.valid)::text AS device_from FROM point_assignment a "
-            "JOIN point USING (point_id) JOIN unit u USING (unit_id) JOIN device d USING (device_id) "
-            "JOIN plant p ON p.plant_id = u.plant_id "
+            "JOIN point USING (point_id) JOIN unit u USING (unit_id) "
+            "JOIN device d USING (device_id) JOIN plant p ON p.plant_id = u.plant_id "
             "JOIN device_version dv ON dv.device_id = d.device_id AND dv.valid @> %(at)s "
             "JOIN plant_version v ON v.plant_id = p.plant_id AND v.valid @> %(at)s "
             "WHERE a.valid @> %(at)s AND (%(name)s::text IS NULL OR p.plant = %(name)s) "
