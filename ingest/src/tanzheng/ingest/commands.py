@@ -5,14 +5,15 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tanzheng.ingest.audit_log_commands import app as audit_log_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
-from tanzheng.ingest.operations import audit, rebuild, status
+from tanzheng.ingest.operations import audit, maintain, rebuild, status
 from tanzheng.ingest.options import (
     BrokerCa,
     BrokerCert,
@@ -23,6 +24,7 @@ from tanzheng.ingest.options import (
     GatewaysFile,
     Json,
 )
+from tanzheng.ingest.plant_commands import app as plant_app
 
 app = typer.Typer(
     help="Check signed batches and write them exactly once · 接收入库", no_args_is_help=True
@@ -34,9 +36,12 @@ app.add_typer(database_app, name="database")
 app.add_typer(broker_app, name="broker")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(enrol_app, name="enrol")
+app.add_typer(plant_app, name="plant")
+app.add_typer(audit_log_app, name="audit-log")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)
+app.command()(maintain)
 
 
 @app.command()
@@ -61,6 +66,7 @@ def run(
     from tanzheng.core.keys import SigningKey
     from tanzheng.ingest.consumer import BrokerAddress, Consumer
     from tanzheng.ingest.enrolment import read_file, read_gateways
+    from tanzheng.ingest.maintenance import Maintenance
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     enrolled = read_gateways(gateways)
@@ -68,12 +74,13 @@ def run(
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
     consumer = Consumer(address, database_url, enrolled, signer, worker)
     _on_stop(consumer.stop)
-    if metrics is None:
-        consumer.run()
-        return
-    from tanzheng.ingest.metrics import MetricsServer
+    with ExitStack() as beside:
+        beside.enter_context(closing(Maintenance(database_url)))
+        if metrics is not None:
+            from tanzheng.ingest.metrics import MetricsServer
 
-    with closing(MetricsServer(metrics, consumer.meter, database_url)):
+            server = MetricsServer(metrics, consumer.meter, database_url)
+            beside.enter_context(closing(server))
         consumer.run()
 
 

@@ -23,6 +23,7 @@ from tanzheng.core.enrolment import (
 )
 from tanzheng.core.errors import BadInput, CheckFailed, EncodingError
 from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.ingest import audit_log
 from tanzheng.ingest.compare import Difference, DifferenceFound
 from tanzheng.ingest.enrolment import Gateway
 
@@ -152,6 +153,8 @@ def take(connection: psycopg.Connection, gateway: Gateway, signed: SignedEnrolme
                 gateway.gw,
             ),
         )
+        detail = {"gw": gateway.gw, "opens_epoch": enrolment.opens_epoch, "by": enrolment.by}
+        audit_log.add(connection, "enrol take", detail)
     return True
 
 

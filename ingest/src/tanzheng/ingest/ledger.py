@@ -49,13 +49,18 @@ def enrol(
                 f"{gateway.newest_key.kid.hex()}: another key needs a re-enrolment, "
                 "`tanzheng ingest enrol`"
             )
-        connection.execute(
-            "INSERT INTO point (gw, name) SELECT %s, name FROM unnest(%s::text[]) AS name "
-            "WHERE NOT EXISTS (SELECT FROM point p WHERE p.gw = %s AND p.name = name.name) "
-            "ON CONFLICT DO NOTHING",
-            (gateway.gw, list(gateway.points), gateway.gw),
-        )
+        enter_points(connection, gateway.gw, gateway.points)
     return point_ids(connection)
+
+
+def enter_points(connection: psycopg.Connection, gw: str, names: Iterable[str]) -> None:
+    """Enter the points of a gateway that are new; ids are not used up by those that are not."""
+    connection.execute(
+        "INSERT INTO point (gw, name) SELECT %s, name FROM unnest(%s::text[]) AS name "
+        "WHERE NOT EXISTS (SELECT FROM point p WHERE p.gw = %s AND p.name = name.name) "
+        "ON CONFLICT DO NOTHING",
+        (gw, list(names), gw),
+    )
 
 
 def point_ids(connection: psycopg.Connection) -> dict[str, dict[str, int]]:
@@ -162,6 +167,11 @@ def strand(connection: psycopg.Connection, gw: str, last: ChainHead) -> int:
         "WHERE p.gw = %(gw)s AND r.point_id = p.point_id AND r.t >= to_timestamp(first / 1000.0) "
         "AND r.t <= to_timestamp(last / 1000.0) "
         f"AND r.batch_id IN (SELECT batch_id FROM ({stranded}) AS b)".encode(),
+        place,
+    )
+    connection.execute(
+        "SELECT mark_dirty(%(gw)s, min(first_ms), max(last_ms) + 1) "  # noqa: S608
+        f"FROM ({stranded}) AS b HAVING min(first_ms) IS NOT NULL".encode(),
         place,
     )
     for table in ("gap", "event", "batch"):

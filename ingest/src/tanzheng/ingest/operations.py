@@ -1,4 +1,4 @@
-"""`tanzheng ingest status`, `audit`, `rebuild`: what an operator asks of a running platform."""
+"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: what an operator asks of a running platform."""
 
 import json
 from typing import Annotated
@@ -110,3 +110,23 @@ def status(
         Console().print(status_view(found), highlight=False)
     if check and found.faults:
         raise typer.Exit(1)
+
+
+def maintain(database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """Index the days that are closed; `ingest run` does the same by itself · 维护：为已结束日建索引."""
+    import logging
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from tanzheng.ingest.maintenance import maintain as run
+    from tanzheng.ingest.migrate import named_errors
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    with named_errors():
+        done = run(database_url, datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+    elif done.busy:
+        typer.echo("another maintenance is at work · 已有维护在运行")
+    else:
+        typer.echo(f"days indexed 已建索引日: {len(done.indexed)}")

@@ -17,7 +17,7 @@ import numpy as np
 import psycopg
 
 from tanzheng.core.calendar import Month
-from tanzheng.ingest import enrolments, ledger, records, replay, rows
+from tanzheng.ingest import audit_log, enrolments, hours_dirty, ledger, records, replay, rows
 from tanzheng.ingest.audit import audit
 from tanzheng.ingest.compare import (
     Difference,
@@ -226,6 +226,19 @@ def _replace(work: _Work, group: Group, expected: rows.Readings, actual: rows.Re
         gap_rows = [ledger.gap_rows(batch, batch_id, work.ids) for batch_id, batch in batches]
         ledger.insert_gaps(connection, chain.from_iterable(gap_rows))
         ledger.insert_events(connection, batches)
+        hours_dirty.mark(connection, _changed(gw, group, actual))
+        audit_log.add(connection, "rebuild", {"gw": gw, "batches": ids[:1] + ids[1:][-1:]})
+
+
+def _changed(gw: str, group: Group, actual: rows.Readings) -> Iterator[hours_dirty.Span]:
+    """What the piece's batches span, and the rows that were there, where an hour can be named."""
+    for stored, _ in group:
+        if stored.first_ms is not None and stored.last_ms is not None:
+            yield gw, stored.first_ms, stored.last_ms
+    t_ms = actual["t_ms"]
+    plausible = t_ms[(t_ms >= PLAUSIBLE_MS[0]) & (t_ms < PLAUSIBLE_MS[1])]
+    if len(plausible):
+        yield gw, int(plausible.min()), int(plausible.max())
 
 
 def _delete_readings(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from tanzheng.core.batch import ChainHead
-from tanzheng.ingest import enrolments, ledger, migrate, rows
+from tanzheng.ingest import enrolments, hours_dirty, ledger, migrate, rows
 from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, decide, joined
 from tanzheng.ingest.decide import Checked, Reason, Refused, fault, refuse
 from tanzheng.ingest.enrolment import Gateway
@@ -185,6 +185,7 @@ class Writer:
         gaps = [row for i, b in batches for row in ledger.gap_rows(b, i, ids[b.gw])]
         ledger.insert_gaps(connection, gaps)
         ledger.insert_events(connection, batches)
+        hours_dirty.mark(connection, ((b.gw, *b.span_ms) for _, b in batches if b.span_ms))
         ledger.mark_accepted(connection, [item.digest for item in accepted])
         return sum(batch.readings for _, batch in batches), days
 
