@@ -44,9 +44,13 @@ SETTINGS = {
 
 
 class Timescale:
-    """A server on a free port of 127.0.0.1 whose life, data included, is the `with` block."""
+    """A server on a free port of 127.0.0.1 whose life, data included, is the `with` block.
 
-    def __init__(self) -> None:
+    `settings`: what differs from `SETTINGS`.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self._settings = {**SETTINGS, **settings}
         self.port = free_port()
         self._password = secrets.token_urlsafe(24)
         self._inside = Path("/var/lib/tanzheng-tests") / secrets.token_hex(8)
@@ -80,7 +84,7 @@ class Timescale:
         command = [f"{BINARIES}/initdb", "-D", f"{self._inside}/data", "-U", OWNER, "--no-sync"]
         command += ["--auth=scram-sha-256", f"--pwfile={self._inside}/password"]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
-        command += [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        command += [f"-c{name}={value}" for name, value in self._settings.items()]
         subprocess.run(
             ["chroot", TREE, *AS_POSTGRES, *command], check=True, stdout=subprocess.DEVNULL
         )

@@ -8,10 +8,9 @@ Exit code 1 where a limit is not kept.
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
+from limits import table
 from log import gas, peer, tree, year
-from log.limits import Row
 
 
 def main(rounds: int) -> int:
@@ -25,19 +24,8 @@ def main(rounds: int) -> int:
         raise SystemExit("pymerkle: expected the same root, got another")
     with console.status("a year of statements 全年声明"):
         rows = [*ours.rows(), *theirs.rows(ours), *year.rows(), *gas.rows()]
-    console.print(_table(rows))
+    console.print(table("log 日志", rows))
     return 0 if all(row.kept for row in rows) else 1
-
-
-def _table(rows: list[Row]) -> Table:
-    shown = Table.grid(padding=(0, 2))
-    for name in ("what", "measured", "limit", ""):
-        shown.add_column(justify="left" if name == "what" else "right")
-    shown.add_row("[bold]log 日志", "measured", "limit", "")
-    for row in rows:
-        sign = "" if row.limit is None else ("✓" if row.kept else "[bold red]✗")
-        shown.add_row(f"{row.what}\n[dim]  {row.against}", row.value, row.bound, sign)
-    return shown
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a batch costs on the chain, beside one storage slot and EAS on the same anvil."""
 
 import bench_gas
-from log.limits import Row
+from limits import Row
 
 
 def rows() -> list[Row]:

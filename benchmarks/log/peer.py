@@ -6,7 +6,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from log.limits import Row
+from limits import Row
 from log.tree import LEAVES, Ours
 
 PACKAGE = "pymerkle==7.0.0"

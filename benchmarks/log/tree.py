@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec
 
-from log.limits import Row
+from limits import Row
 from tanzheng.core.merkle import Tree, leaf_hash, verify_inclusion
 
 LEAVES = 1_000_000

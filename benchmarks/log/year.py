@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evidence import Operator
-from log.limits import Row
+from limits import Row
 from tanzheng.anchor.chain_file import ChainFile
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.anchor.publication import Finality

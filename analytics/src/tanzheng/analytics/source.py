@@ -119,8 +119,8 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
     last_ms = end_ms + _interval_ms_max(plant, unit_id) - 1
     with _snapshot(database_url) as connection:
         _require_whole(connection, gateways, start_ms, last_ms)
-        series = {
-            point.name: _series(connection, device.gateway, point.name, start_ms, last_ms)
+        read = {
+            point.name: series(connection, device.gateway, point.name, start_ms, last_ms)
             for device in plant.devices
             if device.unit == unit_id
             for point in device.points
@@ -136,7 +136,7 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
         for gw, rows in groupby(batches, key=lambda row: str(row[0]))
     }
     known = tuple(sorted(PointGap(*row) for row in gaps))
-    return Stored(Recorded(series, known, _told(chains, plant)), chains)
+    return Stored(Recorded(read, known, _told(chains, plant)), chains)
 
 
 def _told(chains: dict[str, list[SignedBatch]], plant: Plant) -> tuple[CounterStep, ...]:
@@ -164,9 +164,10 @@ def _require_whole(
         )
 
 
-def _series(
+def series(
     connection: Connection[Any], gw: str, point: str, start_ms: int, last_ms: int
 ) -> Series:
+    """Readings of one point, both instants (UTC ms) included; `SeriesInvalid` for one twice."""
     parameters = (gw, point, start_ms, last_ms)
     with connection.cursor() as cursor, cursor.copy(READINGS, parameters) as out:
         raw = b"".join(out)

@@ -1,0 +1,1 @@
+"""Ingest end to end and reading back, on TimescaleDB behind a broker: `make bench-ingest`."""

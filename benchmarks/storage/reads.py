@@ -1,0 +1,45 @@
+"""One point's month, and hours from readings, each against plain SQL on the same table."""
+
+import psycopg
+
+from limits import Row
+from storage.database import ask, timed
+from storage.fleet import HISTORY_DAYS, HISTORY_INTERVAL_MS, START_MS
+from tanzheng.analytics import source
+from tanzheng.ingest.rows import DAY_MS
+
+QUERY_MS_MAX = 50.0
+ROUNDS = 7
+PLAIN = (
+    "SELECT t, value, quality FROM reading WHERE point_id = %s "
+    "AND t >= to_timestamp(%s) AND t < to_timestamp(%s) ORDER BY t"
+)
+END_MS = START_MS + HISTORY_DAYS * DAY_MS
+
+
+def rows(url: str) -> list[Row]:
+    """Best of the rounds, the two ways in turns."""
+    [(point_id, gw, name)] = ask(url, "SELECT point_id, gw, name FROM point ORDER BY 1 LIMIT 1")
+    ours, plain = list[float](), list[float]()
+    expected = HISTORY_DAYS * DAY_MS // HISTORY_INTERVAL_MS
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT 1")
+
+        def read() -> int:
+            return len(source.series(connection, gw, name, START_MS, END_MS - 1).t_ms)
+
+        def select() -> int:
+            given = (point_id, START_MS / 1000, END_MS / 1000)
+            with connection.cursor(binary=True) as cursor:
+                return len(cursor.execute(PLAIN, given).fetchall())
+
+        for _ in range(ROUNDS):
+            for work, kept in ((read, ours), (select, plain)):
+                taken_s, found = timed(work)
+                assert found == expected, found
+                kept.append(taken_s)
+    against = f"{expected:,} rows of {HISTORY_DAYS} days; plain SQL {min(plain) * 1000:.1f} ms"
+    return [
+        Row("one point, one month", min(ours) * 1000, "ms", against, QUERY_MS_MAX),
+        Row("… ÷ the same by plain SQL", min(ours) / min(plain), "×", "psycopg, binary", 1.5),
+    ]
