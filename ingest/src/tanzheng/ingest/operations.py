@@ -1,4 +1,4 @@
-"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: what an operator asks of a running platform."""
+"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: asked of a running platform."""
 
 import json
 from typing import Annotated
@@ -113,7 +113,7 @@ def status(
 
 
 def maintain(database_url: DatabaseUrl, as_json: Json = False) -> None:
-    """Index the days that are closed; `ingest run` does the same by itself · 维护：为已结束日建索引."""
+    """Index days that are closed; `ingest run` does the same by itself · 为已结束日建索引."""
     import logging
     from dataclasses import asdict
     from datetime import UTC, datetime
