@@ -204,10 +204,13 @@ def test_a_role_it_has_shows_nothing_more(platform: Platform) -> None:
 def test_asking_in_another_s_name_gives_nothing(platform: Platform) -> None:
     with platform.viewer("national"), platform.viewer("enterprise:E1") as viewer:
         national, own = platform.logins[0], platform.logins[1]
-        for function in ("plants", "points", "gateways", "units", "devices", "enterprises"):
+        for function in ("plants", "gateways", "units", "devices", "enterprises"):
             asked = f"SELECT * FROM public.seen_{function}(%s)".encode()
             assert viewer.execute(asked, (national,)).fetchall() == []
             assert viewer.execute(asked, (own,)).fetchall() != []
+        points = "SELECT isempty(public.seen_points(%s))"
+        assert viewer.execute(points, (national,)).fetchone() == (True,)
+        assert viewer.execute(points, (own,)).fetchone() == (False,)
         assert viewer.execute("SELECT public.sees_all(%s)", (national,)).fetchone() == (False,)
 
 
