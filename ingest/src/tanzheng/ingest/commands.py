@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tanzheng.ingest.archive_commands import archive
 from tanzheng.ingest.audit_log_commands import app as audit_log_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
 from tanzheng.ingest.operations import audit, maintain, rebuild, status
@@ -44,6 +45,7 @@ app.command()(status)
 app.command()(audit)
 app.command()(rebuild)
 app.command()(maintain)
+app.command()(archive)
 
 
 @app.command()
