@@ -126,6 +126,18 @@ def test_a_month_alone(plant: Plant) -> None:
     assert plant.audit().difference is None
 
 
+def test_a_month_whose_edge_lies_in_a_batch(database_url: str) -> None:
+    """Of that batch the readings of the month alone are made anew: the others are there."""
+    box = Box(t_ms=Month(2018, 7).bounds_ms(enrolled(Box())["gw1"].zone)[1] - 300_000)
+    migrate(database_url)
+    with closing(Writer(database_url, enrolled(box))) as writer:
+        put(writer, [message(box.next())])  # five minutes in July, five in August
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE reading SET value = 0 WHERE t < '2018-08-01 06:58Z'")
+    assert rebuild(database_url, enrolled(box), Month(2018, 7)).holds
+    assert audit(database_url, enrolled(box)).difference is None
+
+
 def test_wrong_evidence_is_never_built_from(plant: Plant) -> None:
     flipped = bytearray(plant.signed[11].raw)
     flipped[len(flipped) // 2] ^= 1

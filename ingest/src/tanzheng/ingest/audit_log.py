@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from tanzheng.core import canonical_json
+from tanzheng.core.closed import record
 from tanzheng.core.errors import CheckFailed
 from tanzheng.core.hashing import HASH_BYTES, sha256
 
@@ -68,10 +69,12 @@ def latest(connection: psycopg.Connection, limit: int) -> list[dict[str, Any]]:
         "SELECT number, entry, digest FROM audit_log ORDER BY number DESC LIMIT %s", (limit,)
     )
     return [
-        {
-            "number": number,
-            **canonical_json.loads(entry.encode(), f"audit log entry {number}"),
-            "digest": bytes(digest).hex(),
-        }
+        {"number": number, **_read(number, entry), "digest": bytes(digest).hex()}
         for number, entry, digest in found
     ]
+
+
+def _read(number: int, entry: str) -> dict[str, Any]:
+    keys = ("action", "actor", "at", "detail")
+    where = f"audit log entry {number}"
+    return dict(record(canonical_json.loads(entry.encode(), where), keys, where))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tanzheng.ingest.archive_commands import archive
 from tanzheng.ingest.audit_log_commands import app as audit_log_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
 from tanzheng.ingest.operations import audit, maintain, rebuild, status
@@ -25,6 +26,7 @@ from tanzheng.ingest.options import (
     Json,
 )
 from tanzheng.ingest.plant_commands import app as plant_app
+from tanzheng.ingest.viewer_commands import app as viewer_app
 
 app = typer.Typer(
     help="Check signed batches and write them exactly once · 接收入库", no_args_is_help=True
@@ -38,10 +40,12 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(plant_app, name="plant")
 app.add_typer(audit_log_app, name="audit-log")
+app.add_typer(viewer_app, name="viewer")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)
 app.command()(maintain)
+app.command()(archive)
 
 
 @app.command()

@@ -217,6 +217,12 @@ def ensure_days(connection: psycopg.Connection, days: Iterable[int]) -> None:
         )
 
 
+def archived_days(connection: psycopg.Connection) -> dict[int, int]:
+    """UTC day (since 1970) → the last batch whose readings of that day lie in an archive alone."""
+    found = connection.execute("SELECT day - date '1970-01-01', batch_id_max FROM archived_day")
+    return dict(found.fetchall())
+
+
 def copy_readings(connection: psycopg.Connection, packed: memoryview) -> None:
     """Write readings by one binary COPY of rows without header and trailer."""
     statement = "COPY reading (point_id, t, value, quality, batch_id) FROM STDIN (FORMAT BINARY)"

@@ -38,7 +38,7 @@ class Maintained:
 
 
 def maintain(database_url: str, now: datetime) -> Maintained:
-    """Give each day that is closed at `now` its index; psycopg's errors where the server is away."""
+    """Give each day that is closed at `now` its index; psycopg's errors if the server is away."""
     done = Maintained()
     with closing(_connect(database_url)) as connection:
         migrate.check_schema(connection)

@@ -1,4 +1,4 @@
-"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: what an operator asks of a running platform."""
+"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: asked of a running platform."""
 
 import json
 from typing import Annotated
@@ -53,23 +53,29 @@ def rebuild(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing, only report · 只检查")
     ] = False,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Also days dropped by `archive` · 含已归档日")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make readings, gaps and events anew from the signed batches; exit 3 where rows differed and
     `--check` left them, or where a signed batch itself is wrong · 由签名批次重建数据行."""
     from tanzheng.core.calendar import Month
+    from tanzheng.core.errors import BadInput
     from tanzheng.ingest import progress
     from tanzheng.ingest.enrolment import read_gateways, select
     from tanzheng.ingest.migrate import named_errors
     from tanzheng.ingest.rebuild import rebuild as run
     from tanzheng.ingest.views import rebuild_view
 
+    if archived and (gw or month or check):
+        raise BadInput("rebuild: expected --archived alone, got it with --gw, --month or --check")
     chosen = select(read_gateways(gateways), gw)
     only = Month.parse(month) if month else None
     with named_errors():
         total = progress.batches_of(database_url, chosen) * (1 if check else 2)
         with progress.shown("rebuild 重建", total) as advance:
-            report = run(database_url, chosen, only, check, advance)
+            report = run(database_url, chosen, only, check, advance, archived)
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
@@ -113,7 +119,7 @@ def status(
 
 
 def maintain(database_url: DatabaseUrl, as_json: Json = False) -> None:
-    """Index the days that are closed; `ingest run` does the same by itself · 维护：为已结束日建索引."""
+    """Index days that are closed; `ingest run` does the same by itself · 为已结束日建索引."""
     import logging
     from dataclasses import asdict
     from datetime import UTC, datetime

@@ -31,7 +31,7 @@ def load(
         typer.Option(help="Name of the plant here; else its enterprise's · 电厂标识"),
     ] = None,
 ) -> None:
-    """Enter what a plant file says, valid from a day on; the past stays as it was · 载入电厂文件."""
+    """Enter what a plant file says, valid from a day on; the past stays · 载入电厂文件."""
     import psycopg
 
     from tanzheng.core.plant import Plant

@@ -197,7 +197,7 @@ def _settle(
 def valid_at(
     connection: psycopg.Connection, at: datetime, name: str | None
 ) -> list[dict[str, Any]]:
-    """Each point of a plant (None: of all) with its device, unit and gateway as they were at `at`."""
+    """Each point of a plant (None: of all) with its device, unit and gateway at `at`."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "SELECT p.plant, v.name, v.name_zh, v.division, u.unit, point.gw, point.name AS point, "

@@ -92,7 +92,6 @@ class _Work:
     span_ms: tuple[int, int]
     writing: psycopg.Connection
     report: RebuildReport
-    copy_rows: rows.CopyRows = field(default_factory=rows.CopyRows)
 
     @property
     def names(self) -> dict[int, str]:
@@ -105,14 +104,19 @@ def rebuild(
     month: Month | None = None,
     check: bool = False,
     advance: Advance = silent,
+    archived: bool = False,
 ) -> RebuildReport:
     """Make readings (of `month` in plant time), gaps and events equal to the signed batches.
 
-    `check` True: only compare. After rows were made anew everything is compared once more.
+    `check` True: only compare. `archived` True: also the readings that lie in an archive alone, as
+    when its files are lost; of all gateways and always. After rows were made anew everything is
+    compared once more.
     """
     report = RebuildReport(check)
     try:
         with closing(connect(database_url)) as writing:
+            if archived:
+                _forget_archives(writing)
             for gateway in gateways.values():
                 span_ms = month.bounds_ms(gateway.zone) if month else replay.ALWAYS_MS
                 with replay.one_snapshot(database_url) as (batches, readings):
@@ -128,14 +132,22 @@ def rebuild(
     return report
 
 
+def _forget_archives(connection: psycopg.Connection) -> None:
+    """From here on these readings are missing, until they are made: run it again if killed."""
+    with connection.transaction():
+        gone = connection.execute("DELETE FROM archived_day").rowcount
+        audit_log.add(connection, "archive forget", {"days": gone})
+
+
 def _gateway(
     work: _Work, batches: psycopg.Connection, readings: psycopg.Connection, advance: Advance
 ) -> None:
     seen = replay.Report()
+    archived = ledger.archived_days(batches)
     with closing(replay.blocks(readings, list(work.names), work.span_ms)) as blocks:
         actual = replay.ReadingStream(blocks)
         for group in replay.groups(replay.verified(batches, work.gateway, seen)):
-            expected = replay.expected(group, work.ids, work.span_ms)
+            expected = replay.expected(group, work.ids, work.span_ms, archived)
             _piece(work, group, expected, actual.up_to(group[-1][0].batch_id), batches)
             work.report.batches += len(group)
             work.report.readings += len(expected)
@@ -218,9 +230,9 @@ def _replace(work: _Work, group: Group, expected: rows.Readings, actual: rows.Re
         }
         _delete_readings(work, ids, expected, actual)
         batches = [(s.batch_id, signed.batch) for s, signed in group if s.batch_id in kept]
-        packed, days = work.copy_rows.of(batches, {gw: work.ids})
-        ledger.ensure_days(connection, sorted(days))
-        ledger.copy_readings(connection, packed)
+        made = expected[np.isin(expected["batch_id"], list(kept))]
+        ledger.ensure_days(connection, np.unique(made["t_ms"] // rows.DAY_MS).tolist())
+        ledger.copy_readings(connection, rows.pack(made))
         for table in ("gap", "event"):
             connection.execute(f"DELETE FROM {table} WHERE batch_id = ANY(%s)".encode(), (ids,))  # noqa: S608
         gap_rows = [ledger.gap_rows(batch, batch_id, work.ids) for batch_id, batch in batches]

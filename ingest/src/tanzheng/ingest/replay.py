@@ -171,8 +171,14 @@ def _compare_head(connection: psycopg.Connection, gw: str, walk: _Walk) -> None:
     )
 
 
-def expected(group: Group, ids: Mapping[str, int], span_ms: tuple[int, int]) -> rows.Readings:
-    """The rows that the batches of a group make, in the order of their key."""
+def expected(
+    group: Group,
+    ids: Mapping[str, int],
+    span_ms: tuple[int, int],
+    archived: Mapping[int, int],
+) -> rows.Readings:
+    """The rows that the batches of a group make, in the order of their key; without those that
+    lie in an archive (`archived`: UTC day since 1970 → last batch in it)."""
     parts = []
     for stored, signed in group:
         for point in signed.batch.points:
@@ -184,6 +190,10 @@ def expected(group: Group, ids: Mapping[str, int], span_ms: tuple[int, int]) -> 
             parts.append(rows.readings_of(signed.batch, stored.batch_id, ids))
     found = rows.join(parts)
     found = found[(found["t_ms"] >= span_ms[0]) & (found["t_ms"] < span_ms[1])]
+    days = found["t_ms"] // rows.DAY_MS
+    for day in np.unique(days).tolist() if archived else []:
+        keep = (days != day) | (found["batch_id"] > archived.get(day, -1))
+        found, days = found[keep], days[keep]
     return found[np.lexsort((found["t_ms"], found["point_id"], found["batch_id"]))]
 
 

@@ -110,6 +110,18 @@ def _fill(
     return {first} if first == last else set(np.unique(t_ms // DAY_MS).tolist())
 
 
+def pack(readings: Readings) -> memoryview:
+    """COPY rows of `READING` records, without header and trailer."""
+    packed = np.empty(len(readings), COPY_ROW)
+    packed["fields"] = len(COLUMNS)
+    for name, size in SIZES.items():
+        packed[f"{name}_bytes"] = size
+    packed["t"] = (readings["t_ms"] - POSTGRES_EPOCH_MS) * 1000
+    for name in ("point_id", "value", "quality", "batch_id"):
+        packed[name] = readings[name]
+    return packed.view(np.uint8).data
+
+
 def unpack(data: bytes) -> Readings:
     """`READING` records of whole COPY rows (neither header nor trailer).
 
