@@ -126,11 +126,12 @@ class Writer:
             before = {gw: chain.head for gw, chain in chains.items()}
             found = _sort(self._by_keys_of_now(examined, chains), chains)
             self._suspend_forked(found.refused, chains)
+            # Before what is stored: a batch refused and then taken in one group is no open entry.
+            ledger.quarantine(connection, found.refused)
             readings, days = self._store(found.stored)
             for gw, chain in chains.items():
                 if chain.head is not None and chain.head != before[gw]:
                     self._move_head(gw, chain, chain.head)
-            ledger.quarantine(connection, found.refused)
         self._days.update(days)
         outcome = _standing(chains)
         outcome.accepted, outcome.early = len(found.stored), found.early
