@@ -15,7 +15,8 @@ Row = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Count:
     """`lost`: offered, no row. `doubled`: rows too many. `wrong`: never offered, other value or
-    quality, a chain that ends elsewhere, a refusal that is missing in quarantine or one too many."""
+    quality, a chain that ends elsewhere, a refusal that is missing in the quarantine or too much
+    there."""
 
     offered: int
     stored: int

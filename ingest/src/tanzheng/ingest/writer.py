@@ -4,7 +4,10 @@ Batches, readings, gaps, events and quarantine entries of the group become visib
 the ledger rows that make them exactly-once. The acks may be sent when `write` has returned.
 """
 
+import contextlib
 import logging
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +90,14 @@ class Writer:
     def close(self) -> None:
         """Close the connection; what is not committed is gone."""
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Cut the line under a call that another thread is in: it fails as if the server were
+        away."""
+        with contextlib.suppress(OSError, psycopg.Error):
+            line = socket.socket(fileno=os.dup(self._connection.fileno()))
+            with line:
+                line.shutdown(socket.SHUT_RDWR)
 
     def standing(self) -> Outcome:
         """The committed head of each gateway that has one and is not suspended."""
