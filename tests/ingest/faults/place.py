@@ -41,7 +41,7 @@ class Service:
     url: str
     folder: Path
     gateways: Path
-    without: str | None
+    switch: str | None = None
     peak_mib: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +57,7 @@ class Service:
     def start(self) -> None:
         os.environ["PYTHONPATH"] = str(REPOSITORY / "tests")
         program = [sys.executable, "-m", "ingest.faults.runner", str(self.clock)]
-        program.append(self.without or "-")
+        program.append(self.switch or "-")
         self.process = start_ingest(
             self.broker, self.url, self.folder, self.gateways, program=program
         )
@@ -216,7 +216,6 @@ def place(
     kind: str,
     seed: int,
     long: bool = False,
-    without: str | None = None,
     small: bool = False,
 ) -> Iterator[Place]:
     """Everything started, two gateways connected, nothing sent yet."""
@@ -230,7 +229,7 @@ def place(
     ):
         url = server.url("postgres") if isinstance(server, Timescale) else server.url()
         migrate(url)
-        service = Service(broker, url, folder, gateways, without)
+        service = Service(broker, url, folder, gateways)
         service.start()
         stack.callback(lambda: (service.running.kill(), service.running.wait()))
         senders = [Sender(broker, box, seed + n) for n, box in enumerate(boxes)]

@@ -1,14 +1,13 @@
-"""`tanzheng` as these tests run it: `python -m ingest.faults.runner CLOCK WITHOUT ingest run …`.
+"""`tanzheng` as these tests run it: `python -m ingest.faults.runner CLOCK SWITCH ingest run …`.
 
-Its wall clock shows what the file CLOCK says (UTC ms; empty: the machine's). WITHOUT names a
-protection that is switched off ("-": none): a fault that does no harm even then proves nothing.
-The product has no such switches.
+Its wall clock shows what the file CLOCK says (UTC ms), if there is one. SWITCH names a change of
+`switches.py` ("-": none). The product has no such switches.
 """
 
 import sys
 from pathlib import Path
 
-from ingest.faults.protections import PROTECTIONS
+from ingest.faults.switches import SWITCHES
 from tanzheng.cli.main import main
 from tanzheng.ingest import consumer
 
@@ -27,10 +26,10 @@ def inject_clock(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _, clock, without, *words = sys.argv
+    _, clock, switch, *words = sys.argv
     if Path(clock).exists():
         inject_clock(Path(clock))
-    if without != "-":
-        PROTECTIONS[without]()
+    if switch != "-":
+        SWITCHES[switch]()
     sys.argv = ["tanzheng", *words]
     main()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tanzheng.ingest.enrol_commands import app as enrol_app
-from tanzheng.ingest.operations import audit, rebuild, status
+from tanzheng.ingest.operations import audit, rebuild, recover, status
 from tanzheng.ingest.options import (
     BrokerCa,
     BrokerCert,
@@ -37,6 +37,7 @@ app.add_typer(enrol_app, name="enrol")
 app.command()(status)
 app.command()(audit)
 app.command()(rebuild)
+app.command()(recover)
 
 
 @app.command()
