@@ -46,8 +46,8 @@ def fault(
 
 @fault("database killed −9 in mid COPY", "COPY 中途强杀数据库", of_database=True)
 def database_killed_in_copy(place: Place) -> None:
-    for _ in place.times(3, 20):
-        place.offer(30, slots=1500)
+    for _ in place.times(3, 10):
+        place.offer(20, slots=1500)
         wait_for(lambda: copying(place))
         time.sleep(place.random.uniform(0, 0.03))
         place.database_killed()

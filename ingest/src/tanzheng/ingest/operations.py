@@ -1,4 +1,4 @@
-"""`tanzheng ingest status`, `audit`, `rebuild`, `recover`: what an operator asks of a running platform."""
+"""`tanzheng ingest status`, `audit`, `rebuild`, `recover`: what an operator asks of a platform."""
 
 import json
 from typing import Annotated
@@ -106,9 +106,8 @@ def recover(
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     else:
-        typer.echo(
-            f"{found.accepted} of {found.found} batches recovered, {found.readings} readings · 已找回"
-        )
+        told = f"{found.accepted} of {found.found} batches, {found.readings} readings"
+        typer.echo(f"{told} recovered · 已找回")
         for reason, number in sorted(found.refused.items()):
             typer.secho(f"{number} refused: {reason} · 拒收", fg="red", err=True)
     if found.refused:
