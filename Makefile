@@ -9,7 +9,7 @@ DEBIAN_STAMP := .parts/.debian
 MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed demo
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint format lock clean soak reliability crashes fuzz
+.PHONY: setup demo test lint format lock clean soak reliability crashes fuzz ingest-faults
 .PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
 .PHONY: contracts-mutation contracts-proofs mutants vectors
 
@@ -76,6 +76,11 @@ reliability: setup
 # the second table of that page. ARGS: number of kills.
 crashes: setup
 	cd tests && python -m anchor.crashes $(ARGS)
+
+# Database, broker, disk, clock and peers fail around a running ingest, on both databases, each row
+# counted: the third table of that page. About an hour. ARGS: --seed N and words of faults.
+ingest-faults: setup
+	cd tests && python -m ingest.faults.table $(ARGS)
 
 # ARGS: seconds for each parser.
 fuzz: setup

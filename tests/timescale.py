@@ -20,6 +20,7 @@ from parts import REPOSITORY
 from tanzheng.ingest.broker import free_port
 
 TREE = REPOSITORY / ".parts" / "timescaledb"
+INSIDE = Path("/var/lib/tanzheng-tests")
 BINARIES = "/usr/lib/postgresql/17/bin"
 OWNER = "tanzheng"
 START_S_MAX = 60.0
@@ -46,20 +47,20 @@ SETTINGS = {
 class Timescale:
     """A server on a free port of 127.0.0.1 whose life, data included, is the `with` block.
 
-    `settings`: what differs from `SETTINGS`.
+    `inside`: the tree's folder in which it makes its own; `settings`: what differs from `SETTINGS`.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, inside: Path = INSIDE, **settings: str) -> None:
         self._settings = {**SETTINGS, **settings}
         self.port = free_port()
         self._password = secrets.token_urlsafe(24)
-        self._inside = Path("/var/lib/tanzheng-tests") / secrets.token_hex(8)
+        self._inside = inside / secrets.token_hex(8)
         self._folder = TREE / self._inside.relative_to("/")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._create()
-        self._start()
+        self.start()
         return self
 
     def __exit__(
@@ -68,8 +69,14 @@ class Timescale:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop()
+        self.stop()
         shutil.rmtree(self._folder)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server's postmaster: everything before it became it."""
+        assert self._process is not None, "start() first"
+        return self._process.pid
 
     def url(self, dbname: str) -> str:
         """libpq URL of a database."""
@@ -89,9 +96,19 @@ class Timescale:
             ["chroot", TREE, *AS_POSTGRES, *command], check=True, stdout=subprocess.DEVNULL
         )
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the server on its data; it answers when this returns."""
+        deadline = time.monotonic() + START_S_MAX
+        while not self._answers_after_start(deadline):
+            said = (self._folder / "log").read_text()[-2000:]
+            # After a kill −9 the old server's children hold its shared memory for a moment.
+            if "is still in use" not in said or time.monotonic() > deadline:
+                raise RuntimeError(f"TimescaleDB: {said}")
+            time.sleep(0.2)
+
+    def _answers_after_start(self, deadline: float) -> bool:
         command = [f"{BINARIES}/postgres", "-D", f"{self._inside}/data", "-p", str(self.port)]
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["chroot", TREE, *AS_POSTGRES, "--pdeathsig=INT", *command],
                 stdin=subprocess.DEVNULL,
@@ -99,11 +116,11 @@ class Timescale:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_S_MAX
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"TimescaleDB: {(self._folder / 'log').read_text()[-2000:]}")
+                return False
             time.sleep(0.05)
+        return True
 
     def _answers(self) -> bool:
         try:
@@ -112,10 +129,19 @@ class Timescale:
             return False
         return True
 
-    def _stop(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(STOP_S_MAX)
+    def stop(self) -> None:
+        """Fast shutdown; nothing where it is gone already."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(STOP_S_MAX)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would (SIGKILL). `start()` recovers."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 def _postgres_ids() -> tuple[int, int]:

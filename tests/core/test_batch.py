@@ -79,6 +79,7 @@ def damaged(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"v": True}, "expected int, got bool"),
         ({"v": 2}, "expected version 1, got 2"),
         ({"seq": 0}, "seq: expected a number from 1, got 0"),
         ({"seq": True}, "seq: expected int, got bool"),
@@ -199,6 +200,7 @@ def test_forged_ack_is_refused() -> None:
     "body",
     [
         {"v": 2, "gw": "g", "epoch": 1, "seq": 1, "head": bytes(32), "t": 1},
+        {"v": True, "gw": "g", "epoch": 1, "seq": 1, "head": bytes(32), "t": 1, "top": 0},
         {"v": 1, "gw": "g", "epoch": 1, "seq": -1, "head": bytes(32), "t": 1},
         {"v": 1, "gw": "g", "epoch": 1, "seq": 1, "head": bytes(31), "t": 1},
         {"v": 1, "gw": "", "epoch": 1, "seq": 1, "head": bytes(32), "t": 1},

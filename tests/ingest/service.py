@@ -82,21 +82,32 @@ class Uplink:
         self.client.loop_stop()
 
 
-@contextmanager
-def ingest(
-    broker: Broker, url: str, folder: Path, *boxes: Box, options: Sequence[str] = ()
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The service; killed at the end, if it still runs. Its log goes to `folder`/ingest.log."""
-    gateways = write_files(folder, *boxes)
+def start_ingest(
+    broker: Broker,
+    url: str,
+    folder: Path,
+    gateways: Path,
+    options: Sequence[str] = (),
+    program: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
+    """The service, its log appended to `folder`/ingest.log; `program`: in the place of ours."""
     environment = {
         **os.environ,
         "TANZHENG_DATABASE_URL": url,
         "TANZHENG_BROKER": broker.platform_url,
     }
-    command = [str(Path(sys.executable).with_name("tanzheng")), "ingest", "run"]
+    command = [*(program or [str(Path(sys.executable).with_name("tanzheng"))]), "ingest", "run"]
     command += ["--gateways", str(gateways), "--key", str(folder / "platform.pem"), *options]
     with (folder / "ingest.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stderr=log)
+        return subprocess.Popen(command, env=environment, stderr=log)
+
+
+@contextmanager
+def ingest(
+    broker: Broker, url: str, folder: Path, *boxes: Box, options: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The service; killed at the end, if it still runs."""
+    process = start_ingest(broker, url, folder, write_files(folder, *boxes), options)
     try:
         yield process
     finally:

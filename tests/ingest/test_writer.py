@@ -203,3 +203,14 @@ def test_quarantine_has_a_limit(
 def test_received_time_is_the_messages(database: str, writer: Writer, box: Box) -> None:
     put(writer, [message(box.next())])
     assert ask(database, "SELECT extract(epoch FROM received_at) * 1000 FROM batch") == [(NOW_MS,)]
+
+
+def test_refused_and_then_taken_in_one_group_is_no_open_entry(
+    database: str, writer: Writer, box: Box
+) -> None:
+    """The first batches of all come in the wrong order, the second of them twice."""
+    first, second = map(message, box.chain(2))
+    outcome = put(writer, [second, first, second])
+    assert (outcome.accepted, outcome.refused) == (2, Counter({Reason.SKIPPED: 1}))
+    assert count(database, "quarantine") == 1
+    assert count(database, "quarantine WHERE accepted_at IS NULL") == 0

@@ -57,7 +57,7 @@ def open_ack(raw: bytes, platform: VerifyKey) -> Ack:
     message = cose.decode1(raw, CONTENT_TYPE)
     message.verify(platform)
     body = closed.record(cbor.loads(message.payload, "ack"), _KEYS, "ack")
-    if body["v"] != 1:
+    if closed.typed(body["v"], int, "ack v") != 1:
         raise EncodingError(f"ack: expected version 1, got {body['v']!r}")
     numbers = [closed.typed(body[key], int, f"ack {key}") for key in ("epoch", "seq", "t", "top")]
     head = closed.typed(body["head"], bytes, "ack head")

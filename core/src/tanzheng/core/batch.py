@@ -268,7 +268,7 @@ def decode(payload: bytes) -> Batch:
 def _decode(payload: bytes, known: Sequence[Column] | None) -> Batch:
     """The same; columns that are `known` to be those of `payload` are not read again."""
     body = closed.record(cbor.loads(payload, "batch"), _KEYS, "batch")
-    if body["v"] != VERSION:
+    if closed.typed(body["v"], int, "batch v") != VERSION:
         raise EncodingError(f"batch: expected version {VERSION}, got {body['v']!r}")
     points = _points(_items(body["points"], POINTS_MAX, "points"))
     prev = closed.typed(body["prev"], bytes, "batch prev")

@@ -92,7 +92,7 @@ def open_enrolment(raw: bytes, operator: VerifyKey) -> SignedEnrolment:
     message = cose.decode1(raw, CONTENT_TYPE)
     message.verify(operator)
     body = closed.record(cbor.loads(message.payload, "enrolment"), _KEYS, "enrolment")
-    if body["v"] != 1:
+    if closed.typed(body["v"], int, "enrolment v") != 1:
         raise EncodingError(f"enrolment: expected version 1, got {body['v']!r}")
     octets = {
         name: closed.octets(body[name], 32, f"enrolment {name}")

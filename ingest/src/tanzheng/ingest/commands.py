@@ -14,7 +14,7 @@ import typer
 from tanzheng.ingest.archive_commands import archive
 from tanzheng.ingest.audit_log_commands import app as audit_log_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
-from tanzheng.ingest.operations import audit, maintain, rebuild, status
+from tanzheng.ingest.operations import audit, maintain, rebuild, recover, status
 from tanzheng.ingest.options import (
     BrokerCa,
     BrokerCert,
@@ -46,6 +46,7 @@ app.command()(audit)
 app.command()(rebuild)
 app.command()(maintain)
 app.command()(archive)
+app.command()(recover)
 
 
 @app.command()

@@ -47,6 +47,9 @@ RETRY_DELAY_S_MIN = 0.1
 RETRY_DELAY_S_MAX = 5.0
 STATISTICS_EVERY_S = 60.0
 KEEPALIVE_S = 15
+# What stops us kills after ten seconds, as Docker does by default; a frozen database must not make
+# us wait for that.
+STOP_S_MAX = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,21 @@ class Consumer:
         self._client = self._make_client()
 
     def stop(self) -> None:
-        """Finish the group under way, then end `run`; for signal handlers."""
-        self._stopping.set()
+        """Finish the group under way, then end `run`; for signal handlers.
+
+        Against a database that does not answer the group is given up after `STOP_S_MAX`: it is
+        not acknowledged, so it comes again.
+        """
+        if not self._stopping.is_set():
+            self._stopping.set()
+            patience = threading.Timer(STOP_S_MAX, self._give_up)
+            patience.daemon = True
+            patience.start()
+
+    def _give_up(self) -> None:
+        if self._writer is not None:
+            LOG.warning("the database does not answer: giving up the group under way")
+            self._writer.abandon()
 
     def run(self) -> None:
         """Serve until `stop`. Raises what cannot mend itself: wrong schema, changed key."""

@@ -1,4 +1,4 @@
-"""`tanzheng ingest status`, `audit`, `rebuild`, `maintain`: asked of a running platform."""
+"""`tanzheng ingest status`, `audit`, `rebuild`, `recover`, `maintain`: asked of a platform."""
 
 import json
 from typing import Annotated
@@ -83,6 +83,40 @@ def rebuild(
 
         Console().print(rebuild_view(report), highlight=False)
     if not report.holds:
+        raise typer.Exit(FAILED)
+
+
+def recover(
+    database_url: DatabaseUrl,
+    gateways: GatewaysFile,
+    source_url: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            envvar="TANZHENG_DATABASE_FROM",
+            help="libpq URL of the database that still has them · 来源数据库",
+        ),
+    ],
+    gw: OnlyGateway = None,
+    as_json: Json = False,
+) -> None:
+    """Take batches that a restore lost from another database, each checked as if its gateway sent
+    it; exit 3 where one is refused · 从另一数据库找回批次."""
+    from tanzheng.ingest.enrolment import read_gateways, select
+    from tanzheng.ingest.migrate import named_errors
+    from tanzheng.ingest.recover import recover as run
+
+    chosen = select(read_gateways(gateways), gw)
+    with named_errors():
+        found = run(database_url, source_url, chosen)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    else:
+        told = f"{found.accepted} of {found.found} batches, {found.readings} readings"
+        typer.echo(f"{told} recovered · 已找回")
+        for reason, number in sorted(found.refused.items()):
+            typer.secho(f"{number} refused: {reason} · 拒收", fg="red", err=True)
+    if found.refused:
         raise typer.Exit(FAILED)
 
 

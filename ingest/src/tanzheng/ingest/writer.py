@@ -4,7 +4,10 @@ Batches, readings, gaps, events and quarantine entries of the group become visib
 the ledger rows that make them exactly-once. The acks may be sent when `write` has returned.
 """
 
+import contextlib
 import logging
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +91,14 @@ class Writer:
         """Close the connection; what is not committed is gone."""
         self._connection.close()
 
+    def abandon(self) -> None:
+        """Cut the line under a call that another thread is in: it fails as if the server were
+        away."""
+        with contextlib.suppress(OSError, psycopg.Error):
+            line = socket.socket(fileno=os.dup(self._connection.fileno()))
+            with line:
+                line.shutdown(socket.SHUT_RDWR)
+
     def standing(self) -> Outcome:
         """The committed head of each gateway that has one and is not suspended."""
         with self._connection.transaction():
@@ -126,11 +137,12 @@ class Writer:
             before = {gw: chain.head for gw, chain in chains.items()}
             found = _sort(self._by_keys_of_now(examined, chains), chains)
             self._suspend_forked(found.refused, chains)
+            # Before what is stored: a batch refused and then taken in one group is no open entry.
+            ledger.quarantine(connection, found.refused)
             readings, days = self._store(found.stored)
             for gw, chain in chains.items():
                 if chain.head is not None and chain.head != before[gw]:
                     self._move_head(gw, chain, chain.head)
-            ledger.quarantine(connection, found.refused)
         self._days.update(days)
         outcome = _standing(chains)
         outcome.accepted, outcome.early = len(found.stored), found.early
