@@ -27,10 +27,10 @@ from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import batch_topic
 from tanzheng.ingest import rows
 from tanzheng.ingest.audit import audit
-from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX, QUEUE_MESSAGES_MAX
 from tanzheng.ingest.decide import Checked, Message, Refused, examine
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.lane import GROUP_MESSAGES_MAX, QUEUE_MESSAGES_MAX
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.writer import Writer
 

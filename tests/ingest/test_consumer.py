@@ -4,13 +4,15 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from ingest.boxes import Box
+from ingest.boxes import Box, enrolled, second_box
 from ingest.service import WAIT_S_MAX, Uplink, ask, ingest, rows_once, until
 from parts import server_folder
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.embedded import EmbeddedPostgres
+from tanzheng.ingest.lane import dealt
 from tanzheng.ingest.migrate import migrate
 
 
@@ -127,3 +129,33 @@ def test_an_old_schema_ends_it(
     with ingest(broker, database_url, tmp_path, uplink.box) as process:
         assert process.wait(WAIT_S_MAX) == 1
     assert "tanzheng ingest migrate" in (tmp_path / "ingest.log").read_text().replace("\n", " ")
+
+
+def test_gateways_are_dealt_out_over_the_connections(
+    broker: Broker, database: str, tmp_path: Path
+) -> None:
+    """Two gateways of two lanes: each is written by its own, whatever the other waits for."""
+    boxes = (Box(), second_box())
+    uplinks = [Uplink(broker, box) for box in boxes]
+    with ingest(broker, database, tmp_path, *boxes, options=["--connections", "2"]):
+        for uplink in uplinks:
+            uplink.deliver(uplink.box.next())
+        with psycopg.connect(database) as other:
+            other.execute("SELECT FROM gateway WHERE gw = 'gw1' FOR UPDATE")
+            held = uplinks[0].box.next()
+            uplinks[0].publish(held)
+            uplinks[1].deliver(*uplinks[1].box.chain(3))
+            assert not uplinks[0].acked(held)
+        until(lambda: uplinks[0].acked(held))
+    for uplink in uplinks:
+        uplink.close()
+    assert rows_once(database) == 6 * 30
+
+
+def test_each_gateway_is_in_one_share_and_shares_are_equal() -> None:
+    one, two = enrolled(Box(), second_box()).values()
+    many = {f"g{n}": (one, two)[n % 2] for n in range(50)}
+    shares = dealt(many, 4)
+    assert [len(share) for share in shares] == [13, 13, 12, 12]
+    assert {gw: gateway for share in shares for gw, gateway in share.items()} == many
+    assert dealt({"gw1": one}, 2)[1] == {}

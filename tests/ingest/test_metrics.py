@@ -102,9 +102,10 @@ def test_health_says_why(meter: Meter, server: MetricsServer) -> None:
     both = ["broker not connected", "database away"]
     status, text = get(server.port, "/health")
     assert (status, json.loads(text)) == (503, {"healthy": False, "reasons": both})
-    meter.broker_connected = meter.database_up = True
+    meter.broker_connected = True
+    meter.database(0, up=True)
     assert get(server.port, "/health") == (200, '{"healthy": true, "reasons": []}\n')
-    meter.alive_s -= STUCK_S_MAX + 5
+    meter.alive_s[0] -= STUCK_S_MAX + 5
     status, text = get(server.port, "/health")
     assert (status, json.loads(text)["reasons"]) == (503, ["no sign of life for 65 s"])
     assert get(server.port, "/")[0] == 404

@@ -59,6 +59,12 @@ def run(
         int | None,
         typer.Option(min=1, help="Number of this worker where several share the batches (MQTT 5)."),
     ] = None,
+    connections: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="To the database, each for its share of the gateways · 数据库连接数"
+        ),
+    ] = 2,
     broker_ca: BrokerCa = None,
     broker_cert: BrokerCert = None,
     broker_key: BrokerKey = None,
@@ -77,7 +83,7 @@ def run(
     enrolled = read_gateways(gateways)
     signer = SigningKey.from_pem(read_file(key), str(key))
     address = BrokerAddress.parse(broker, broker_ca, broker_cert, broker_key)
-    consumer = Consumer(address, database_url, enrolled, signer, worker)
+    consumer = Consumer(address, database_url, enrolled, signer, worker, connections)
     _on_stop(consumer.stop)
     with ExitStack() as beside:
         beside.enter_context(closing(Maintenance(database_url)))

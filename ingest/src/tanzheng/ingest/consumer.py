@@ -1,10 +1,10 @@
 """The service `tanzheng ingest run`: broker → examine → write → signed acks.
 
-paho's thread examines messages (the costly part, which needs no database) and puts them into a
-bounded queue; the main thread writes them in groups. A message is acknowledged to the broker
-after the commit only, so the broker keeps what is under way, and gives no more than its in-flight
-limit at a time. If a message is lost all the same, its gateway sends it again, because its signed
-ack is missing.
+paho's thread examines messages, which needs no database, and puts them into the bounded queue of
+their gateway's lane (`lane`); the lanes write them in groups, each over a connection of its own. A
+message is acknowledged to the broker after the commit only, so the broker keeps what is under way,
+and gives no more than its in-flight limit at a time. If a message is lost all the same, its gateway
+sends it again, because its signed ack is missing.
 """
 
 import logging
@@ -14,13 +14,12 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
-import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -29,36 +28,27 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tanzheng.core.ack import Ack, sign_ack
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey
-from tanzheng.core.topics import ack_topic
+from tanzheng.core.topics import ack_topic, gateway_of
 from tanzheng.ingest.decide import Checked, Message, Refused, examine, fault
 from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.lane import (
+    GROUP_MESSAGES_MAX,
+    RETRY_DELAY_S_MAX,
+    Lane,
+    Received,
+    dealt,
+)
 from tanzheng.ingest.meter import Meter
 from tanzheng.ingest.topics import ALL_BATCHES, SHARED_BATCHES
-from tanzheng.ingest.writer import Outcome, Writer
+from tanzheng.ingest.writer import Outcome
 
 LOG = logging.getLogger(__name__)
 CLIENT_ID = "tanzheng-ingest"
-QUEUE_MESSAGES_MAX = 1000
-GROUP_MESSAGES_MAX = 128
-GROUP_BYTES_MAX = 32 << 20
-# About a second of writing: behind a backlog a live batch, and every ack, waits for a group.
-GROUP_READINGS_MAX = 200_000
-RETRY_DELAY_S_MIN = 0.1
-RETRY_DELAY_S_MAX = 5.0
 STATISTICS_EVERY_S = 60.0
 KEEPALIVE_S = 15
 # What stops us kills after ten seconds, as Docker does by default; a frozen database must not make
 # us wait for that.
 STOP_S_MAX = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message with what the broker wants to see acknowledged: message id and QoS."""
-
-    item: Checked | Refused
-    mid: int
-    qos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,28 +113,33 @@ class Consumer:
         gateways: Mapping[str, Gateway],
         key: SigningKey,
         worker: int | None = None,
+        connections: int = 1,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`worker`: one of several that share the messages (MQTT 5); None: alone."""
+        """`worker`: one of several that share the messages (MQTT 5); None: alone.
+
+        `connections` to the database, each for its share of the gateways.
+        """
         self._address = broker
-        self._database_url = database_url
-        self._gateways = gateways
         self._key = key
         self._worker = worker
         self._now_ms = now_ms
-        self._queue: queue.Queue[Received] = queue.Queue(QUEUE_MESSAGES_MAX)
         self._stopping = threading.Event()
-        self._greet = threading.Event()  # set on each login: acknowledge every head anew
-        self._writer: Writer | None = None
         self._totals: Counter[str] = Counter()
-        self.meter = Meter(queue_depth=self._queue.qsize)
+        self._counting = threading.Lock()
+        self.meter = Meter(connections, self._waiting)
+        self._lanes = [
+            Lane(number, database_url, share, self.meter, self, self._stopping)
+            for number, share in enumerate(dealt(gateways, connections))
+        ]
+        self._lane_of = {gw: lane for lane in self._lanes for gw in lane.gateways}
         self._client = self._make_client()
 
     def stop(self) -> None:
-        """Finish the group under way, then end `run`; for signal handlers.
+        """Finish the groups under way, then end `run`; for signal handlers.
 
-        Against a database that does not answer the group is given up after `STOP_S_MAX`: it is
-        not acknowledged, so it comes again.
+        Against a database that does not answer a group is given up after `STOP_S_MAX`: it is not
+        acknowledged, so it comes again.
         """
         if not self._stopping.is_set():
             self._stopping.set()
@@ -153,97 +148,48 @@ class Consumer:
             patience.start()
 
     def _give_up(self) -> None:
-        if self._writer is not None:
-            LOG.warning("the database does not answer: giving up the group under way")
-            self._writer.abandon()
+        for lane in self._lanes:
+            lane.give_up()
 
     def run(self) -> None:
         """Serve until `stop`. Raises what cannot mend itself: wrong schema, changed key."""
-        if not self._with_database(lambda writer: writer.standing()):
-            return
+        try:
+            if all(lane.open() for lane in self._lanes):
+                self._serve()
+        finally:
+            for lane in self._lanes:
+                lane.close()
+        for lane in self._lanes:
+            if lane.failure is not None:
+                raise lane.failure
+
+    def _serve(self) -> None:
         self._connect_async()
         self._client.loop_start()
         try:
-            self._loop()
+            for lane in self._lanes:
+                lane.start()
+            while not self._stopping.wait(STATISTICS_EVERY_S):
+                self._report()
+            for lane in self._lanes:
+                lane.close()
         finally:
             self._client.disconnect()
             self._client.loop_stop()
-            if self._writer is not None:
-                self._writer.close()
             self._report()
 
-    def _loop(self) -> None:
-        report_at = time.monotonic() + STATISTICS_EVERY_S
-        while not self._stopping.is_set():
-            self.meter.alive()
-            if self._greet.is_set():
-                self._greet.clear()
-                self._with_database(lambda writer: self._acknowledge(writer.standing()))
-            group = self._next_group()
-            if group:
-                self._process(group)
-            if time.monotonic() >= report_at:
-                self._report()
-                report_at = time.monotonic() + STATISTICS_EVERY_S
+    def _waiting(self) -> int:
+        return sum(lane.queue.qsize() for lane in self._lanes)
 
-    def _next_group(self) -> list[Received]:
-        """What is waiting, up to the limits of a group; waits a moment for the first."""
-        group: list[Received] = []
-        size = readings = 0
-        try:
-            while (
-                len(group) < GROUP_MESSAGES_MAX
-                and size < GROUP_BYTES_MAX
-                and readings < GROUP_READINGS_MAX
-            ):
-                received = self._queue.get(block=not group, timeout=0.2)
-                group.append(received)
-                size += len(received.item.message.payload)
-                if isinstance(received.item, Checked):
-                    readings += received.item.signed.batch.readings
-        except queue.Empty:
-            pass
-        return group
+    def settle(self, outcome: Outcome) -> None:
+        """Acknowledge what is committed, and count it."""
+        self._acknowledge(outcome)
+        self._count(outcome)
 
-    def _process(self, group: list[Received]) -> None:
-        examined = [received.item for received in group]
-
-        def write(writer: Writer) -> None:
-            begun_s = time.monotonic()
-            outcome = writer.write(examined)
-            self.meter.wrote(outcome, time.monotonic() - begun_s)
-            self._acknowledge(outcome)
-            self._count(outcome)
-
-        if self._with_database(write):
-            for received in group:
-                self._client.ack(received.mid, received.qos)
-
-    def _with_database(self, action: Callable[[Writer], object]) -> bool:
-        """Do `action` as often as it takes the database to be there; False: stopped before."""
-        delay = RETRY_DELAY_S_MIN
-        while not self._stopping.is_set():
-            try:
-                if self._writer is None:
-                    self._writer = Writer(self._database_url, self._gateways)
-                action(self._writer)
-                self._gateways = self._writer.gateways  # keys may have changed
-            except psycopg.OperationalError as error:
-                self.meter.database_up = False
-                self.meter.alive()
-                LOG.warning("database away, next try in %.1f s: %s", delay, error)
-                self._drop_writer()
-                self._stopping.wait(delay)
-                delay = min(2 * delay, RETRY_DELAY_S_MAX)
-            else:
-                self.meter.database_up = True
-                return True
-        return False
-
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def done(self, group: Sequence[Received]) -> None:
+        """Tell the broker that it may forget these messages."""
+        for received in group:
+            self._client.ack(received.mid, received.qos)
 
     def _acknowledge(self, outcome: Outcome) -> None:
         """Tell gateways what is committed. Retained: a gateway that comes later sees it, too."""
@@ -255,17 +201,21 @@ class Consumer:
             self._client.publish(ack_topic(gw), sign_ack(ack, self._key), qos=1, retain=True)
 
     def _count(self, outcome: Outcome) -> None:
-        self._totals["accepted"] += outcome.accepted
-        self._totals["early"] += outcome.early
-        self._totals["readings"] += outcome.readings
-        self._totals["duplicates"] += outcome.duplicates
         for reason, number in outcome.refused.items():
             LOG.warning("quarantine: %d × %s", number, reason)
-            self._totals[f"quarantined {reason}"] += number
+        with self._counting:
+            self._totals["accepted"] += outcome.accepted
+            self._totals["early"] += outcome.early
+            self._totals["readings"] += outcome.readings
+            self._totals["duplicates"] += outcome.duplicates
+            for reason, number in outcome.refused.items():
+                self._totals[f"quarantined {reason}"] += number
 
     def _report(self) -> None:
-        shown = ", ".join(f"{name} {number}" for name, number in sorted(self._totals.items()))
-        LOG.info("since start: %s; waiting %d", shown or "nothing", self._queue.qsize())
+        with self._counting:
+            told = sorted(self._totals.items())
+        shown = ", ".join(f"{name} {number}" for name, number in told)
+        LOG.info("since start: %s; waiting %d", shown or "nothing", self._waiting())
 
     def _connect_async(self) -> None:
         host, port = self._address.host, self._address.port
@@ -315,7 +265,8 @@ class Consumer:
         LOG.info("connected to the broker, session present: %s", flags.session_present)
         self.meter.broker_connected = True
         client.subscribe(ALL_BATCHES if self._worker is None else SHARED_BATCHES, qos=1)
-        self._greet.set()
+        for lane in self._lanes:
+            lane.greet()
 
     def _on_disconnect(
         self,
@@ -331,19 +282,23 @@ class Consumer:
 
     def _on_message(self, client: mqtt.Client, userdata: object, item: mqtt.MQTTMessage) -> None:
         message = Message(item.topic, bytes(item.payload), self._now_ms())
+        lane = self._lane_of.get(gateway_of(item.topic) or "", self._lanes[0])
         try:
-            self._queue.put_nowait(Received(self._examine(message), item.mid, item.qos))
+            received = Received(_examine(message, lane.gateways), item.mid, item.qos)
+            lane.queue.put_nowait(received)
         except queue.Full:  # more than the broker should give: its gateway will send it again
-            self._totals["dropped, queue full"] += 1
+            with self._counting:
+                self._totals["dropped, queue full"] += 1
             self.meter.dropped += 1
             client.ack(item.mid, item.qos)
 
-    def _examine(self, message: Message) -> Checked | Refused:
-        try:
-            return examine(message, self._gateways)
-        except Exception as error:  # one message must not stop all gateways
-            LOG.exception("examining a message on %s failed", message.topic)
-            return fault(message, error)
+
+def _examine(message: Message, gateways: Mapping[str, Gateway]) -> Checked | Refused:
+    try:
+        return examine(message, gateways)
+    except Exception as error:  # one message must not stop all gateways
+        LOG.exception("examining a message on %s failed", message.topic)
+        return fault(message, error)
 
 
 def _no_delay(client: mqtt.Client, userdata: object, connection: object) -> None:
