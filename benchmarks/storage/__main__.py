@@ -53,7 +53,7 @@ def _measure(console: Console, server: Timescale, folder: Path, rounds: int) -> 
         with console.status("ingest 入库"):
             rows = end_to_end.rows(bench, rounds)
     with console.status("reading 查询"):
-        return [*rows, *reads.rows(url)]
+        return [*rows, *reads.rows(url), *reads.hours(url, fleet, rounds)]
 
 
 def _enrol(url: str, gateways: Mapping[str, Gateway]) -> None:

@@ -20,7 +20,7 @@ Bool = npt.NDArray[np.bool_]
 READING_MAX = 1e15
 """No register counts further; a larger value is a fault, and decimals of it would overflow."""
 
-_VALID_CODES = np.array(sorted(VALID), dtype=np.uint8)
+VALID_CODES = np.array(sorted(VALID), dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Series:
     @property
     def valid(self) -> Bool:
         """Which readings may enter a mean or a total."""
-        return np.isin(self.quality, _VALID_CODES)
+        return np.isin(self.quality, VALID_CODES)
 
     def usable(self) -> "Series":
         """The valid readings alone; a value beyond any register's range is not one."""

@@ -164,9 +164,7 @@ def _require_whole(
         )
 
 
-def series(
-    connection: Connection[Any], gw: str, point: str, start_ms: int, last_ms: int
-) -> Series:
+def series(connection: Connection[Any], gw: str, point: str, start_ms: int, last_ms: int) -> Series:
     """Readings of one point, both instants (UTC ms) included; `SeriesInvalid` for one twice."""
     parameters = (gw, point, start_ms, last_ms)
     with connection.cursor() as cursor, cursor.copy(READINGS, parameters) as out:

@@ -1,0 +1,3 @@
+-- How much of the hour its readings cover: 75 % is what makes an hour a measured one (HJ 75-2017).
+ALTER TABLE hour ADD COLUMN valid_ms integer NOT NULL DEFAULT 0
+    CHECK (valid_ms BETWEEN 0 AND 3600000);
