@@ -23,7 +23,7 @@ from tanzheng.ingest import ledger
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.enrolment import Gateway, read_gateways
 from tanzheng.ingest.migrate import migrate
-from timescale import Timescale
+from timescale import INSIDE, Timescale
 
 
 def main(rounds: int) -> int:
@@ -31,7 +31,7 @@ def main(rounds: int) -> int:
     console = Console()
     with (
         tempfile.TemporaryDirectory(prefix="tz-") as name,
-        Timescale(**database.SETTINGS) as server,
+        Timescale(INSIDE, **database.SETTINGS) as server,
     ):
         folder = Path(name)
         folder.chmod(0o711)

@@ -40,7 +40,7 @@ class Readings:
     value: Float64
     quality: UInt8
 
-    def where(self, keep: Bool) -> "Readings":
+    def where(self, keep: Bool | Int64) -> "Readings":
         """The readings marked in `keep`, or taken in that order."""
         return Readings(self.point[keep], self.t_ms[keep], self.value[keep], self.quality[keep])
 
