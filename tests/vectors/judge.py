@@ -12,6 +12,7 @@ from tanzheng.core.points import Point, Verdict
 from tanzheng.core.receipt_check import check_receipt
 from tanzheng.core.trust import Trust
 from tanzheng.core.witness import Cosignature
+from tanzheng.verifier.attestations import check_attestations
 from tanzheng.verifier.package import check_package
 from tanzheng.verifier.redacted import check_disclosure
 from tanzheng.verifier.report import exit_code
@@ -61,6 +62,7 @@ def _points(given: Given, opened: Mapping[str, Any]) -> list[Point]:
         decoded, opened["trust"], opened.get("last_checkpoint"), opened.get("consistency"),
         opened["cosignatures"],
     )  # fmt: skip
+    points = check_attestations(decoded, opened["trust"], points)
     statement = decoded.statement.statement
     if given.package is not None:
         body = check_package(given.package, statement, opened["trust"])[0]

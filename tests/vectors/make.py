@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vectors import cases, parts, trusts
+from vectors import cases, cases_timestamps, parts, trusts
 from vectors.case import Case
 from vectors.judge import Given, judge
 
@@ -20,6 +20,7 @@ FILES = {
     "package": cases.packages,
     "damaged": cases.damaged,
     "trust": trusts.trusts,
+    "timestamps": cases_timestamps.timestamps,
 }
 
 

@@ -8,8 +8,9 @@ import { verifyCurrent } from "./heads.js";
 import { verifyInclusion } from "./merkle.js";
 import { checkStructure } from "./opentimestamps.js";
 import { instant, point } from "./points.js";
-import { COSIGNATURES, OPENTIMESTAMPS } from "./receipt.js";
+import { COSIGNATURES, OPENTIMESTAMPS, RFC3161 } from "./receipt.js";
 import { sha256 } from "./sha256.js";
+import { checkTimestamp } from "./timestamp.js";
 import { Untrusted } from "./trust.js";
 import { checkWitnessed, decodeAll } from "./witness.js";
 
@@ -40,14 +41,17 @@ export async function checkReceipt(receipt, trust, last = null, consistency = nu
   for (const [name, check] of Object.entries(checks)) points.push(await point(name, async () => check()));
   for (const kind of receipt.attestations.keys()) {
     if (kind === COSIGNATURES) continue; // `witnessed`, where the trust file names witnesses
-    points.push(await point(kind, async () => attestation(receipt, kind)));
+    points.push(await point(kind, async () => attestation(receipt, kind, trust)));
   }
   return points;
 }
 
-/** What is beside the core and needs more than the trust file: read, where its form is known. */
-function attestation(receipt, kind) {
+/** What is beside the core: checked where the trust file has somebody for it, else read where its form is known. */
+function attestation(receipt, kind, trust) {
   const data = receipt.attestations.get(kind);
+  if (kind === RFC3161 && trust.timestampAuthorities.length > 0) {
+    return checkTimestamp(data, receipt.core, trust.timestampAuthorities);
+  }
   if (kind === OPENTIMESTAMPS) {
     const ends = checkStructure(data, sha256(receipt.core));
     throw new NotAsked(`carried, not checked: of this core, ends in ${ends}`);

@@ -35,7 +35,7 @@ export const PROVES = {
   not_after: ["声明早于这一区块", "The statement is not younger than this block."],
   anchor: ["合约存有此检查点，区块由您的观察者确认", "The contract holds this checkpoint, in a block that your observer saw as final."],
   witnessed: ["您信任的见证人确认日志只增不改", "Enough of your witnesses saw the log only grow."],
-  rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
+  rfc3161: ["您信任的时间戳机构在该时刻见过此凭证", "A time-stamping authority of your trust file saw this very receipt at that moment."],
   opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
   second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
   keys: ["已知的密钥事件均已计入；由命令行核验", "Every key event that is known counts; the command checks it."],

@@ -60,9 +60,9 @@ function fromJson(value) {
     plants: list("plants", plant),
     blocks: list("blocks", block),
     witnesses: witnessed ? policy(source.get("witnesses")) : null,
+    timestampAuthorities: source.has("timestamp_authorities") ? authorities(source.get("timestamp_authorities")) : [],
   });
   const signers = source.has("signers") ? readSigners(source.get("signers")) : [];
-  if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
   const raw = (keys) => keys.map((key) => hex(key.public.raw));
   closed.eachOnce(raw(trust.operatorKeys), "trust.operator_keys");
   closed.eachOnce(raw([...trust.operatorKeys, ...signers]), "trust.signers");
@@ -150,18 +150,21 @@ function witness(value) {
   return { name: closed.identifier(source.get("name"), `${where}.name`), public: key };
 }
 
-/** Stamping certificates: their form is checked, the command reads them. */
-function checkAuthorities(value) {
+/** Who may stamp time, by the DER of the stamping certificate itself. */
+function authorities(value) {
   const where = "trust.timestamp_authorities";
-  const certificates = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
+  const found = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
     const source = closed.record(item, ["name", "certificate"], where);
-    closed.identifier(source.get("name"), `${where}.name`);
     const text = source.get("certificate");
-    closed.hexadecimal(text, `${where}.certificate`, Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX));
-    return text;
+    const bytes = Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX);
+    return {
+      name: closed.identifier(source.get("name"), `${where}.name`),
+      certificate: closed.hexadecimal(text, `${where}.certificate`, bytes),
+    };
   });
-  if (certificates.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
-  closed.eachOnce(certificates, where);
+  if (found.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
+  closed.eachOnce(found.map((each) => hex(each.certificate)), where);
+  return found;
 }
 
 function prefixed(value, where, count) {
