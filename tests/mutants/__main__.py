@@ -4,6 +4,7 @@ Prints how many were refused by whom. Ends with 3 where one was taken for good, 
 and page answer differently.
 """
 
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -62,7 +63,7 @@ def run(name: str) -> Row:
 
 def _in_page(target: Target, mutants: Sequence[bytes]) -> list[str]:
     assert target.given is not None
-    browser = Chromium(CHROMIUM)
+    browser = Chromium(shutil.which(CHROMIUM) or CHROMIUM)
     try:
         with tempfile.TemporaryDirectory() as folder:
             opened(browser, Path(folder))

@@ -13,7 +13,8 @@ from mutants import kinds
 from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
-from vectors import world
+from tanzheng.core.receipt import with_attestations
+from vectors import stamps, world
 from vectors.case import given
 from vectors.judge import Given, judge, refused
 
@@ -28,6 +29,7 @@ class Target:
 
     `given` and `field`: the page takes the same; None where only Python reads it. `good`: other
     values that hold. `cbor`: whether the data are one CBOR item; `grows`: whether more may follow.
+    `part`: what is changed of the data, DER where `put` is there to put it back.
     """
 
     name: str
@@ -38,18 +40,29 @@ class Target:
     good: Sequence[bytes] = ()
     cbor: bool = True
     grows: bool = False
+    part: bytes = b""
+    put: Callable[[bytes], bytes] | None = None
 
     def mutants(self, random: Random, bits: Sequence[int] = range(8)) -> Iterator[Mutant]:
         """Every mutant once, those that hold by right left out."""
         seen = {self.data, *self.good}
         made = [kinds.of_bytes(self.data, random, bits)]
-        if self.cbor:
+        if self.put is not None:
+            made = [self._of_part(random, bits, self.put)]
+        elif self.cbor:
             made += [kinds.of_cbor(self.data), kinds.transplants(self.data, self.good)]
         for source in made:
             for kind, data in source:
                 if data not in seen and not (self.grows and data.startswith(self.data)):
                     seen.add(data)
                     yield kind, data
+
+    def _of_part(
+        self, random: Random, bits: Sequence[int], put: Callable[[bytes], bytes]
+    ) -> Iterator[Mutant]:
+        for source in (kinds.of_bytes(self.part, random, bits), kinds.of_der(self.part)):
+            for kind, data in source:
+                yield kind, put(data)
 
 
 def short(answer: Mapping[str, Any]) -> str:
@@ -67,8 +80,8 @@ def alike(ours: str, page: str) -> bool:
 
 @cache
 def all_targets() -> tuple[Target, ...]:
-    """Receipts, what is handed in beside them, the files of a package and of a log."""
-    return (*_receipts(), *_beside(), *_package(), *_log())
+    """Receipts, time stamps, what is handed in beside them, files of a package and of a log."""
+    return (*_receipts(), *_stamped(), *_beside(), *_package(), *_log())
 
 
 def _of(name: str, base: Given, field: str, **more: Any) -> Target:
@@ -98,6 +111,20 @@ def _receipts() -> Iterator[Target]:
     cosigned = given(grown, 2, trust=policy, attestations=carried)
     others = [grown.receipt(index, carried) for index in range(7)]
     yield _of("receipt, witnessed", cosigned, RECEIPT, good=others)
+
+
+def _stamped() -> Iterator[Target]:
+    """The token beside a core, not the core: of what it is made, no byte is free."""
+    for name in ("rsa", "p256"):
+        token = stamps.token(name)
+        authorities = {"timestamp_authorities": (stamps.authority(name),)}
+        base = given(world.small(), trust=authorities, attestations={"rfc3161": token})
+        put = partial(_with_token, base.receipt)
+        yield _of(f"time stamp, {name}", base, RECEIPT, part=token, put=put)
+
+
+def _with_token(data: bytes, token: bytes) -> bytes:
+    return with_attestations(data, {"rfc3161": token})
 
 
 def _beside() -> Iterator[Target]:

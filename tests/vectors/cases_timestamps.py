@@ -41,7 +41,7 @@ def _good() -> dict[str, Case]:
 
 
 def _foreign() -> dict[str, Case]:
-    good = stamps.token("rsa")
+    good, authority = stamps.token("rsa"), stamps.authority()
     return {
         "of other bytes": stamped(stamps.token("rsa-of-other-bytes")),
         "imprint by another digest": stamped(stamps.token("rsa-by-sha512")),
@@ -51,7 +51,7 @@ def _foreign() -> dict[str, Case]:
         "certificate not valid yet": stamped(stamps.token("not-yet"), stamps.authority("not-yet")),
         "key of a curve that is not known": stamped(stamps.token("k256"), stamps.authority("k256")),
         "certificate cut": stamped(
-            good, TimestampAuthority("a", stamps.authority().certificate[:-1])
+            good, replace(authority, certificate=authority.certificate[:-1])
         ),
     }
 

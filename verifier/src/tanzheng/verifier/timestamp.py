@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tanzheng.core.errors import CheckFailed, EncodingError, SignatureInvalid
+from tanzheng.core.errors import BadInput, CheckFailed, EncodingError, SignatureInvalid
 from tanzheng.core.hashing import sha256
 from tanzheng.core.points import instant
 from tanzheng.core.trust import TimestampAuthority, Untrusted
@@ -60,6 +61,19 @@ def check_timestamp(data: bytes, core: bytes, authorities: Sequence[TimestampAut
     return f"{authority.name}, {instant(token.t_ms)}"
 
 
+def read_certificate(data: bytes, where: str) -> bytes:
+    """Return the DER of a stamping certificate (PEM or DER); `BadInput` where it is none."""
+    try:
+        pem = b"-----BEGIN" in data
+        load = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
+        certificate = load(data)
+        _check_use(certificate)
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, Untrusted) as error:
+        detail = f"{where}: expected a certificate for time stamping only, got {error}"
+        raise BadInput(detail) from error
+    return certificate.public_bytes(Encoding.DER)
+
+
 def check_imprint(token: Token, core: bytes) -> None:
     """Return where `token` stamps the SHA-256 of `core`; else `TimestampForeign`."""
     kind, digest = token.imprint
@@ -91,14 +105,19 @@ def _name(certificate: x509.Certificate) -> bytes:
 
 
 def _check_may_stamp(certificate: x509.Certificate, t_ms: int) -> None:
-    """RFC 3161 §2.3: time stamping, critical, and nothing else; and the stamp in its validity."""
-    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        raise Untrusted(f"{WHERE}: expected a certificate for time stamping only")
+    """The use, and the stamp in the span of the certificate."""
+    _check_use(certificate)
     ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     first, last = (int(end.timestamp()) * 1000 for end in ends)
     if not first <= t_ms <= last:
         raise Untrusted(f"{WHERE}: expected a certificate valid at {instant(t_ms)}, it is not")
+
+
+def _check_use(certificate: x509.Certificate) -> None:
+    """RFC 3161 §2.3: time stamping, critical, and nothing else."""
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+        raise Untrusted(f"{WHERE}: expected a certificate for time stamping only")
 
 
 def _check_attributes(token: Token, certificate: bytes) -> None:

@@ -42,12 +42,14 @@ TIME = re.compile(rb"((?:19[5-9]|[2-9]\d\d)\d{11})(?:\.(\d*[1-9]))?Z")
 class Token:
     """A token taken apart; nothing in it is trusted yet.
 
-    `imprint`: digest algorithm (OID) and digest of what was stamped. `signer`: issuer and serial
-    number as DER. `attributes`: the values by type, `signed` all of them as they are signed.
+    `imprint`: digest algorithm (OID) and digest of what was stamped. `nonce`: of the request, None
+    where it had none. `signer`: issuer and serial number as DER. `attributes`: the values by type,
+    `signed` all of them as they are signed.
     """
 
     imprint: tuple[bytes, bytes]
     t_ms: int
+    nonce: int | None
     content: bytes
     signer: bytes
     digest: bytes
@@ -108,9 +110,8 @@ def _signer(reader: Reader, algorithms: bytes, content: bytes) -> Token:
     scheme = _scheme(reader, HASHES[digest])
     signature = reader.take(der.OCTETS)
     reader.end()
-    imprint, t_ms = _tst_info(content)
     return Token(
-        imprint, t_ms, content, signer, digest, _attributes(attributes),
+        *_tst_info(content), content, signer, digest, _attributes(attributes),
         der.element(der.SET, attributes),  # RFC 5652 §5.4: signed as a SET
         scheme, signature,
     )  # fmt: skip
@@ -136,8 +137,8 @@ def algorithm(reader: Reader) -> bytes:
     return found
 
 
-def _tst_info(content: bytes) -> tuple[tuple[bytes, bytes], int]:
-    """Imprint and time in UTC milliseconds; what follows them is the signer's own."""
+def _tst_info(content: bytes) -> tuple[tuple[bytes, bytes], int, int | None]:
+    """Imprint, time in UTC milliseconds and nonce; what else there is is the signer's own."""
     outer = Reader(content, TOKEN)
     info = outer.inside(der.SEQUENCE)
     outer.end()
@@ -148,10 +149,13 @@ def _tst_info(content: bytes) -> tuple[tuple[bytes, bytes], int]:
     found = algorithm(imprint), imprint.take(der.OCTETS)
     imprint.end()
     info.integer()  # the serial number
-    t_ms = _time(info)
+    t_ms, nonce = _time(info), None
     while info.tag is not None:
-        info.whole()
-    return found, t_ms
+        if info.tag == der.INTEGER:
+            nonce = info.integer()
+        else:
+            info.whole()
+    return found, t_ms, nonce
 
 
 def _time(reader: Reader) -> int:

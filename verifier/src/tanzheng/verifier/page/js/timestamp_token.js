@@ -116,7 +116,10 @@ function tstInfo(content) {
   named.end();
   info.integer(); // the serial number
   const tMs = time(info);
-  while (info.tag !== null) info.whole();
+  while (info.tag !== null) {
+    if (info.tag === der.INTEGER) info.integer();
+    else info.whole();
+  }
   return { imprint, tMs };
 }
 
