@@ -23,13 +23,16 @@ class Superseded extends CheckFailed {}
 /** Checkpoint, contract, chain and block do not fit together. */
 class AnchorInvalid extends CheckFailed {}
 
-/** The points of a receipt against the trust file; `last`, `consistency` null where not given. */
-export async function checkReceipt(receipt, trust, last = null, consistency = null, cosignatures = []) {
+/**
+ * The points of a receipt against the trust file; `keyring`: with the key events that are known;
+ * `last`, `consistency` null where not given.
+ */
+export async function checkReceipt(receipt, trust, keyring, last = null, consistency = null, cosignatures = []) {
   let header = null; // four points rest on the block; its header is hashed once
   const block = () => (header ??= trustedHeader(receipt, trust));
   const checks = {
     included: () => included(receipt),
-    signer: () => signer(receipt, trust, block()),
+    signer: () => signer(receipt, keyring, block()),
     current: () => current(receipt),
     consistent: () => consistent(receipt, trust, last, consistency),
     not_before: () => notBefore(receipt, trust, block()),
@@ -59,6 +62,15 @@ function attestation(receipt, kind, trust) {
   throw new NotAsked(`carried, not checked: ${data.length} B`);
 }
 
+/** Where and by when the chain proves a receipt's statement, whoever signed it; else the error of the point. */
+export function logged(receipt, trust) {
+  const header = trustedHeader(receipt, trust);
+  included(receipt);
+  anchor(receipt, trust, header);
+  notAfter(receipt, header);
+  return { index: receipt.inclusion.index, tMs: header.timeS * 1000, signed: receipt.statement };
+}
+
 function included({ checkpoint: { checkpoint }, inclusion, statement }) {
   if (inclusion.size !== checkpoint.size) {
     throw new ProofInvalid(`inclusion: expected the checkpoint's size ${checkpoint.size}, got ${inclusion.size}`);
@@ -68,12 +80,15 @@ function included({ checkpoint: { checkpoint }, inclusion, statement }) {
 }
 
 /** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
-async function signer(receipt, trust, block) {
+async function signer(receipt, keyring, block) {
   const tMs = block.timeS * 1000;
-  for (const signed of [receipt.statement, receipt.checkpoint, receipt.inclusion]) {
-    await signed.message.verify(trust.operator(signed.message.kid, tMs));
+  const last = receipt.checkpoint.checkpoint.size - 1;
+  const { issuer } = receipt.statement.statement;
+  await keyring.check({ index: receipt.inclusion.index, tMs, signed: receipt.statement });
+  for (const { message } of [receipt.checkpoint, receipt.inclusion]) {
+    await message.verify(keyring.key("operator", issuer, message.kid, last, tMs));
   }
-  return `${receipt.statement.statement.issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
+  return `${issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
 }
 
 function current({ checkpoint: { checkpoint }, statement: stated, head, place }) {

@@ -8,6 +8,8 @@ export const SLOTS = {
   lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint, or its receipt" },
   consistency: { zh: "一致性证明", en: "consistency proof" },
   cosignatures: { zh: "见证人会签", en: "witnesses' cosignatures", several: true },
+  keyEvents: { zh: "已知密钥事件的凭证", en: "receipts of key events", several: true },
+  documents: { zh: "声明所载文件", en: "documents it names", several: true },
 };
 
 export const WORDS = {
@@ -25,6 +27,16 @@ export const ANSWERS = {
   cannot: { kind: "idle", zh: "此浏览器无法核验", en: "This browser cannot verify: no answer is given." },
 };
 
+/** By field of a statement: what it is called where it says what was stated. */
+export const FACTS = {
+  level: "层级 level", outcome: "结论 outcome", opinion: "核查意见 opinion", assurance: "保证程度 assurance",
+  finding: "复核结论 finding", reasons: "原因 reasons", findings: "发现 findings", emissionsT: "排放量（吨）emissions_t",
+  act: "事件 act", role: "角色 role", kid: "旧密钥 old key", key: "新密钥 new key",
+  compromisedSinceMs: "泄露始于 compromised since", reason: "原因 reason", of: "所涉声明 of", months: "月度存证 months",
+  basis: "依据 basis", quantities: "数据 quantities", units: "机组 units", checkpointSeq: "旧日志检查点 last checkpoint",
+  supersedes: "更正 supersedes",
+};
+
 /** By point: what it proves when it holds. */
 export const PROVES = {
   included: ["声明就是日志中的这一片叶子", "The statement is that very leaf of the log."],
@@ -38,8 +50,8 @@ export const PROVES = {
   rfc3161: ["您信任的时间戳机构在该时刻见过此凭证", "A time-stamping authority of your trust file saw this very receipt at that moment."],
   opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
   second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
-  keys: ["已知的密钥事件均已计入；由命令行核验", "Every key event that is known counts; the command checks it."],
-  documents: ["所附文件即声明所载；由命令行核验", "The files are those that the statement names; the command checks it."],
+  keys: ["所给的密钥事件均已计入", "Every key event that you gave counts."],
+  documents: ["所附文件即声明所载（SHA-256）", "The files are those that the statement names (SHA-256)."],
   body: ["每一字节都是声明所指的（SHA-256 与 SM3）", "Every byte of the package is the stated one (SHA-256 and SM3)."],
   plant: ["电厂描述文件为备案文件", "Meters, roles and capacity are the filed ones."],
   packs: ["标准与规则与核查方一致", "Standard and rules are the verifier's own."],
