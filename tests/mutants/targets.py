@@ -9,12 +9,13 @@ from random import Random
 from typing import Any
 
 from anchor import logs
+from core.statements import samples
 from mutants import kinds
 from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
 from tanzheng.core.receipt import with_attestations
-from vectors import stamps, world
+from vectors import cases_statements, stamps, world
 from vectors.case import given
 from vectors.judge import Given, judge, refused
 
@@ -81,13 +82,16 @@ def alike(ours: str, page: str) -> bool:
 @cache
 def all_targets() -> tuple[Target, ...]:
     """Receipts, time stamps, what is handed in beside them, files of a package and of a log."""
-    return (*_receipts(), *_stamped(), *_beside(), *_package(), *_log())
+    return (*_receipts(), *_kinds(), *_stamped(), *_beside(), *_package(), *_log())
+
+
+LISTED = {"cosignatures", "key_events"}
 
 
 def _of(name: str, base: Given, field: str, **more: Any) -> Target:
     """A target that is one field of what a verifier is handed."""
     whole: bytes | Sequence[bytes] = getattr(base, field)
-    listed = field == "cosignatures"
+    listed = field in LISTED
     assert not refused(judge(base)), name
 
     def judged(data: bytes) -> str:
@@ -111,6 +115,16 @@ def _receipts() -> Iterator[Target]:
     cosigned = given(grown, 2, trust=policy, attestations=carried)
     others = [grown.receipt(index, carried) for index in range(7)]
     yield _of("receipt, witnessed", cosigned, RECEIPT, good=others)
+
+
+def _kinds() -> Iterator[Target]:
+    """Statements that others than the operator sign, and a key event beside one of them."""
+    good = [cases_statements.of_sample(name).receipt for name in samples.SAMPLES]
+    for name in ("review, city", "confirmed emissions", "trust anchors"):
+        yield _of(f"receipt, {name}", cases_statements.of_sample(name), RECEIPT, good=good)
+    rotated = cases_statements.rotated()
+    yield _of("receipt, by a key that came", rotated, RECEIPT)
+    yield _of("key event", rotated, "key_events")
 
 
 def _stamped() -> Iterator[Target]:

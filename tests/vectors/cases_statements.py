@@ -33,6 +33,7 @@ from tanzheng.core.statements.roles import Role
 from vectors import world
 from vectors.case import Case, given
 from vectors.cases import encoded, parts_of
+from vectors.judge import Given
 
 EVERYBODY = {"signers": signers()}
 CITY = KEYS[Role.CITY]
@@ -53,6 +54,21 @@ def of(*signed: tuple[Envelope, SigningKey], at: int = -1, **more: Any) -> Case:
     return Case("", given(log(*signed), at, trust=EVERYBODY, **more))
 
 
+def of_sample(name: str) -> Given:
+    """A receipt of that kind in good order."""
+    return of((SAMPLES[name], _key(SAMPLES[name]))).given
+
+
+def rotated() -> Given:
+    """A review by a key that came, with the receipt of the event beside it."""
+    return _event(ROTATION, CITY, NEW).given
+
+
+def with_letter() -> Given:
+    """A review that names its letter."""
+    return of((replace(REVIEW, document_sha256=sha256(LETTER)), CITY)).given
+
+
 def statements() -> Iterator[Case]:
     found = {**_good(), **_signers(), **_corrections(), **_keys(), **_beside()}
     for name, case in found.items():
@@ -65,7 +81,7 @@ def _key(stated: Envelope) -> SigningKey:
 
 
 def _good() -> dict[str, Case]:
-    return {name: of((stated, _key(stated))) for name, stated in SAMPLES.items()}
+    return {name: Case("", of_sample(name)) for name in SAMPLES}
 
 
 def _signers() -> dict[str, Case]:
@@ -141,10 +157,7 @@ def _event(
 
 
 def _beside() -> dict[str, Case]:
-    letter = replace(REVIEW, document_sha256=sha256(LETTER))
-    good = of((letter, CITY))
-    foreign = log((ROTATION, CITY))
-    foreign.blocks.clear()
+    good = Case("", with_letter())
     unseen = Operator()
     unseen.seal(statement(software="elsewhere"))
     unseen.seal(ROTATION.sign(CITY))

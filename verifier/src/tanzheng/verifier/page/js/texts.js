@@ -5,9 +5,9 @@ export const SLOTS = {
   trust: { zh: "信任文件", en: "trust file", needed: true },
   files: { zh: "证据包文件夹", en: "package folder", folder: true },
   disclosure: { zh: "披露数据", en: "disclosed figures" },
-  lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint, or its receipt" },
+  lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint" },
   consistency: { zh: "一致性证明", en: "consistency proof" },
-  cosignatures: { zh: "见证人会签", en: "witnesses' cosignatures", several: true },
+  cosignatures: { zh: "见证人会签", en: "cosignatures", several: true },
   keyEvents: { zh: "已知密钥事件的凭证", en: "receipts of key events", several: true },
   documents: { zh: "声明所载文件", en: "documents it names", several: true },
 };
@@ -22,7 +22,7 @@ export const WORDS = {
 export const ANSWERS = {
   ok: { kind: "ok", zh: "核验通过", en: "Verified: every point that was asked holds." },
   failed: { kind: "failed", zh: "核验未通过", en: "Not verified: at least one point does not hold." },
-  beside: { kind: "idle", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
+  beside: { kind: "warn", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
   refused: { kind: "failed", zh: "文件不可用，未予核验", en: "Refused: a file is not what it should be." },
   cannot: { kind: "idle", zh: "此浏览器无法核验", en: "This browser cannot verify: no answer is given." },
 };

@@ -89,13 +89,14 @@ function stated(statement) {
 function told(value) {
   if (value instanceof Uint8Array) return hex(value);
   if (value instanceof VerifyKey) return hex(value.kid);
-  if (Array.isArray(value)) return value.map(told).join("; ") || "–";
+  if (Array.isArray(value)) return value.map(told).join(typeof value[0] === "string" ? ", " : "\n") || "–";
   if (typeof value !== "object") return String(value);
   if (value.subject !== undefined) return `${value.subject} ${shortHex(value.digest)}`;
   if (value.value !== undefined) return `${value.name} ${value.value} ${value.unit}`;
   if (value.approver !== undefined) return `${value.reason}, ${value.approver}, ${shortHex(value.digest)}`;
   const { unit, emissionsT, quantities, output } = value;
-  return [unit, emissionsT !== undefined && `${emissionsT} t`, told(quantities ?? output ?? [])].filter(Boolean).join(" ");
+  const tonnes = emissionsT === undefined ? [] : [`${emissionsT} t`];
+  return [unit, ...tonnes, ...(quantities ?? output ?? []).map(told)].join(", ");
 }
 
 function digests(given) {
