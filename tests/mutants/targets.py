@@ -74,11 +74,6 @@ def short(answer: Mapping[str, Any]) -> str:
     return f"failed: {', '.join(failed)}" if failed else OK
 
 
-def alike(ours: str, page: str) -> bool:
-    """Whether the page says the same; it may refuse a form where Python fails a point."""
-    return ours == page or (ours != OK and page.startswith("refused"))
-
-
 @cache
 def all_targets() -> tuple[Target, ...]:
     """Receipts, time stamps, what is handed in beside them, files of a package and of a log."""
