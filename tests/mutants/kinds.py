@@ -5,12 +5,11 @@ lies, and spells everything around it right again: lengths fit, only the item is
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from random import Random
 
-from mutants.der import element, parts_of_der
 from mutants.node import (
     ARRAY,
     BYTES,
@@ -85,34 +84,6 @@ def of_cbor(data: bytes) -> Iterator[Mutant]:
     for path, node in walk(root):
         for kind, other in _changes(node):
             yield kind, replaced(root, path, other).encode()
-
-
-def of_der(data: bytes) -> Iterator[Mutant]:
-    """Every change of every element of a DER value; lengths around it are made to fit."""
-    yield from _of_der(data, lambda again: again)
-
-
-def _of_der(data: bytes, put: Callable[[bytes], bytes]) -> Iterator[Mutant]:
-    tag, parts = data[0], parts_of_der(data)
-    for number in (0x02, 0x04, 0x05, 0x06, 0x0C, 0x30, 0x31, 0xA0, 0xA1, tag ^ 0x20, tag ^ 0x80):
-        if number != tag:
-            yield "another type", put(bytes([number]) + data[1:])
-    for i, part in enumerate(parts):
-        before, after = b"".join(parts[:i]), b"".join(parts[i + 1 :])
-        yield "item dropped", put(element(tag, before + after))
-        yield "item doubled", put(element(tag, before + part + part + after))
-        if i and parts[i - 1] != part:
-            swapped = b"".join([*parts[: i - 1], part, parts[i - 1]]) + after
-            yield "items swapped", put(element(tag, swapped))
-        for more in (b"\x05\x00", b"\x30\x00", b"\xa1\x00", b"\x02\x01\x00"):
-            yield "item more", put(element(tag, before + part + more + after))
-        yield from _of_der(part, lambda x, a=before, b=after: put(element(tag, a + x + b)))
-    if not parts:
-        body = data[-data[1] :] if data[1] < 0x80 else data[2 + data[1] - 0x80 :]
-        for other in {body[:-1], body[1:], b"\x00" + body, body + b"\x00", body[::-1], b""} - {
-            body
-        }:
-            yield "another string", put(element(tag, other))
 
 
 def transplants(data: bytes, donors: Iterable[bytes]) -> Iterator[Mutant]:

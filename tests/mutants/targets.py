@@ -11,6 +11,7 @@ from typing import Any
 from anchor import logs
 from core.statements import samples
 from mutants import kinds
+from mutants.der import of_der
 from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
@@ -61,7 +62,7 @@ class Target:
     def _of_part(
         self, random: Random, bits: Sequence[int], put: Callable[[bytes], bytes]
     ) -> Iterator[Mutant]:
-        for source in (kinds.of_bytes(self.part, random, bits), kinds.of_der(self.part)):
+        for source in (kinds.of_bytes(self.part, random, bits), of_der(self.part)):
             for kind, data in source:
                 yield kind, put(data)
 
