@@ -1,6 +1,7 @@
 """A time stamp asked for, taken and put beside a receipt, by a real authority behind HTTP."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -29,7 +30,8 @@ from vectors import stamps, world
 SEALED = world.small()
 CORE = stamps.core()
 NONCE = 2**63 + 5
-Serve = Callable[[Callable[[bytes], tuple[int, str, bytes]]], str]
+Answer = Callable[[bytes], tuple[int, str, bytes]]
+Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +39,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("tsa") / "one")
 
 
+class Quiet(HTTPServer):
+    """A server that does not print what a client's farewell did to it."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server that answers a request by a function of ours; its address."""
+    """Starts a server that answers a request by a function of ours, over TLS too; its address."""
     servers: list[HTTPServer] = []
 
-    def started(answer: Callable[[bytes], tuple[int, str, bytes]]) -> str:
+    def started(answer: Answer, tls: ssl.SSLContext | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 status, kind, body = answer(self.rfile.read(int(self.headers["content-length"])))
@@ -52,12 +61,14 @@ def serve() -> Iterator[Serve]:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *_: Any) -> None:  # noqa: A002
                 """Say nothing."""
 
-        servers.append(HTTPServer(("127.0.0.1", 0), Handler))
+        servers.append(Quiet(("127.0.0.1", 0), Handler))
+        if tls is not None:
+            servers[-1].socket = tls.wrap_socket(servers[-1].socket, server_side=True)
         Thread(target=servers[-1].serve_forever, args=(0.01,)).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}/tsr"
+        return f"{'https' if tls else 'http'}://127.0.0.1:{servers[-1].server_port}/tsr"
 
     yield started
     for server in servers:
@@ -149,6 +160,16 @@ def test_an_authority_that_does_not_answer_is_named(folder: Path, serve: Serve) 
     for address, error in (("http://127.0.0.1:1/", StampUnavailable), ("ftp://x/", BadInput)):
         with pytest.raises(error):
             run("attest", "receipt.cbor", "--tsa", address, "--out", "s.cbor")
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_is_not_asked(
+    authority: Authority, serve: Serve
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.folder / "cert.pem", authority.folder / "key.pem")
+    address = serve(lambda query: (200, stamping.REPLY, authority.reply(query)), context)
+    with pytest.raises(StampUnavailable, match="certificate verify failed"):
+        stamping.ask(address, CORE, NONCE)
 
 
 def test_an_authority_that_refuses_says_why(authority: Authority) -> None:

@@ -79,9 +79,8 @@ def ask(url: str, core: bytes, nonce: int) -> bytes:
     asked = urllib.request.Request(  # noqa: S310 - the scheme was checked
         url, request(core, nonce), {"content-type": QUERY, "accept": REPLY}
     )
-    opener = urllib.request.build_opener(_Stay)
     try:
-        with opener.open(asked, timeout=TIMEOUT_S) as answer:
+        with _opener().open(asked, timeout=TIMEOUT_S) as answer:
             kind, data = answer.headers.get_content_type(), _body(answer, url)
     except urllib.error.HTTPError as error:
         raise StampUnavailable(f"{url}: expected a stamp, got status {error.code}") from error
@@ -95,6 +94,17 @@ def ask(url: str, core: bytes, nonce: int) -> bytes:
     return token
 
 
+def _opener() -> urllib.request.OpenerDirector:
+    """Like urllib's own, but that a redirect is an answer like another: nothing is followed."""
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.HTTPHandler())
+    opener.add_handler(urllib.request.HTTPSHandler())
+    opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
+    opener.add_handler(urllib.request.HTTPErrorProcessor())
+    return opener
+
+
 def _body(answer: Any, url: str) -> bytes:
     data, deadline = b"", time.monotonic() + REPLY_S_MAX
     while piece := answer.read1(CHUNK_BYTES):
@@ -104,10 +114,3 @@ def _body(answer: Any, url: str) -> bytes:
         if time.monotonic() > deadline:
             raise StampUnavailable(f"{url}: expected a reply within {REPLY_S_MAX:.0f} s")
     return data
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like another: an authority is where its operator says it is."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Follow none."""
