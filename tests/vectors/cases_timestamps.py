@@ -9,6 +9,8 @@ from vectors import stamps, world
 from vectors.case import Case, given
 from vectors.cases import flipped
 
+RSA = bytes.fromhex("2a864886f70d010101")
+
 
 def stamped(token: bytes, *trusted: TimestampAuthority) -> Case:
     """The receipt of the log of one leaf with a token beside its core."""
@@ -33,6 +35,7 @@ def _good() -> dict[str, Case]:
         "certificate named by SHA-1": stamped(
             stamps.token("sha1-ess"), stamps.authority("sha1-ess")
         ),
+        "signature named with its digest": stamped(good.replace(RSA, RSA[:-1] + b"\x0b")),
         "several authorities on trust": stamped(good, *trusted),
         "a bit flipped in the certificate that came along": stamped(
             flipped(stamps.token("rsa-with-certificate"), 400)
