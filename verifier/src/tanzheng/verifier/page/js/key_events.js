@@ -4,22 +4,27 @@ import { EncodingError, TanzhengError } from "./errors.js";
 import { Keyring } from "./keyring.js";
 import { KEY_EVENT } from "./kinds.js";
 import { FAILED, OK } from "./points.js";
-import { logged } from "./receipt_check.js";
+import { checkLogSigned, logged } from "./receipt_check.js";
 
 /** The keyring with the events in `receipts`, and the point that says whether each counts. */
 export async function keys(receipts, trust) {
   const placed = [];
   const reasons = [];
-  for (const receipt of receipts) {
+  const refuse = (index, reason) => reasons.push(`key event, leaf ${index}: ${reason}`);
+  const tried = async (receipt, check) => {
     try {
-      placed.push(eventOf(receipt, trust));
+      await check();
     } catch (error) {
       if (!(error instanceof TanzhengError)) throw error;
-      reasons.push(`key event, leaf ${receipt.inclusion.index}: ${error.message}`);
+      refuse(receipt.inclusion.index, error.message);
     }
+  };
+  for (const receipt of receipts) {
+    await tried(receipt, () => placed.push({ receipt, at: eventOf(receipt, trust) }));
   }
-  const keyring = await Keyring.of(trust, placed);
-  reasons.push(...keyring.ignored.map(({ logged: { index }, reason }) => `key event, leaf ${index}: ${reason}`));
+  const keyring = await Keyring.of(trust, placed.map(({ at }) => at));
+  for (const { logged: { index }, reason } of keyring.ignored) refuse(index, reason);
+  for (const { receipt, at } of placed) await tried(receipt, () => checkLogSigned(receipt, keyring, at.tMs));
   const detail = reasons[0] ?? `${receipts.length} of ${receipts.length}`;
   return { keyring, point: { name: "keys", verdict: reasons.length ? FAILED : OK, detail } };
 }

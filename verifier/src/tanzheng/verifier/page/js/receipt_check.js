@@ -62,10 +62,14 @@ function attestation(receipt, kind, trust) {
   throw new NotAsked(`carried, not checked: ${data.length} B`);
 }
 
-/** Where and by when the chain proves a receipt's statement, whoever signed it; else the error of the point. */
+/**
+ * Where and by when the chain proves a receipt's statement, whoever signed it; else the error of the
+ * point. It need not be the current one of its subject.
+ */
 export function logged(receipt, trust) {
   const header = trustedHeader(receipt, trust);
   included(receipt);
+  verifyCurrent(receipt.head, receipt.place, receipt.checkpoint.checkpoint.headsRoot);
   anchor(receipt, trust, header);
   notAfter(receipt, header);
   return { index: receipt.inclusion.index, tMs: header.timeS * 1000, signed: receipt.statement };
@@ -79,16 +83,21 @@ function included({ checkpoint: { checkpoint }, inclusion, statement }) {
   return `leaf ${inclusion.index} of ${checkpoint.size}, checkpoint ${checkpoint.seq}`;
 }
 
-/** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
-async function signer(receipt, keyring, block) {
-  const tMs = block.timeS * 1000;
+/** Resolve where keys of the log's operator, valid at `tMs`, signed checkpoint and inclusion. */
+export async function checkLogSigned(receipt, keyring, tMs) {
   const last = receipt.checkpoint.checkpoint.size - 1;
   const { issuer } = receipt.statement.statement;
-  await keyring.check({ index: receipt.inclusion.index, tMs, signed: receipt.statement });
   for (const { message } of [receipt.checkpoint, receipt.inclusion]) {
     await message.verify(keyring.key("operator", issuer, message.kid, last, tMs));
   }
-  return `${issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
+}
+
+/** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
+async function signer(receipt, keyring, block) {
+  const tMs = block.timeS * 1000;
+  await keyring.check({ index: receipt.inclusion.index, tMs, signed: receipt.statement });
+  await checkLogSigned(receipt, keyring, tMs);
+  return `${receipt.statement.statement.issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
 }
 
 function current({ checkpoint: { checkpoint }, statement: stated, head, place }) {
