@@ -28,7 +28,7 @@ DOCUMENTS = [path for path in PAGES if path.stem not in ELSEWHERE]
 ROLES = (
     "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "month",
     "evidence-month", "verify", "verifier", "log", "statements", "verified-emissions",
-    "anchoring", "catastrophe", "registry-feed",
+    "anchoring", "timestamps", "catastrophe", "registry-feed",
 )  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""

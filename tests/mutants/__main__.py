@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fix_browser import Chromium
-from mutants.targets import OK, Target, alike, all_targets
+from mutants.targets import OK, Target, all_targets
 from vectors.make import told_of
 from verifier.page import judge_all, opened
 
@@ -53,9 +53,7 @@ def run(name: str) -> Row:
     taken = [text for text, word in zip(told, words, strict=True) if word == OK]
     paged = _in_page(target, [data for _, data in found]) if target.given else []
     pairs = zip(told, words, paged, strict=False)
-    differ = [
-        f"{text}: {ours} / {theirs}" for text, ours, theirs in pairs if not alike(ours, theirs)
-    ]
+    differ = [f"{text}: {ours} / {theirs}" for text, ours, theirs in pairs if ours != theirs]
     first = Counter(word.partition(":")[0] for word in words)
     return Row(name, Counter(kind for kind, _ in found), first, taken, len(paged), differ)
 

@@ -9,11 +9,14 @@ from random import Random
 from typing import Any
 
 from anchor import logs
+from core.statements import samples
 from mutants import kinds
+from mutants.der import of_der
 from mutants.kinds import Mutant
 from tanzheng.core.log_audit import audit
 from tanzheng.core.log_files import LogFiles
-from vectors import cases_sealed, world
+from tanzheng.core.receipt import with_attestations
+from vectors import cases_sealed, cases_statements, stamps, world
 from vectors.case import given
 from vectors.judge import Given, judge, refused
 
@@ -28,6 +31,7 @@ class Target:
 
     `given` and `field`: the page takes the same; None where only Python reads it. `good`: other
     values that hold. `cbor`: whether the data are one CBOR item; `grows`: whether more may follow.
+    `part`: what is changed of the data, DER where `put` is there to put it back.
     """
 
     name: str
@@ -38,18 +42,29 @@ class Target:
     good: Sequence[bytes] = ()
     cbor: bool = True
     grows: bool = False
+    part: bytes = b""
+    put: Callable[[bytes], bytes] | None = None
 
     def mutants(self, random: Random, bits: Sequence[int] = range(8)) -> Iterator[Mutant]:
         """Every mutant once, those that hold by right left out."""
         seen = {self.data, *self.good}
         made = [kinds.of_bytes(self.data, random, bits)]
-        if self.cbor:
+        if self.put is not None:
+            made = [self._of_part(random, bits, self.put)]
+        elif self.cbor:
             made += [kinds.of_cbor(self.data), kinds.transplants(self.data, self.good)]
         for source in made:
             for kind, data in source:
                 if data not in seen and not (self.grows and data.startswith(self.data)):
                     seen.add(data)
                     yield kind, data
+
+    def _of_part(
+        self, random: Random, bits: Sequence[int], put: Callable[[bytes], bytes]
+    ) -> Iterator[Mutant]:
+        for source in (kinds.of_bytes(self.part, random, bits), of_der(self.part)):
+            for kind, data in source:
+                yield kind, put(data)
 
 
 def short(answer: Mapping[str, Any]) -> str:
@@ -60,21 +75,19 @@ def short(answer: Mapping[str, Any]) -> str:
     return f"failed: {', '.join(failed)}" if failed else OK
 
 
-def alike(ours: str, page: str) -> bool:
-    """Whether the page says the same; it may refuse a form where Python fails a point."""
-    return ours == page or (ours != OK and page.startswith("refused"))
-
-
 @cache
 def all_targets() -> tuple[Target, ...]:
-    """Receipts, what is handed in beside them, the files of a package and of a log."""
-    return (*_receipts(), *_beside(), *_package(), *_log())
+    """Receipts, time stamps, what is handed in beside them, files of a package and of a log."""
+    return (*_receipts(), *_kinds(), *_stamped(), *_beside(), *_package(), *_log())
+
+
+LISTED = {"cosignatures", "key_events"}
 
 
 def _of(name: str, base: Given, field: str, **more: Any) -> Target:
     """A target that is one field of what a verifier is handed."""
     whole: bytes | Sequence[bytes] = getattr(base, field)
-    listed = field == "cosignatures"
+    listed = field in LISTED
     assert not refused(judge(base)), name
 
     def judged(data: bytes) -> str:
@@ -101,6 +114,30 @@ def _receipts() -> Iterator[Target]:
     on_trust = cases_sealed.trusting(world.VALIDATORS.addresses)
     yield _of("receipt, sealed", given(sealed, trust=on_trust), RECEIPT, good=good)
     yield _of("receipt, witnessed", cosigned, RECEIPT, good=others)
+
+
+def _kinds() -> Iterator[Target]:
+    """Statements that others than the operator sign, and a key event beside one of them."""
+    good = [cases_statements.of_sample(name).receipt for name in samples.SAMPLES]
+    for name in ("review, city", "confirmed emissions", "trust anchors"):
+        yield _of(f"receipt, {name}", cases_statements.of_sample(name), RECEIPT, good=good)
+    rotated = cases_statements.rotated()
+    yield _of("receipt, by a key that came", rotated, RECEIPT)
+    yield _of("key event", rotated, "key_events")
+
+
+def _stamped() -> Iterator[Target]:
+    """The token beside a core, not the core: of what it is made, no byte is free."""
+    for name in ("rsa", "p256"):
+        token = stamps.token(name)
+        authorities = {"timestamp_authorities": (stamps.authority(name),)}
+        base = given(world.small(), trust=authorities, attestations={"rfc3161": token})
+        put = partial(_with_token, base.receipt)
+        yield _of(f"time stamp, {name}", base, RECEIPT, part=token, put=put)
+
+
+def _with_token(data: bytes, token: bytes) -> bytes:
+    return with_attestations(data, {"rfc3161": token})
 
 
 def _beside() -> Iterator[Target]:

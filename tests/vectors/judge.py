@@ -9,10 +9,12 @@ from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint
 from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.errors import BadInput
 from tanzheng.core.points import Point, Verdict
-from tanzheng.core.receipt_check import check_receipt
+from tanzheng.core.statement import Statement
 from tanzheng.core.trust import Trust
 from tanzheng.core.witness import Cosignature
+from tanzheng.verifier.inputs import Inputs
 from tanzheng.verifier.package import check_package
+from tanzheng.verifier.points import check_stated
 from tanzheng.verifier.redacted import check_disclosure
 from tanzheng.verifier.report import exit_code
 
@@ -28,6 +30,8 @@ class Given:
     last_checkpoint: bytes | None = None
     consistency: bytes | None = None
     cosignatures: Sequence[bytes] = ()
+    key_events: Sequence[bytes] = ()
+    documents: Mapping[str, bytes] | None = field(default=None, hash=False)
     disclosure: bytes | None = None
     package: Mapping[str, bytes] | None = field(default=None, hash=False)
 
@@ -42,6 +46,9 @@ def judge(given: Given) -> dict[str, Any]:
             opened[what] = read(data)
         except BadInput:
             return {"refused": what}
+    stated = opened["receipt"].statement.statement
+    if given.package is not None and not isinstance(stated, Statement):
+        return {"refused": "package"}
     points = _points(given, opened)
     return {
         "exit_code": exit_code(points),
@@ -57,9 +64,12 @@ def refused(answer: Mapping[str, Any]) -> bool:
 
 def _points(given: Given, opened: Mapping[str, Any]) -> list[Point]:
     decoded = opened["receipt"]
-    points = check_receipt(
-        decoded, opened["trust"], opened.get("last_checkpoint"), opened.get("consistency"),
-        opened["cosignatures"],
+    points = check_stated(
+        Inputs(
+            decoded, None, opened["trust"], opened.get("last_checkpoint"),
+            opened.get("consistency"), opened["cosignatures"], opened["key_events"],
+            given.documents or {},
+        )
     )  # fmt: skip
     statement = decoded.statement.statement
     if given.package is not None:
@@ -92,5 +102,6 @@ READERS: dict[str, Any] = {
     "receipt": receipt.decode,
     "trust": Trust.decode,
     "cosignatures": _cosignatures,
+    "key_events": lambda raws: tuple(map(receipt.decode, raws)),
     "disclosure": Disclosure.decode,
 }

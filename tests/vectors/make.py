@@ -4,10 +4,11 @@ Keys and seeds are fixed and there is no clock: two runs give equal bytes.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vectors import cases, cases_sealed, parts, trusts
+from vectors import cases, cases_sealed, cases_statements, cases_timestamps, parts, trusts
 from vectors.case import Case
 from vectors.judge import Given, judge
 
@@ -21,6 +22,8 @@ FILES = {
     "sealed": cases_sealed.sealed,
     "damaged": cases.damaged,
     "trust": trusts.trusts,
+    "timestamps": cases_timestamps.timestamps,
+    "statements": cases_statements.statements,
 }
 
 
@@ -55,13 +58,17 @@ def told_of(given: Given) -> dict[str, Any]:
         "last_checkpoint": given.last_checkpoint and given.last_checkpoint.hex(),
         "consistency": given.consistency and given.consistency.hex(),
         "cosignatures": [raw.hex() for raw in given.cosignatures],
+        "key_events": [raw.hex() for raw in given.key_events],
+        "documents": _texts(given.documents),
         "disclosure": given.disclosure and given.disclosure.hex(),
-        "package": {path: data.hex() for path, data in given.package.items()}
-        if given.package is not None
-        else None,
+        "package": _texts(given.package),
     }
     told = {"receipt": given.receipt.hex(), "trust": given.trust.hex()}
     return {**told, **{key: value for key, value in optional.items() if value not in (None, [])}}
+
+
+def _texts(files: Mapping[str, bytes] | None) -> dict[str, str] | None:
+    return None if files is None else {path: data.hex() for path, data in files.items()}
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from tanzheng.verifier.page import assemble
 
 CASES_AT_ONCE = 500
 MUTANTS_AT_ONCE = 2000
-NAMES = {"last_checkpoint": "lastCheckpoint", "package": "files"}
+NAMES = {
+    "last_checkpoint": "lastCheckpoint", "key_events": "keyEvents", "package": "files",
+}  # fmt: skip
 RECOMPUTED = {"plant", "packs", "batches", "coverage", "figures"}
 
 GIVEN = """
@@ -18,6 +20,9 @@ GIVEN = """
     ...Object.fromEntries(["receipt", "trust", "lastCheckpoint", "consistency", "disclosure"]
       .filter((name) => told[name] !== undefined).map((name) => [name, fromHex(told[name])])),
     ...(told.cosignatures && { cosignatures: told.cosignatures.map(fromHex) }),
+    ...(told.keyEvents && { keyEvents: told.keyEvents.map(fromHex) }),
+    ...(told.documents && { documents: Object.entries(told.documents)
+      .map(([name, data]) => ({ name, data: fromHex(data) })) }),
     ...(told.files && {
       files: new Map(Object.entries(told.files).map(([path, data]) => [path, fromHex(data)])),
     }),
@@ -40,7 +45,7 @@ CHECK_ALL = f"""async (cases) => {{ {GIVEN}
 JUDGE_ALL = f"""async ({{ told, field, mutants }}) => {{ {GIVEN}
   const base = givenOf(told);
   const ofPackage = base.files?.has(field);
-  const listed = field === "cosignatures";
+  const listed = field === "cosignatures" || field === "keyEvents";
   const good = ofPackage ? base.files.get(field) : listed ? base[field][0] : base[field];
   const words = [];
   for (const [start, end, piece] of mutants) {{
@@ -79,7 +84,13 @@ def judge_all(
     for start in range(0, len(mutants), MUTANTS_AT_ONCE):
         some = [_splice(good, data) for data in mutants[start : start + MUTANTS_AT_ONCE]]
         for word in chromium.evaluate(JUDGE_ALL, {**named, "mutants": some}):
-            yield word.replace("lastCheckpoint", "last_checkpoint")
+            yield _named_as_judged(word)
+
+
+def _named_as_judged(word: str) -> str:
+    for name, page in NAMES.items():
+        word = word.replace(f": {page}", f": {name}")
+    return word
 
 
 def _splice(good: bytes, data: bytes) -> tuple[int, int, str]:

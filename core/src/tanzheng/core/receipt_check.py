@@ -86,10 +86,12 @@ def _attestation(receipt: Receipt, kind: str) -> str:
 def logged(receipt: Receipt, trust: Trust) -> Logged:
     """Return where and by when the chain proves the receipt's statement, whoever signed it.
 
-    The error of the point included, anchor or not_after where one does not hold.
+    It need not be the current one of its subject. The error of the point included, current, anchor
+    or not_after where one does not hold; the log's own signatures are for `check_log_signed`.
     """
     header = _block(receipt, trust)
     _included(receipt)
+    verify_current(receipt.head, receipt.place, receipt.checkpoint.checkpoint.heads_root)
     _anchor(receipt, trust, header)
     _not_after(receipt, header)
     return Logged(receipt.inclusion.index, header.time_s * 1000, receipt.statement)
@@ -111,13 +113,18 @@ def _included(receipt: Receipt) -> str:
     return f"leaf {inclusion.index} of {checkpoint.size}, checkpoint {checkpoint.seq}"
 
 
+def check_log_signed(receipt: Receipt, keyring: Keyring, t_ms: int) -> None:
+    """Return where keys of the log's operator, valid at `t_ms`, signed checkpoint and inclusion."""
+    last, issuer = receipt.checkpoint.checkpoint.size - 1, receipt.statement.statement.issuer
+    for signed in (receipt.checkpoint, receipt.inclusion):
+        signed.verify(keyring.key(Role.OPERATOR, issuer, signed.kid, last, t_ms))
+
+
 def _signer(receipt: Receipt, keyring: Keyring, block: Header) -> str:
     """All three signatures, by keys valid at the time the chain proves, not the time claimed."""
-    t_ms, last = block.time_s * 1000, receipt.checkpoint.checkpoint.size - 1
-    stated = receipt.statement.statement
+    t_ms, stated = block.time_s * 1000, receipt.statement.statement
     keyring.check(Logged(receipt.inclusion.index, t_ms, receipt.statement))
-    for signed in (receipt.checkpoint, receipt.inclusion):
-        signed.verify(keyring.key(Role.OPERATOR, stated.issuer, signed.kid, last, t_ms))
+    check_log_signed(receipt, keyring, t_ms)
     return f"{stated.issuer}, key {receipt.statement.kid.hex()}, at {instant(t_ms)}"
 
 

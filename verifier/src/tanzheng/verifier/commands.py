@@ -115,6 +115,10 @@ Signers = Annotated[
     list[str] | None,
     typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
 ]
+Authorities = Annotated[
+    list[Path] | None,
+    typer.Option(help="Certificate of each time-stamping authority · 时间戳机构证书"),
+]
 Also = Annotated[
     list[str] | None,
     typer.Option(help="Another contract whose blocks are recorded, 0x… · 另需观察的合约"),
@@ -148,6 +152,7 @@ def observe(
     witness_key: WitnessKeys = None,
     witnesses: Witnesses = None,
     signer: Signers = None,
+    timestamp_authority: Authorities = None,
     also: Also = None,
     validator: Validators = None,
     once: Annotated[bool, typer.Option("--once", help="Write the file and end")] = False,
@@ -157,6 +162,8 @@ def observe(
     Run it yourself, against a node that is not the operator's. Each block's hash is recomputed
     from its header; nothing is recorded twice or taken back.
     """
+    from dataclasses import replace
+
     from tanzheng.verifier import observer
 
     policy = observer.read_witnesses(witness_key or [], witnesses)
@@ -172,4 +179,6 @@ def observe(
         also or [],
         validator or [],
     )
+    authorities = observer.read_authorities(timestamp_authority or [])
+    anchors = replace(anchors, authorities=authorities)
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -27,6 +27,7 @@ from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import (
     OperatorKey,
     Signer,
+    TimestampAuthority,
     Trust,
     TrustedBlock,
     TrustedGateway,
@@ -42,6 +43,7 @@ RETRY_S = 2.0
 TIMEOUT_S = 20.0
 ANSWER_BYTES_MAX = 32 << 20
 BLOCKS_PER_QUERY = 10_000
+CERTIFICATE_FILE_BYTES_MAX = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Anchors:
     witnesses: WitnessPolicy | None = None
     signers: tuple[Signer, ...] = ()
     validators: tuple[TrustedValidator, ...] = ()
+    authorities: tuple[TimestampAuthority, ...] = ()
     further: tuple[bytes, ...] = ()
     """Contracts whose blocks are recorded besides, such as VerifiedEmissions."""
 
@@ -85,6 +88,17 @@ def read_witnesses(keys: Sequence[Path], threshold: int | None) -> WitnessPolicy
     if not 1 <= needed <= len(keys):
         raise BadInput(f"--witnesses: expected from 1 to {len(keys)} of the keys, got {needed}")
     return WitnessPolicy(needed, tuple(map(Witness, map(_name, keys), map(_public_key, keys))))
+
+
+def read_authorities(certificates: Sequence[Path]) -> tuple[TimestampAuthority, ...]:
+    """Who may stamp time: the stamping certificate of each (PEM, DER), named as its file."""
+    from tanzheng.verifier.timestamp import read_certificate
+
+    def read(path: Path) -> TimestampAuthority:
+        data = read_file(path, CERTIFICATE_FILE_BYTES_MAX, "certificate")
+        return TimestampAuthority(_name(path), read_certificate(data, str(path)))
+
+    return tuple(map(read, certificates))
 
 
 def read_anchors(
@@ -212,6 +226,7 @@ class Observer:
             witnesses=anchors.witnesses,
             signers=anchors.signers,
             validators=anchors.validators,
+            timestamp_authorities=anchors.authorities,
         )
 
     def advance(self) -> bool:

@@ -14,6 +14,7 @@ from importlib.resources import files
 
 from tanzheng.core.fields import FIELDS
 from tanzheng.core.points import LABELS
+from tanzheng.core.statements.kinds import LABELS as KINDS
 
 ENTRY = "app"
 _IMPORT = re.compile(r'^import (\{[^}]*\}|\* as \w+) from "\./(\w+)\.js";\n', re.MULTILINE)
@@ -74,7 +75,7 @@ def _source(name: str) -> str:
 def _data() -> str:
     """What the page takes from the packages, so that it is told once."""
     units = {name: item.unit for name, item in FIELDS.items()}
-    told = {"LABELS": LABELS, "UNITS": units}
+    told = {"LABELS": LABELS, "UNITS": units, "KINDS": KINDS}
     return "".join(
         f"export const {name} = {json.dumps(value, ensure_ascii=False)};\n"
         for name, value in told.items()

@@ -14,8 +14,9 @@ let turn = 0;
 const part = (id) => document.getElementById(id);
 
 function put(slot, value, shown) {
-  const before = given.get(slot)?.value;
-  given.set(slot, { value: SLOTS[slot].several && before ? [...before, ...value] : value, shown });
+  const before = SLOTS[slot].several ? given.get(slot) : undefined;
+  if (before === undefined) given.set(slot, { value, shown });
+  else given.set(slot, { value: [...before.value, ...value], shown: `${before.shown}, ${shown}` });
 }
 
 /** A file for a slot that is known, or to be told by its content. */
@@ -27,8 +28,9 @@ async function take(file, wanted = null) {
     return;
   }
   const second = wanted === null && told === "receipt" && given.has("receipt");
-  const slot = second ? "lastCheckpoint" : told;
-  put(slot, SLOTS[slot].several ? [data] : data, file.name);
+  const slot = second ? reading.slotOfSecond(data) : told;
+  const value = slot === "documents" ? { name: file.name, data } : data;
+  put(slot, SLOTS[slot].several ? [value] : value, file.name);
 }
 
 async function takeFolder(found, name) {

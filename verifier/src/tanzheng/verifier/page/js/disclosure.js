@@ -5,6 +5,7 @@ import * as canonicalJson from "./canonical_json.js";
 import * as closed from "./closed.js";
 import { UNITS } from "./data.js";
 import { BadInput, CheckFailed, EncodingError, ProofInvalid } from "./errors.js";
+import { MONTH } from "./kinds.js";
 import { PROOF_NODES_MAX } from "./merkle.js";
 import { disclosedRoot } from "./parameter_tree.js";
 import { point } from "./points.js";
@@ -68,6 +69,7 @@ function disclosed(disclosure) {
 }
 
 function named(disclosure, stated) {
+  if (stated.type !== MONTH) throw new EncodingError(`statement: expected ${MONTH}, got ${stated.type}`);
   const pairs = {
     subject: [stated.subject, disclosure.subject],
     "parameter root": [hex(stated.parametersRoot), hex(disclosure.parametersRoot)],

@@ -2,6 +2,8 @@
 
 import { BadInput } from "./errors.js";
 import * as cbor from "./cbor.js";
+import { KEY_EVENT } from "./kinds.js";
+import * as receipt from "./receipt.js";
 
 const PACKAGE_BYTES_MAX = 1 << 30;
 const FILE_BYTES_MAX = 64 << 20;
@@ -27,6 +29,16 @@ function slotOfContent(data) {
     return cborSlot(cbor.loads(data));
   } catch (error) {
     if (error instanceof BadInput) return null;
+    throw error;
+  }
+}
+
+/** What a second receipt is for: a key event that is known, or the last checkpoint in it. */
+export function slotOfSecond(data) {
+  try {
+    return receipt.decode(data).statement.statement.type === KEY_EVENT ? "keyEvents" : "lastCheckpoint";
+  } catch (error) {
+    if (error instanceof BadInput) return "lastCheckpoint";
     throw error;
   }
 }

@@ -15,8 +15,9 @@ const VERSION = 1;
 const RECEIPT_BYTES_MAX = 2 << 20;
 const ATTESTATION_BYTES_MAX = 64 << 10;
 export const COSIGNATURES = "cosignatures";
+export const RFC3161 = "rfc3161";
 export const OPENTIMESTAMPS = "opentimestamps";
-export const ATTESTATIONS = ["rfc3161", OPENTIMESTAMPS, "second_chain", COSIGNATURES];
+export const ATTESTATIONS = [RFC3161, OPENTIMESTAMPS, "second_chain", COSIGNATURES];
 const ENVELOPE_KEYS = ["version", "core", "attestations"];
 const CORE_KEYS = ["version", "transparent", "checkpoint", "heads", "evm"];
 

@@ -8,9 +8,10 @@ import { verifyCurrent } from "./heads.js";
 import { verifyInclusion } from "./merkle.js";
 import { checkStructure } from "./opentimestamps.js";
 import { instant, point } from "./points.js";
-import { COSIGNATURES, OPENTIMESTAMPS } from "./receipt.js";
+import { COSIGNATURES, OPENTIMESTAMPS, RFC3161 } from "./receipt.js";
 import { sha256 } from "./sha256.js";
 import { NotSealed, checkSeals } from "./qbft.js";
+import { checkTimestamp } from "./timestamp.js";
 import { Untrusted } from "./trust.js";
 import { checkWitnessed, decodeAll } from "./witness.js";
 
@@ -23,13 +24,16 @@ class Superseded extends CheckFailed {}
 /** Checkpoint, contract, chain and block do not fit together. */
 class AnchorInvalid extends CheckFailed {}
 
-/** The points of a receipt against the trust file; `last`, `consistency` null where not given. */
-export async function checkReceipt(receipt, trust, last = null, consistency = null, cosignatures = []) {
+/**
+ * The points of a receipt against the trust file; `keyring`: with the key events that are known;
+ * `last`, `consistency` null where not given.
+ */
+export async function checkReceipt(receipt, trust, keyring, last = null, consistency = null, cosignatures = []) {
   let header = null; // four points rest on the block; its header is hashed once
   const block = () => (header ??= trustedHeader(receipt, trust));
   const checks = {
     included: () => included(receipt),
-    signer: () => signer(receipt, trust, block()),
+    signer: () => signer(receipt, keyring, block()),
     current: () => current(receipt),
     consistent: () => consistent(receipt, trust, last, consistency),
     not_before: () => notBefore(receipt, trust, block()),
@@ -42,19 +46,35 @@ export async function checkReceipt(receipt, trust, last = null, consistency = nu
   for (const [name, check] of Object.entries(checks)) points.push(await point(name, async () => check()));
   for (const kind of receipt.attestations.keys()) {
     if (kind === COSIGNATURES) continue; // `witnessed`, where the trust file names witnesses
-    points.push(await point(kind, async () => attestation(receipt, kind)));
+    points.push(await point(kind, async () => attestation(receipt, kind, trust)));
   }
   return points;
 }
 
-/** What is beside the core and needs more than the trust file: read, where its form is known. */
-function attestation(receipt, kind) {
+/** What is beside the core: checked where the trust file has somebody for it, else read where its form is known. */
+function attestation(receipt, kind, trust) {
   const data = receipt.attestations.get(kind);
+  if (kind === RFC3161 && trust.timestampAuthorities.length > 0) {
+    return checkTimestamp(data, receipt.core, trust.timestampAuthorities);
+  }
   if (kind === OPENTIMESTAMPS) {
     const ends = checkStructure(data, sha256(receipt.core));
     throw new NotAsked(`carried, not checked: of this core, ends in ${ends}`);
   }
   throw new NotAsked(`carried, not checked: ${data.length} B`);
+}
+
+/**
+ * Where and by when the chain proves a receipt's statement, whoever signed it; else the error of the
+ * point. It need not be the current one of its subject.
+ */
+export function logged(receipt, trust) {
+  const header = trustedHeader(receipt, trust);
+  included(receipt);
+  verifyCurrent(receipt.head, receipt.place, receipt.checkpoint.checkpoint.headsRoot);
+  anchor(receipt, trust, header);
+  notAfter(receipt, header);
+  return { index: receipt.inclusion.index, tMs: header.timeS * 1000, signed: receipt.statement };
 }
 
 function included({ checkpoint: { checkpoint }, inclusion, statement }) {
@@ -65,12 +85,20 @@ function included({ checkpoint: { checkpoint }, inclusion, statement }) {
   return `leaf ${inclusion.index} of ${checkpoint.size}, checkpoint ${checkpoint.seq}`;
 }
 
-/** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
-async function signer(receipt, trust, block) {
-  const tMs = block.timeS * 1000;
-  for (const signed of [receipt.statement, receipt.checkpoint, receipt.inclusion]) {
-    await signed.message.verify(trust.operator(signed.message.kid, tMs));
+/** Resolve where keys of the log's operator, valid at `tMs`, signed checkpoint and inclusion. */
+export async function checkLogSigned(receipt, keyring, tMs) {
+  const last = receipt.checkpoint.checkpoint.size - 1;
+  const { issuer } = receipt.statement.statement;
+  for (const { message } of [receipt.checkpoint, receipt.inclusion]) {
+    await message.verify(keyring.key("operator", issuer, message.kid, last, tMs));
   }
+}
+
+/** All three signatures, by keys valid at the time the chain proves, not the time claimed. */
+async function signer(receipt, keyring, block) {
+  const tMs = block.timeS * 1000;
+  await keyring.check({ index: receipt.inclusion.index, tMs, signed: receipt.statement });
+  await checkLogSigned(receipt, keyring, tMs);
   return `${receipt.statement.statement.issuer}, key ${hex(receipt.statement.message.kid)}, at ${instant(tMs)}`;
 }
 

@@ -5,9 +5,11 @@ export const SLOTS = {
   trust: { zh: "信任文件", en: "trust file", needed: true },
   files: { zh: "证据包文件夹", en: "package folder", folder: true },
   disclosure: { zh: "披露数据", en: "disclosed figures" },
-  lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint, or its receipt" },
+  lastCheckpoint: { zh: "上次的检查点", en: "my last checkpoint" },
   consistency: { zh: "一致性证明", en: "consistency proof" },
-  cosignatures: { zh: "见证人会签", en: "witnesses' cosignatures", several: true },
+  cosignatures: { zh: "见证人会签", en: "cosignatures", several: true },
+  keyEvents: { zh: "已知密钥事件的凭证", en: "receipts of key events", several: true },
+  documents: { zh: "声明所载文件", en: "documents it names", several: true },
 };
 
 export const WORDS = {
@@ -20,9 +22,19 @@ export const WORDS = {
 export const ANSWERS = {
   ok: { kind: "ok", zh: "核验通过", en: "Verified: every point that was asked holds." },
   failed: { kind: "failed", zh: "核验未通过", en: "Not verified: at least one point does not hold." },
-  beside: { kind: "idle", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
+  beside: { kind: "warn", zh: "凭证成立，附加证明不成立", en: "The receipt holds, an attestation beside it is broken." },
   refused: { kind: "failed", zh: "文件不可用，未予核验", en: "Refused: a file is not what it should be." },
   cannot: { kind: "idle", zh: "此浏览器无法核验", en: "This browser cannot verify: no answer is given." },
+};
+
+/** By field of a statement: what it is called where it says what was stated. */
+export const FACTS = {
+  level: "层级 level", outcome: "结论 outcome", opinion: "核查意见 opinion", assurance: "保证程度 assurance",
+  finding: "复核结论 finding", reasons: "原因 reasons", findings: "发现 findings", emissionsT: "排放量（吨）emissions_t",
+  act: "事件 act", role: "角色 role", kid: "旧密钥 old key", key: "新密钥 new key",
+  compromisedSinceMs: "泄露始于 compromised since", reason: "原因 reason", of: "所涉声明 of", months: "月度存证 months",
+  basis: "依据 basis", quantities: "数据 quantities", units: "机组 units", checkpointSeq: "旧日志检查点 last checkpoint",
+  supersedes: "更正 supersedes",
 };
 
 /** By point: what it proves when it holds. */
@@ -36,11 +48,11 @@ export const PROVES = {
   anchor: ["合约存有此检查点，区块由您的观察者确认", "The contract holds this checkpoint, in a block that your observer saw as final."],
   sealed: ["足够的区块验证者签封了该区块", "Enough validators of the chain sealed this block."],
   witnessed: ["您信任的见证人确认日志只增不改", "Enough of your witnesses saw the log only grow."],
-  rfc3161: ["时间戳机构见过此凭证；由命令行核验", "A time-stamping authority saw this very receipt; the command checks it."],
+  rfc3161: ["您信任的时间戳机构在该时刻见过此凭证", "A time-stamping authority of your trust file saw this very receipt at that moment."],
   opentimestamps: ["比特币时间证明；只读结构", "A proof towards Bitcoin; only its structure is read."],
   second_chain: ["另一条链上的存证；未核", "An anchor on a second chain; not checked."],
-  keys: ["已知的密钥事件均已计入；由命令行核验", "Every key event that is known counts; the command checks it."],
-  documents: ["所附文件即声明所载；由命令行核验", "The files are those that the statement names; the command checks it."],
+  keys: ["所给的密钥事件均已计入", "Every key event that you gave counts."],
+  documents: ["所附文件即声明所载（SHA-256）", "The files are those that the statement names (SHA-256)."],
   body: ["每一字节都是声明所指的（SHA-256 与 SM3）", "Every byte of the package is the stated one (SHA-256 and SM3)."],
   plant: ["电厂描述文件为备案文件", "Meters, roles and capacity are the filed ones."],
   packs: ["标准与规则与核查方一致", "Standard and rules are the verifier's own."],

@@ -3,8 +3,10 @@
 import { equal, hex } from "./bytes.js";
 import * as closed from "./closed.js";
 import { CheckFailed, EncodingError } from "./errors.js";
+import { word } from "./forms.js";
 import { KID_BYTES, VerifyKey, names } from "./keys.js";
 import { ADDRESS_BYTES } from "./qbft.js";
+import { ROLES } from "./kinds.js";
 import * as strictJson from "./strict_json.js";
 import { WITNESSES_MAX } from "./witness.js";
 
@@ -12,7 +14,7 @@ const VERSION = 1;
 const ITEMS_MAX = 1_000_000;
 const AUTHORITIES_MAX = 64;
 const CERTIFICATE_BYTES_MAX = 8192;
-const ROLES = ["city", "province", "verifier", "recheck"];
+const signerRole = word(...ROLES.filter((role) => role !== "operator"));
 const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
 
 /** A key, block or plant that the trust file does not name, or not for that time. */
@@ -33,7 +35,7 @@ export class Trust {
   operator(kid, tMs) {
     const found = this.operatorKeys.find((key) => names(kid, key.public));
     if (found === undefined) throw new Untrusted(`operator key: expected a trusted one, got ${hex(kid)}`);
-    if (tMs < found.notBeforeMs || (found.notAfterMs !== null && tMs > found.notAfterMs)) {
+    if (!validAt(found, tMs)) {
       throw new Untrusted(`operator key ${hex(kid)}: expected it valid at ${tMs}, it is not`);
     }
     return found.public;
@@ -68,30 +70,35 @@ function fromJson(value) {
     gateways: list("gateways", gateway),
     plants: list("plants", plant),
     blocks: list("blocks", block),
+    signers: source.has("signers") ? readSigners(source.get("signers")) : [],
     witnesses: witnessed ? policy(source.get("witnesses")) : null,
     validators: source.has("validators") ? readValidators(source.get("validators")) : [],
+    timestampAuthorities: source.has("timestamp_authorities") ? authorities(source.get("timestamp_authorities")) : [],
   });
-  const signers = source.has("signers") ? readSigners(source.get("signers")) : [];
-  if (source.has("timestamp_authorities")) checkAuthorities(source.get("timestamp_authorities"));
   const raw = (keys) => keys.map((key) => hex(key.public.raw));
   closed.eachOnce(raw(trust.operatorKeys), "trust.operator_keys");
-  closed.eachOnce(raw([...trust.operatorKeys, ...signers]), "trust.signers");
+  closed.eachOnce(raw([...trust.operatorKeys, ...trust.signers.map((each) => each.key)]), "trust.signers");
   closed.eachOnce(trust.gateways.map((each) => each.id), "trust.gateways");
   closed.eachOnce(trust.blocks.map((each) => each.number), "trust.blocks");
   if (witnessed) closed.eachOnce(raw([...trust.operatorKeys, ...trust.witnesses.witnesses]), "trust.witnesses");
   return trust;
 }
 
-/** Who signs other statements than a month's: read, and not asked of one. */
+/** Whether a key may sign at `tMs`: both ends of its span belong to it. */
+export function validAt(key, tMs) {
+  return tMs >= key.notBeforeMs && (key.notAfterMs === null || tMs <= key.notAfterMs);
+}
+
+/** Who signs in a role beside the operator's. */
 function readSigners(value) {
   const where = "trust.signers";
   const signers = closed.sequence(value, where, ITEMS_MAX).map((each) => {
     const source = new Map(closed.mapping(each, where));
-    closed.identifier(source.get("name"), `${where}.name`);
-    if (!ROLES.includes(source.get("role"))) throw new EncodingError(`${where}.role: expected one of ${ROLES}`);
+    const name = closed.identifier(source.get("name"), `${where}.name`);
+    const role = signerRole(source.get("role"), `${where}.role`);
     source.delete("name");
     source.delete("role");
-    return operatorKey(source, where);
+    return { name, role, key: operatorKey(source, where) };
   });
   if (signers.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there, got none`);
   return signers;
@@ -160,18 +167,21 @@ function witness(value) {
   return { name: closed.identifier(source.get("name"), `${where}.name`), public: key };
 }
 
-/** Stamping certificates: their form is checked, the command reads them. */
-function checkAuthorities(value) {
+/** Who may stamp time, by the DER of the stamping certificate itself. */
+function authorities(value) {
   const where = "trust.timestamp_authorities";
-  const certificates = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
+  const found = closed.sequence(value, where, AUTHORITIES_MAX).map((item) => {
     const source = closed.record(item, ["name", "certificate"], where);
-    closed.identifier(source.get("name"), `${where}.name`);
     const text = source.get("certificate");
-    closed.hexadecimal(text, `${where}.certificate`, Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX));
-    return text;
+    const bytes = Math.min(Math.floor((text?.length ?? 0) / 2), CERTIFICATE_BYTES_MAX);
+    return {
+      name: closed.identifier(source.get("name"), `${where}.name`),
+      certificate: closed.hexadecimal(text, `${where}.certificate`, bytes),
+    };
   });
-  if (certificates.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
-  closed.eachOnce(certificates, where);
+  if (found.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there`);
+  closed.eachOnce(found.map((each) => hex(each.certificate)), where);
+  return found;
 }
 
 /** Who seals blocks of a QBFT chain. */

@@ -1,10 +1,12 @@
 // The page's elements. Text goes in as text: nothing from a file is ever read as HTML.
 
-import { hex } from "./bytes.js";
-import { LABELS } from "./data.js";
+import { hex, shortHex } from "./bytes.js";
+import { KINDS, LABELS } from "./data.js";
+import { VerifyKey } from "./keys.js";
+import { MONTH } from "./kinds.js";
 import { instant } from "./points.js";
 import { sha256 } from "./sha256.js";
-import { ANSWERS, PROVES, SLOTS, WORDS } from "./texts.js";
+import { ANSWERS, FACTS, PROVES, SLOTS, WORDS } from "./texts.js";
 
 /** An element with a class and children (elements or text). */
 function element(name, kind, ...children) {
@@ -59,14 +61,42 @@ export function banner(target, answer, reason = "") {
 /** What is spoken of, and digests by which to name the files later. */
 export function facts(target, found, given) {
   const { statement } = found;
+  const [kindEn, kindZh] = KINDS[statement.type];
   const rows = [
+    ["声明 statement", `${kindZh} ${kindEn}`],
     ["主体 subject", statement.subject],
-    ["时段 period", `${instant(statement.startMs)} – ${instant(statement.endMs)}`],
     ["签发 issuer", `${statement.issuer}, seq ${statement.seq}`],
-    ["标准 standard", `${statement.standard.name} ${statement.standard.version}; ${statement.rules.name} ${statement.rules.version}`],
+    ...(statement.type === MONTH ? ofMonth(statement) : stated(statement)),
     ...digests(given),
   ];
   target.replaceChildren(...rows.flatMap(([name, text]) => [element("dt", "", name), element("dd", "", text)]));
+}
+
+function ofMonth({ startMs, endMs, standard, rules }) {
+  return [
+    ["时段 period", `${instant(startMs)} – ${instant(endMs)}`],
+    ["标准 standard", `${standard.name} ${standard.version}; ${rules.name} ${rules.version}`],
+  ];
+}
+
+/** What a statement of another kind says, as far as it says something there. */
+function stated(statement) {
+  const there = Object.keys(FACTS).filter((name) => statement[name] !== undefined && statement[name] !== null);
+  return there.map((name) => [FACTS[name], name === "compromisedSinceMs" ? instant(statement[name]) : told(statement[name])]);
+}
+
+/** A field's value for a reader: a statement by its subject, a quantity by name, value and unit. */
+function told(value) {
+  if (value instanceof Uint8Array) return hex(value);
+  if (value instanceof VerifyKey) return hex(value.kid);
+  if (Array.isArray(value)) return value.map(told).join(typeof value[0] === "string" ? ", " : "\n") || "–";
+  if (typeof value !== "object") return String(value);
+  if (value.subject !== undefined) return `${value.subject} ${shortHex(value.digest)}`;
+  if (value.value !== undefined) return `${value.name} ${value.value} ${value.unit}`;
+  if (value.approver !== undefined) return `${value.reason}, ${value.approver}, ${shortHex(value.digest)}`;
+  const { unit, emissionsT, quantities, output } = value;
+  const tonnes = emissionsT === undefined ? [] : [`${emissionsT} t`];
+  return [unit, ...tonnes, ...(quantities ?? output ?? []).map(told)].join(", ");
 }
 
 function digests(given) {
