@@ -1,5 +1,5 @@
--- The schema of the platform's database on native PostgreSQL, as the migrations leave it. Made by
--- `make schema`. With TimescaleDB `reading` is a hypertable, and its index comes with its chunks.
+-- The schema of the platform's database on native PostgreSQL, as the migrations leave it.
+-- Made by `make schema`. With TimescaleDB `reading` is a hypertable of chunks.
 --
 -- PostgreSQL database dump
 -- Name: seen; Type: SCHEMA; Schema: -

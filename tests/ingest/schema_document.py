@@ -2,8 +2,8 @@
 
     make schema
 
-The dump is pg_dump's of the embedded PostgreSQL without what differs from run to run; the diagram is
-read from the catalogue. `test_schema_document` holds the files against the migrations.
+The dump is pg_dump's of the embedded PostgreSQL without what differs from run to run; the diagram
+is read from the catalogue. `test_schema_document` holds the files against the migrations.
 """
 
 import subprocess
@@ -20,14 +20,15 @@ DIAGRAM = REPOSITORY / "docs" / "schema-diagram.md"
 # A foreign key on a million rows a second would cost too much: `ingest audit` proves these.
 UNCHECKED = (("reading", "point_id", "point"), ("reading", "batch_id", "batch"))
 
-HEAD = """-- The schema of the platform's database on native PostgreSQL, as the migrations leave it. Made by
--- `make schema`. With TimescaleDB `reading` is a hypertable, and its index comes with its chunks.
+HEAD = """-- The schema of the platform's database on native PostgreSQL, as the migrations leave it.
+-- Made by `make schema`. With TimescaleDB `reading` is a hypertable of chunks.
 """
 PAGE = """# Tables of the platform · 数据库表关系图
 
-Made by `make schema` from the catalogue of a migrated database; what the tables are for: [schema.md](schema.md),
-every column and rule: [schema.sql](schema.sql). Keys and what they point at; a dotted line is no foreign key:
-`tanzheng ingest audit` proves it. 仅列主键与引用；虚线关系由审计核对。
+Made by `make schema` from the catalogue of a migrated database. What the tables are for:
+[schema.md](schema.md); every column and rule: [schema.sql](schema.sql). Shown are keys and what
+they point at. A dotted line is no foreign key: `tanzheng ingest audit` proves it.
+仅列主键与引用；虚线关系由审计核对。
 
 ```mermaid
 erDiagram
