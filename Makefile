@@ -11,7 +11,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed de
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability crashes fuzz ingest-faults
 .PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
-.PHONY: contracts-mutation contracts-proofs mutants vectors
+.PHONY: contracts-mutation contracts-proofs mutants schema vectors
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
 
@@ -89,6 +89,10 @@ fuzz: setup
 # Every mutant of receipt, proofs, package and log, by the command and by the page: docs/vectors.md.
 mutants: setup
 	cd tests && python -m mutants
+
+# Dump and diagram of the database's tables, made again: docs/schema.md.
+schema: setup
+	cd tests && python -m ingest.schema_document
 
 # The published test vectors, made again: docs/vectors.md.
 vectors: setup

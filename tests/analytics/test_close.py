@@ -1,6 +1,7 @@
 """`tanzheng month close` on a real database that ingest filled from signed batches."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tanzheng.analytics.errors import (
     BacklogUnderWay,
     DatabaseFault,
     EvidenceMismatch,
+    MonthArchived,
     NothingRecorded,
     PackageExists,
 )
@@ -188,6 +190,21 @@ def test_a_month_waits_for_the_backlog(database_url: str, tmp_path: Path) -> Non
     result = close(database_url, tmp_path, "--json")
     assert result.exit_code == 0, result.exception
     assert json.loads(result.stdout)["slots"]["unexplained"] == 0
+
+
+def test_a_month_in_an_archive_is_named(database_url: str, tmp_path: Path) -> None:
+    """The first UTC day of a month that begins eight hours before it, and the last."""
+    ingest(database_url, tmp_path, chain())
+    for day, touches in (("2018-01-30", False), ("2018-02-14", True), ("2018-03-02", False)):
+        with psycopg.connect(database_url) as connection:
+            connection.execute("DELETE FROM archived_day")
+            connection.execute("INSERT INTO archived_day VALUES (%s, 1, 1, sha256('x'))", (day,))
+        error = close(database_url, tmp_path).exception
+        assert isinstance(error, MonthArchived) == touches, day
+        if isinstance(error, MonthArchived):
+            assert f"from {day} to {day}" in str(error)
+            assert "archive --restore" in error.diagnostics()
+        shutil.rmtree(tmp_path / "bag", ignore_errors=True)
 
 
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:

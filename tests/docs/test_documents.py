@@ -26,7 +26,7 @@ PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/
 ELSEWHERE = {"coal-month", "no-cems", "registry-feed"}
 DOCUMENTS = [path for path in PAGES if path.stem not in ELSEWHERE]
 ROLES = (
-    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "month",
+    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "schema", "month",
     "evidence-month", "verify", "verifier", "log", "statements", "verified-emissions",
     "anchoring", "timestamps", "catastrophe", "registry-feed",
 )  # fmt: skip

@@ -137,3 +137,8 @@ def test_a_live_table_keeps_its_index_until_each_day_has_one(
     done = maintain(database_url, LATER)
     assert (done.indexed, done.common_index) == ([], False)
     assert "_point_t" in plan(database_url, "2018-07-01")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT ensure_reading_day('2018-07-03')")
+        connection.execute("INSERT INTO reading VALUES (1, '2018-07-03 12:00Z', 1, 0, 1)")
+    new = plan(database_url, "2018-07-03")
+    assert "_reading_t" in new or "_t_idx" in new  # BRIN on a day that is new

@@ -270,8 +270,8 @@ def test_a_grant_by_mistake_meets_the_second_wall(platform: Platform) -> None:
             query = f"SELECT DISTINCT gw FROM public.{table}".encode()
             assert set(viewer.execute(query)) == {("gw1",), ("gw2",)}, table
         for table in BY_POINT:
-            query = f"SELECT DISTINCT gw FROM public.{table} JOIN public.point USING (point_id)"
-            assert set(viewer.execute(query.encode())) == {("gw1",), ("gw2",)}, table
+            joined = f"SELECT DISTINCT gw FROM public.{table} JOIN public.point USING (point_id)"
+            assert set(viewer.execute(joined.encode())) == {("gw1",), ("gw2",)}, table
             copied = f"COPY (SELECT DISTINCT point_id FROM public.{table}) TO STDOUT".encode()
             with viewer.cursor() as cursor, cursor.copy(copied) as copy:
                 assert len(list(copy.rows())) == 6

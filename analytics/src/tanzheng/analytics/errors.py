@@ -31,6 +31,17 @@ class NothingRecorded(BadInput):
     """The database holds no signed batch for the unit and month."""
 
 
+class MonthArchived(TanzhengError):
+    """Readings of the month lie in an archive, not in the database: restore them first."""
+
+    def diagnostics(self) -> str:
+        return (
+            "`tanzheng ingest archive --restore DIR` brings them back; where the files are lost, "
+            "`tanzheng ingest rebuild --archived` makes them from the signed batches. "
+            "本月数据已归档，请先恢复。"
+        )
+
+
 class BacklogUnderWay(TanzhengError):
     """Batches of the month may still come: close it when the gateway has sent them."""
 

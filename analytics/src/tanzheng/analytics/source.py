@@ -17,6 +17,7 @@ import numpy as np
 from tanzheng.analytics.errors import (
     BacklogUnderWay,
     DatabaseFault,
+    MonthArchived,
     NothingRecorded,
     SeriesInvalid,
 )
@@ -89,6 +90,12 @@ WAITING = """
 """Batches ahead of their chain that touch the month, or whose chain has not come past the month: in
 both cases what they wait for may belong to it. Batches of events only have no instants."""
 
+ARCHIVED = """
+    SELECT min(day), max(day) FROM archived_day
+    WHERE day BETWEEN (to_timestamp(%(start)s::bigint / 1000.0) AT TIME ZONE 'UTC')::date
+                  AND (to_timestamp(%(last)s::bigint / 1000.0) AT TIME ZONE 'UTC')::date
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -111,7 +118,7 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
     """Rows and batches of a unit's month, closing slot included to its last millisecond.
 
     `NothingRecorded` where no batch touches the month, `BacklogUnderWay` where some may still come,
-    `DatabaseFault` for the server's troubles.
+    `MonthArchived` where its readings were archived, `DatabaseFault` for the server's troubles.
     """
     used = plant.gateways_of_unit(unit_id)
     gateways = [gateway.id for gateway in used]
@@ -155,8 +162,15 @@ def _told(chains: dict[str, list[SignedBatch]], plant: Plant) -> tuple[CounterSt
 def _require_whole(
     connection: Connection[Any], gateways: list[str], start_ms: int, last_ms: int
 ) -> None:
-    """A month is closed on the chain alone: refuse it while the chain has a hole in it."""
+    """A month is closed on the chain alone: refuse it while the chain has a hole in it, and while
+    its readings are not in the database."""
     asked = {"gateways": gateways, "start": start_ms, "last": last_ms}
+    for first_day, last_day in connection.execute(ARCHIVED, asked):
+        if first_day is not None:
+            raise MonthArchived(
+                f"expected the month's readings in the database, got days from {first_day} to "
+                f"{last_day} (UTC) in an archive"
+            )
     for gw, count, first, last, epoch in connection.execute(WAITING, asked):
         raise BacklogUnderWay(
             f"the backlog of gateway {gw} is still under way: {count} batches await batches "

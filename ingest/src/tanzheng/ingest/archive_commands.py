@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ def archive(
     with named_errors():
         if restore is not None:
             days, readings = work.restore(database_url, restore)
-            done = {"days": days, "readings": readings}
+            done: dict[str, Any] = {"days": days, "readings": readings}
             said = f"restored 恢复: {days} days, {readings} readings"
         else:
             wanted = Month.parse(str(month))

@@ -98,8 +98,6 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _file(value: object, where: str) -> File:
     item = closed.record(value, FILE_KEYS, where)
-    counts = (closed.integer(item, key, where)
-              for key in ("readings", "batch_first", "batch_last", "size_bytes"))  # fmt: skip
     path, day = closed.text(item, "path", where), closed.text(item, "day", where)
     try:
         parsed = date.fromisoformat(day)
@@ -108,10 +106,16 @@ def _file(value: object, where: str) -> File:
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise BadInput(f"{where}.path: expected a path below the manifest, got {path!r}")
     return File(
-        path, closed.text(item, "gw", where), parsed, *counts,
-        closed.hexadecimal(item["sha256"], 32, f"{where}.sha256"),
-        closed.hexadecimal(item["sm3"], 32, f"{where}.sm3"),
-    )  # fmt: skip
+        path=path,
+        gw=closed.text(item, "gw", where),
+        day=parsed,
+        readings=closed.integer(item, "readings", where),
+        batch_first=closed.integer(item, "batch_first", where),
+        batch_last=closed.integer(item, "batch_last", where),
+        size_bytes=closed.integer(item, "size_bytes", where),
+        sha256=closed.hexadecimal(item["sha256"], 32, f"{where}.sha256"),
+        sm3=closed.hexadecimal(item["sm3"], 32, f"{where}.sm3"),
+    )
 
 
 def write_day(

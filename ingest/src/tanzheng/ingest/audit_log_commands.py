@@ -58,7 +58,9 @@ def list_entries(
         "number": "no. 序号", "at": "at 时间", "actor": "who 操作者", "action": "action 操作",
         "detail": "detail 详情",
     }  # fmt: skip
-    table = Table(*columns.values(), title="Audit log 审计日志", title_style="bold")
+    table = Table(title="Audit log 审计日志", title_style="bold")
+    for key, title in columns.items():
+        table.add_column(title, no_wrap=key == "action")
     for each in found:
         table.add_row(*(str(each[key]) for key in columns))
     Console().print(table, highlight=False)

@@ -81,7 +81,9 @@ def list_points(
         "plant": "plant 电厂", "unit": "unit 机组", "gw": "gateway 网关", "point": "point 测点",
         "role": "role 用途", "serial": "serial 编号", "device_from": "since 自",
     }  # fmt: skip
-    table = Table(*columns.values(), title="Points 测点", title_style="bold")
+    table = Table(title="Points 测点", title_style="bold")
+    for key, title in columns.items():
+        table.add_column(title, no_wrap=key == "point")
     for each in found:
         table.add_row(*(str(each[key]) for key in columns))
     Console().print(table, highlight=False)

@@ -143,7 +143,7 @@ def _points(
     for device in plant.devices:
         names = [point.name for point in device.points]
         ledger.enter_points(connection, device.gateway, names)
-        ids = dict(
+        ids: dict[str, int] = dict(
             connection.execute(
                 "SELECT name, point_id FROM point WHERE gw = %s AND name = ANY(%s)",
                 (device.gateway, names),

@@ -64,11 +64,11 @@ def add(connection: psycopg.Connection, login: str, scope: Scope) -> str:
                 role, Literal(verifier), group
             )
         )
-        database = Identifier(connection.info.dbname)
-        for setting in ("search_path = seen", "default_transaction_read_only = on"):
-            connection.execute(
-                SQL("ALTER ROLE {} IN DATABASE {} SET ").format(role, database) + SQL(setting)  # type: ignore[arg-type]
-            )
+        here = SQL("ALTER ROLE {} IN DATABASE {} SET ").format(
+            role, Identifier(connection.info.dbname)
+        )
+        connection.execute(here + SQL("search_path = seen"))
+        connection.execute(here + SQL("default_transaction_read_only = on"))
         detail = {"login": login, "scope": scope.kind, "code": scope.code}
         audit_log.add(connection, "viewer add", detail)
     return password
@@ -77,17 +77,17 @@ def add(connection: psycopg.Connection, login: str, scope: Scope) -> str:
 def remove(connection: psycopg.Connection, login: str) -> None:
     """End its sessions, take the login and its row away; `BadInput` where it is no viewer."""
     with connection.transaction():
-        if not connection.execute("DELETE FROM viewer WHERE login = %s", (login,)).rowcount:
+        gone = connection.execute(
+            "DELETE FROM viewer WHERE login = %s RETURNING login::regrole::oid", (login,)
+        ).fetchone()
+        if gone is None:
             raise BadInput(f"viewer: expected one of `viewer list`, got {login!r}")
         role = Identifier(login)
-        connection.execute(SQL("ALTER ROLE {} NOLOGIN").format(role))
         connection.execute(SQL("DROP OWNED BY {}").format(role))
         connection.execute(SQL("DROP ROLE {}").format(role))
         audit_log.add(connection, "viewer remove", {"login": login})
     connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s OR "
-        "usesysid NOT IN (SELECT oid FROM pg_roles)",
-        (login,),
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = %s", (gone[0],)
     )
 
 

@@ -2,21 +2,23 @@
 -- day it costs two thirds of the COPY. An open day has BRIN (t), which costs nothing to speak of:
 -- a query is bounded by the day's rows, and by the hours it asks for where rows come in time order.
 
--- A live table keeps its index until all closed days have their own; then maintenance drops it.
--- ON ONLY: days that are there already are left alone; a new one gets it when it is attached.
+-- A live table keeps its index until all closed days have their own; then maintenance drops it. Days
+-- that are there already are left alone (ON ONLY); a new one gets BRIN when it is attached. A live
+-- hypertable has no ON ONLY: there maintenance makes BRIN chunk by chunk.
 DO $$
 DECLARE
-    only_parent text := 'ON ONLY';
+    native boolean := (SELECT relkind FROM pg_class WHERE oid = 'reading'::regclass) = 'p';
+    live boolean := EXISTS (SELECT FROM reading);
 BEGIN
     SET LOCAL lock_timeout = '5s';
-    IF NOT EXISTS (SELECT FROM reading) THEN
+    IF NOT live THEN
         DROP INDEX reading_point_t;
     END IF;
-    IF (SELECT relkind FROM pg_class WHERE oid = 'reading'::regclass) = 'r' THEN
-        only_parent := 'ON';            -- a hypertable has no ON ONLY; BRIN is one scan of it
+    IF native THEN
+        CREATE INDEX reading_t ON ONLY reading USING brin (t) WITH (autosummarize = on);
+    ELSIF NOT live THEN
+        CREATE INDEX reading_t ON reading USING brin (t) WITH (autosummarize = on);
     END IF;
-    EXECUTE format('CREATE INDEX reading_t %s reading USING brin (t) WITH (autosummarize = on)',
-                   only_parent);
 END $$;
 
 -- Partitions or chunks of `reading` with the instants they hold, half-open, and the name of the
