@@ -10,7 +10,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed de
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability crashes fuzz ingest-faults
-.PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
+.PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules scale
 .PHONY: contracts-mutation contracts-proofs mutants vectors
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
@@ -62,6 +62,10 @@ bench-rules: setup
 # ARGS: --plants, --points, --seed. Takes about 3 GB of the temporary folder.
 bench-close: setup
 	PYTHONPATH=benchmarks python -m close $(ARGS)
+
+# What a reading costs on disk and in CPU, and what 3,500 plants need: docs/scale.md.
+scale: setup
+	PYTHONPATH=benchmarks python -m scale $(ARGS)
 
 # Devices, broker, platform and agent under random faults, each value counted: docs/reliability.md.
 # make soak ARGS="--minutes 30 --seed 7"

@@ -27,7 +27,7 @@ from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.migrate import migrate
 from timescale import INSIDE, TREE, Timescale
 
-DISK_MIB = 320
+DISK_MIB = 1000
 CATCH_UP_S_MAX = 120.0
 Server = EmbeddedPostgres | Timescale
 KINDS = ("embedded", "timescale")
