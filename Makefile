@@ -85,6 +85,7 @@ crashes: setup
 # counted: the third table of that page. About an hour. ARGS: --seed N and words of faults.
 ingest-faults: setup
 	cd tests && python -m ingest.faults.table $(ARGS)
+	cd tests && python -m ingest.faults.without
 
 # ARGS: seconds for each parser.
 fuzz: setup

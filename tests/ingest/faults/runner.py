@@ -1,12 +1,13 @@
 """`tanzheng` as these tests run it: `python -m ingest.faults.runner CLOCK SWITCH ingest run …`.
 
 Its wall clock shows what the file CLOCK says (UTC ms), if there is one. SWITCH names a change of
-`switches.py` ("-": none). The product has no such switches.
+`switches.py` or `protections.py` ("-": none). The product has no such switches.
 """
 
 import sys
 from pathlib import Path
 
+from ingest.faults import protections
 from ingest.faults.switches import SWITCHES
 from tanzheng.cli.main import main
 from tanzheng.ingest import consumer
@@ -29,6 +30,7 @@ if __name__ == "__main__":
     _, clock, switch, *words = sys.argv
     if Path(clock).exists():
         inject_clock(Path(clock))
+    assert protections.LATE_S  # loaded: it registers its switches
     if switch != "-":
         SWITCHES[switch]()
     sys.argv = ["tanzheng", *words]
