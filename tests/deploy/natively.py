@@ -16,11 +16,12 @@ from typing import Any
 import yaml
 
 from parts import REPOSITORY, missing
+from tanzheng.anchor.devchain import anvil_binary
 from tanzheng.ingest import service
 from tanzheng.ingest.broker import find_mosquitto, free_port
 
 COMPOSE = REPOSITORY / "deploy/docker-compose.yml"
-PORTS = {"5432", "8883", "9464", "5020"}
+PORTS = {"5432", "8883", "9464", "5020", "8545"}
 READY_S_MAX = 40.0
 HOSTS = ("database", "broker", "plant")
 
@@ -94,6 +95,7 @@ class Machine:
         programs = {
             "mosquitto": find_mosquitto() or missing("mosquitto"),
             "python": sys.executable,
+            "anvil": str(anvil_binary()),
             "tanzheng": str(Path(sys.executable).with_name("tanzheng")),
         }
         return [programs.get(command[0], command[0]), *(self.here(name, w) for w in command[1:])]
@@ -103,9 +105,14 @@ class Machine:
         command = self.service(name)["command"]
         if self.service(name)["image"].startswith("tanzheng:"):
             command = ["tanzheng", *command]
+        command = [*(self.service(name).get("entrypoint") or []), *command]
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self.words(name, command), env=self.environment(name), stdout=log, stderr=log
+                self.words(name, command),
+                cwd=self.folder,
+                env=self.environment(name),
+                stdout=log,
+                stderr=log,
             )
 
     def start_broker(self) -> subprocess.Popen[bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from web3 import Web3
 
 import timescale
 from deploy.natively import COMPOSE, Machine, described
@@ -105,6 +106,27 @@ def test_the_image_has_the_members_that_its_services_need() -> None:
     assert {"psycopg", "paho-mqtt", "zstandard", "uv-build"} <= {p.split("==")[0] for p in pinned}
 
 
+def test_the_chain_answers_and_keeps_its_state(folder: Path, compose: dict[str, Any]) -> None:
+    machine = Machine(folder, compose)
+    for least in (2, 3):
+        process = machine.start("chain")
+        try:
+            node = Web3(Web3.HTTPProvider(f"http://127.0.0.1:{machine.ports['8545']}"))
+            machine.wait_for(node.is_connected, "chain")
+            machine.wait_for(lambda: node.eth.block_number >= least, "a block")  # noqa: B023
+            assert node.eth.chain_id == 31337
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+        assert (folder / "state.json").exists()
+
+
+def end(running: list["subprocess.Popen[bytes]"]) -> None:
+    for process in running:
+        process.kill()
+        process.wait()
+
+
 def settings_of(command: list[str]) -> dict[str, str]:
     return dict(word.removeprefix("-c").split("=", 1) for word in command[1:])
 
@@ -112,7 +134,7 @@ def settings_of(command: list[str]) -> dict[str, str]:
 def test_a_batch_comes_through(
     folder: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every service of the file but the chain, run here with its own command line and settings."""
+    """Every other service of the file, run here with its own command line and settings."""
     (folder / "secrets").chmod(0o711)  # a container gets single files, we the whole folder
     machine = Machine(folder, compose)
     given = settings_of(machine.service("database")["command"])
@@ -126,7 +148,7 @@ def test_a_batch_comes_through(
             connection.execute("CREATE DATABASE tanzheng")
         assert machine.start("migrate").wait(60) == 0, machine.said()
         running = [machine.start_broker()]
-        stack.callback(lambda: [process.kill() or process.wait() for process in running])
+        stack.callback(end, running)
         running += [machine.start(name) for name in ("ingest", "plant", "gateway")]
         for name in ("ingest", "plant", "gateway"):
             machine.wait_for(partial(machine.healthy, name), name)

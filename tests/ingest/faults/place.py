@@ -64,14 +64,17 @@ class Service:
 
     def kill(self) -> None:
         self.peak_memory()
-        self.running.kill()
-        self.running.wait()
+        self.end()
 
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
         self.peak_memory()
         self.running.terminate()
         return self.running.wait(40)
+
+    def end(self) -> None:
+        self.running.kill()
+        self.running.wait()
 
     @property
     def running(self) -> subprocess.Popen[bytes]:
@@ -210,8 +213,12 @@ def database(kind: str, small: bool) -> Iterator[tuple[Server, Path]]:
         stack.callback(disk.rmdir if kind == "timescale" else lambda: None)
         if small:
             stack.enter_context(little_disk(disk, DISK_MIB))
-        server = EmbeddedPostgres(disk) if kind == "embedded" else Timescale(inside)
-        yield stack.enter_context(server), disk
+        server: Server
+        if kind == "embedded":
+            server = stack.enter_context(EmbeddedPostgres(disk))
+        else:
+            server = stack.enter_context(Timescale(inside))
+        yield server, disk
 
 
 @contextmanager
@@ -236,7 +243,7 @@ def place(
         migrate(url)
         service = Service(broker, url, folder, gateways, without)
         service.start()
-        stack.callback(lambda: (service.running.kill(), service.running.wait()))
+        stack.callback(service.end)
         senders = [Sender(broker, box, seed + n) for n, box in enumerate(boxes)]
         for sender in senders:
             stack.callback(sender.close)

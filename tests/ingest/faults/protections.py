@@ -5,10 +5,11 @@ from typing import Any
 
 import zstandard
 
+from acceptance.switches import put
 from ingest.faults.switches import switch
 from tanzheng.core.ack import Ack, sign_ack
 from tanzheng.core.topics import ack_topic
-from tanzheng.ingest import consumer, decide, ledger, writer
+from tanzheng.ingest import chain, decide, ledger, writer
 from tanzheng.ingest.chain import Duplicate
 from tanzheng.ingest.consumer import Consumer
 from tanzheng.ingest.decide import Checked, Refused
@@ -28,7 +29,7 @@ def ack_first() -> None:
         time.sleep(LATE_S)
         process(self, group)
 
-    Consumer._process = acked  # type: ignore[method-assign]
+    put(Consumer, "_process", acked)
 
 
 @switch("ledger and rows in one transaction")
@@ -41,16 +42,16 @@ def two_transactions() -> None:
         connection.execute("BEGIN")
         return ids
 
-    ledger.insert_batches = committed
+    put(ledger, "insert_batches", committed)
 
 
 @switch("known by gateway, epoch and sequence")
 def store_again() -> None:
-    choose, store = writer.decide, writer.Writer._store
+    choose, store = chain.decide, writer.Writer._store
     again: list[Checked] = []
 
-    def chosen(chain: Any, checked: Checked) -> Any:
-        verdict = choose(chain, checked)
+    def chosen(place: Any, checked: Checked) -> Any:
+        verdict = choose(place, checked)
         if isinstance(verdict, Duplicate):
             again.append(checked)
         return verdict
@@ -65,7 +66,8 @@ def store_again() -> None:
             ledger.copy_readings(self._connection, packed)
         return result
 
-    writer.decide, writer.Writer._store = chosen, stored  # type: ignore[method-assign]
+    put(writer, "decide", chosen)
+    put(writer.Writer, "_store", stored)
 
 
 @switch("a bad message costs that message only")
@@ -75,8 +77,7 @@ def no_quarantine() -> None:
         assert not isinstance(found, Refused), found.detail
         return found
 
-    consumer.examine = examined
-    Consumer._examine = lambda self, message: examined(message, self._gateways)  # type: ignore[method-assign]
+    put(Consumer, "_examine", lambda self, message: examined(message, self._gateways))
 
 
 @switch("the size is read before memory is given")
@@ -87,7 +88,7 @@ def unpack_all() -> None:
         except zstandard.ZstdError as error:
             raise decide._Refusal(decide.Reason.ZSTD, error) from error
 
-    decide._unpack = unpacked
+    put(decide, "_unpack", unpacked)
 
 
 @switch("the database is tried again")
@@ -98,4 +99,4 @@ def no_second_try() -> None:
         action(self._writer)
         return True
 
-    Consumer._with_database = once  # type: ignore[method-assign]
+    put(Consumer, "_with_database", once)

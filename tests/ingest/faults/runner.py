@@ -5,8 +5,10 @@ Its wall clock shows what the file CLOCK says (UTC ms), if there is one. SWITCH 
 """
 
 import sys
+import time
 from pathlib import Path
 
+from acceptance.switches import put
 from ingest.faults import protections
 from ingest.faults.switches import SWITCHES
 from tanzheng.cli.main import main
@@ -17,13 +19,13 @@ def inject_clock(path: Path) -> None:
     """The service takes its time of day from `path`."""
 
     class Clock:
-        monotonic = staticmethod(consumer.time.monotonic)
+        monotonic = staticmethod(time.monotonic)
 
         @staticmethod
         def time_ns() -> int:
             return int(path.read_text()) * 1_000_000
 
-    consumer.time = Clock  # type: ignore[assignment]
+    put(consumer, "time", Clock)
 
 
 if __name__ == "__main__":
