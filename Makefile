@@ -10,7 +10,7 @@ MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed de
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability crashes fuzz ingest-faults
-.PHONY: bench bench-anomaly bench-close bench-edge bench-log bench-rules
+.PHONY: bench bench-anomaly bench-close bench-edge bench-ingest bench-log bench-rules scale
 .PHONY: contracts-mutation contracts-proofs mutants schema vectors
 
 setup: $(PYTHON_STAMP) $(MEMBER_STAMP) $(NODE_STAMP) $(DEBIAN_STAMP)
@@ -63,6 +63,10 @@ bench-rules: setup
 bench-close: setup
 	PYTHONPATH=benchmarks python -m close $(ARGS)
 
+# What a reading costs on disk and in CPU, and what 3,500 plants need: docs/scale.md.
+scale: setup
+	PYTHONPATH=benchmarks python -m scale $(ARGS)
+
 # Devices, broker, platform and agent under random faults, each value counted: docs/reliability.md.
 # make soak ARGS="--minutes 30 --seed 7"
 soak: setup
@@ -81,6 +85,7 @@ crashes: setup
 # counted: the third table of that page. About an hour. ARGS: --seed N and words of faults.
 ingest-faults: setup
 	cd tests && python -m ingest.faults.table $(ARGS)
+	cd tests && python -m ingest.faults.without
 
 # ARGS: seconds for each parser.
 fuzz: setup

@@ -73,5 +73,6 @@ def open_refusals(connection: psycopg.Connection) -> Counter[str]:
 
 
 def _heads_wrong(connection: psycopg.Connection, boxes: list[Box]) -> int:
-    found = dict(connection.execute("SELECT gw, head_digest FROM gateway").fetchall())
-    return sum(bytes(found[box.gw] or b"") != box.signed[-1].digest for box in boxes)
+    rows = connection.execute("SELECT gw, head_digest FROM gateway")
+    found = {str(gw): bytes(digest or b"") for gw, digest in rows}
+    return sum(found[box.gw] != box.signed[-1].digest for box in boxes)

@@ -27,7 +27,7 @@ from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.migrate import migrate
 from timescale import INSIDE, TREE, Timescale
 
-DISK_MIB = 320
+DISK_MIB = 1000
 CATCH_UP_S_MAX = 120.0
 Server = EmbeddedPostgres | Timescale
 KINDS = ("embedded", "timescale")
@@ -63,25 +63,31 @@ class Service:
         )
 
     def kill(self) -> None:
-        self._note_memory()
-        self.running.kill()
-        self.running.wait()
+        self.peak_memory()
+        self.end()
 
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
-        self._note_memory()
+        self.peak_memory()
         self.running.terminate()
         return self.running.wait(40)
+
+    def end(self) -> None:
+        self.running.kill()
+        self.running.wait()
 
     @property
     def running(self) -> subprocess.Popen[bytes]:
         assert self.process is not None, "start() first"
         return self.process
 
-    def _note_memory(self) -> None:
+    def peak_memory(self) -> int:
+        """MiB, of the processes so far."""
         status = Path(f"/proc/{self.running.pid}/status")
-        if found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
+        text = status.read_text() if status.exists() else ""
+        if found := re.search(r"VmHWM:\s+(\d+) kB", text):
             self.peak_mib = max(self.peak_mib, int(found[1]) >> 10)
+        return self.peak_mib
 
 
 @dataclass
@@ -99,6 +105,7 @@ class Place:
     refusals: Counter[str] = field(default_factory=Counter)
     """What must be in quarantine at the end, by reason."""
     caught_up_s: float = 0.0
+    patience_s: float = CATCH_UP_S_MAX
     happened: int = 0
     """How often the fault was made to happen."""
 
@@ -140,7 +147,7 @@ class Place:
     def settle(self) -> None:
         """The fault is over: return when everything offered is acknowledged."""
         begun = time.monotonic()
-        wait_for(lambda: self.settled, CATCH_UP_S_MAX)
+        wait_for(lambda: self.settled, self.patience_s)
         self.caught_up_s = max(self.caught_up_s, time.monotonic() - begun)
 
     def progress(self, batches: int = 5) -> None:
@@ -148,7 +155,7 @@ class Place:
         goals = [sender.delivered + batches for sender in self.senders]
         wait_for(
             lambda: all(s.delivered >= goal for s, goal in zip(self.senders, goals, strict=True)),
-            CATCH_UP_S_MAX,
+            self.patience_s,
         )
 
     @property
@@ -206,8 +213,12 @@ def database(kind: str, small: bool) -> Iterator[tuple[Server, Path]]:
         stack.callback(disk.rmdir if kind == "timescale" else lambda: None)
         if small:
             stack.enter_context(little_disk(disk, DISK_MIB))
-        server = EmbeddedPostgres(disk) if kind == "embedded" else Timescale(inside)
-        yield stack.enter_context(server), disk
+        server: Server
+        if kind == "embedded":
+            server = stack.enter_context(EmbeddedPostgres(disk))
+        else:
+            server = stack.enter_context(Timescale(inside))
+        yield server, disk
 
 
 @contextmanager
@@ -217,6 +228,7 @@ def place(
     seed: int,
     long: bool = False,
     small: bool = False,
+    without: str | None = None,
 ) -> Iterator[Place]:
     """Everything started, two gateways connected, nothing sent yet."""
     boxes = [Box(), second_box()]
@@ -229,9 +241,9 @@ def place(
     ):
         url = server.url("postgres") if isinstance(server, Timescale) else server.url()
         migrate(url)
-        service = Service(broker, url, folder, gateways)
+        service = Service(broker, url, folder, gateways, without)
         service.start()
-        stack.callback(lambda: (service.running.kill(), service.running.wait()))
+        stack.callback(service.end)
         senders = [Sender(broker, box, seed + n) for n, box in enumerate(boxes)]
         for sender in senders:
             stack.callback(sender.close)

@@ -32,8 +32,9 @@ def zoo(box: Box) -> Iterator[tuple[bytes, Reason]]:
 def wrong_types(box: Box) -> Iterator[tuple[bytes, Reason]]:
     """Properly signed batches in which one field is of another type."""
     body = cbor.loads(encode(Box(box.gw, box.key, box.points).batch()), "batch")
+    others: tuple[Any, ...] = (None, True, -1, 1.0, 1.5, "text", b"bytes", [], {}, [[]], 1 << 63)
     for name in body:
-        for other in (None, True, -1, 1.0, 1.5, "text", b"bytes", [], {}, [[]], 1 << 63):
+        for other in others:
             if type(other) is type(body[name]):
                 continue
             changed: dict[str, Any] = copy.copy(body) | {name: other}

@@ -18,12 +18,17 @@ from ingest.faults.counting import count
 from ingest.faults.place import Service, wait_for
 from ingest.faults.senders import Sender
 from ingest.test_commands import tanzheng
-from parts import server_folder
+from parts import REPOSITORY, server_folder
 from tanzheng.ingest import service
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.embedded import EmbeddedPostgres, reachable_binaries
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.writer import Writer
+
+PAGE = (REPOSITORY / "docs/backup.md").read_text()
+BASE = ("-X", "stream", "-c", "fast")
+RECEIVE = ("--synchronous", "--no-loop")
+NAMES = "ALTER SYSTEM SET synchronous_standby_names = 'archive'"
 
 
 class Archive:
@@ -41,16 +46,15 @@ class Archive:
 
     def take(self) -> None:
         """The base backup, with what is needed to start it."""
-        words = ("-D", str(self.base), "-X", "stream", "-c", "fast")
-        subprocess.run(self._command("pg_basebackup", *words), check=True)
+        subprocess.run(self._command("pg_basebackup", "-D", str(self.base), *BASE), check=True)
 
     @contextmanager
     def receive(self) -> Iterator[None]:
         """Commits wait until their log is on the archive's disk."""
-        words = ("-D", str(self.log), "--synchronous", "--no-loop")
-        with subprocess.Popen(self._command("pg_receivewal", *words)) as receiver:
+        command = self._command("pg_receivewal", "-D", str(self.log), *RECEIVE)
+        with subprocess.Popen(command) as receiver:
             try:
-                self._ask("ALTER SYSTEM SET synchronous_standby_names = 'archive'")
+                self._ask(NAMES)
                 self._ask("SELECT pg_reload_conf()")
                 wait_for(lambda: self._ask("SELECT sync_state FROM pg_stat_replication") == "sync")
                 yield
@@ -99,6 +103,13 @@ def archive(server: EmbeddedPostgres) -> Iterator[Archive]:
         yield made
 
 
+def test_the_page_has_the_words_that_are_rehearsed_here() -> None:
+    words = [f"-D base {' '.join(BASE)}", f"-D wal {' '.join(RECEIVE)}", NAMES, "recovery.signal"]
+    words += ["restore_command = 'cp ", "recovery_target_action = 'promote'"]
+    words += ["recovery_target_name", "ingest recover --gateways", "TANZHENG_DATABASE_FROM"]
+    assert [each for each in words if each not in PAGE] == []
+
+
 def promoted(server: EmbeddedPostgres) -> bool:
     with psycopg.connect(server.url()) as connection:
         return connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
@@ -145,11 +156,7 @@ def test_back_to_before_a_mistake_and_what_came_after_recovered(
                     sender.offer(5, 10)
                 assert holes_of(second.url()) == [[21, 20], [21, 20]]
                 assert [sender.delivered for sender in senders] == [40, 40]
-                words = ("--gateways", str(gateways), "--from", server.url(), "--json")
-                done = tanzheng("recover", *words, url=second.url())
-                assert done.returncode == 0, done.stderr
-                told = json.loads(done.stdout)
-                assert (told["found"], told["accepted"], told["refused"]) == (40, 40, {})
+                assert recovered(gateways, second, server) == (40, 40, {})
                 wait_for(lambda: [sender.delivered for sender in senders] == [45, 45])
                 counted = count(second.url(), boxes, Counter())
         finally:
@@ -163,6 +170,17 @@ def deliver(senders: list[Sender], batches: int) -> None:
     for sender in senders:
         sender.offer(batches, 10)
     wait_for(lambda: all(each.delivered == len(each.box.signed) for each in senders))
+
+
+def recovered(
+    gateways: Path, here: EmbeddedPostgres, damaged: EmbeddedPostgres
+) -> tuple[int, int, dict[str, int]]:
+    """What the command says: found, accepted, refused by reason."""
+    words = ("--gateways", str(gateways), "--from", damaged.url(), "--json")
+    done = tanzheng("recover", *words, url=here.url())
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    return told["found"], told["accepted"], told["refused"]
 
 
 def mistake(server: EmbeddedPostgres) -> None:
@@ -185,3 +203,26 @@ def holes_of(url: str) -> list[list[int]]:
     while len(seen()) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
     return seen()
+
+
+def test_a_forged_batch_of_the_other_database_is_refused(database_url: str, tmp_path: Path) -> None:
+    """The source is not believed: a changed batch goes to quarantine, the others come."""
+    box = Box()
+    gateways = write_files(tmp_path, box)
+    with server_folder() as folder, EmbeddedPostgres(folder) as damaged:
+        migrate(damaged.url())
+        migrate(database_url)
+        with closing(Writer(damaged.url(), enrolled(box))) as writer:
+            put(writer, [message(box.next()) for _ in range(4)])
+        with psycopg.connect(damaged.url()) as connection:
+            connection.execute(
+                "UPDATE batch SET raw = set_byte(raw, 300, get_byte(raw, 300) # 1) WHERE seq = 3"
+            )
+        words = ("--gateways", str(gateways), "--from", damaged.url())
+        done = tanzheng("recover", *words, url=database_url)
+        assert done.returncode == 3
+        assert "3 of 4 batches" in done.stdout
+        assert "signature_invalid" in done.stderr
+        again = tanzheng("recover", *words, "--json", url=database_url)
+    told = json.loads(again.stdout)
+    assert (told["found"], told["accepted"], told["duplicates"]) == (2, 0, 1)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ def broker_down(there: Place) -> Iterator[None]:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_it_ends_in_order_whatever_is_wrong(
-    trouble: Callable[[Place], "contextmanager[None]"], seconds: float, tmp_path: Path
+    trouble: Callable[[Place], AbstractContextManager[None]], seconds: float, tmp_path: Path
 ) -> None:
     with place(tmp_path, "embedded", seed=1) as there:
         with there.flow(every_s=0.02):

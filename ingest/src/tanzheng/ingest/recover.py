@@ -9,7 +9,7 @@ chain says whether it belongs here.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import psycopg
 import zstandard
@@ -38,7 +38,13 @@ class Recovered:
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
-        return asdict(self)
+        return {
+            "found": self.found,
+            "accepted": self.accepted,
+            "readings": self.readings,
+            "duplicates": self.duplicates,
+            "refused": dict(self.refused),
+        }
 
 
 def recover(
