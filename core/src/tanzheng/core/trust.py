@@ -144,12 +144,16 @@ class Trust:
         `Untrusted` for another log or key, `SignatureInvalid`. The key must be valid at the time
         that the checkpoint claims; only a receipt's block proves one.
         """
+        self.check_which_log(signed)
+        signed.verify(self.operator(signed.kid, signed.checkpoint.t_ms))
+
+    def check_which_log(self, signed: SignedCheckpoint) -> None:
+        """Return where a checkpoint claims to be of the trusted log; else `Untrusted`."""
         if log_of(signed.checkpoint) != (self.chain_id, self.contract, self.log_id):
             raise Untrusted(
                 f"checkpoint: expected one of log {self.log_id.hex()} on chain {self.chain_id}, "
                 f"got {signed.checkpoint.log_id.hex()} on {signed.checkpoint.chain_id}"
             )
-        signed.verify(self.operator(signed.kid, signed.checkpoint.t_ms))
 
     def gateway(self, gw: str) -> VerifyKey:
         """Return the key of gateway `gw`; `Untrusted` where it has none."""
