@@ -11,6 +11,7 @@ const VERSION = 1;
 const ITEMS_MAX = 1_000_000;
 const AUTHORITIES_MAX = 64;
 const CERTIFICATE_BYTES_MAX = 8192;
+const ENTERPRISES_MAX = 100_000;
 const ROLES = ["city", "province", "verifier", "recheck"];
 const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
 
@@ -79,12 +80,20 @@ function readSigners(value) {
     const source = new Map(closed.mapping(each, where));
     closed.identifier(source.get("name"), `${where}.name`);
     if (!ROLES.includes(source.get("role"))) throw new EncodingError(`${where}.role: expected one of ${ROLES}`);
-    source.delete("name");
-    source.delete("role");
+    if (source.has("subjects")) checkEnterprises(source.get("subjects"), `${where}.subjects`);
+    for (const key of ["name", "role", "subjects"]) source.delete(key);
     return operatorKey(source, where);
   });
   if (signers.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there, got none`);
   return signers;
+}
+
+/** Enterprises of which a signer may speak: identifiers, or with a star at the end how these begin. */
+function checkEnterprises(value, where) {
+  const enterprises = closed.sequence(value, where, ENTERPRISES_MAX);
+  for (const each of enterprises) closed.identifier(typeof each === "string" ? each.replace(/\*$/, "") : each, where);
+  if (enterprises.length === 0) throw new EncodingError(`${where}: expected enterprises, got none`);
+  closed.eachOnce(enterprises, where);
 }
 
 function publicKey(value, where) {
