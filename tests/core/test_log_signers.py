@@ -10,6 +10,7 @@ from core.statements.samples import (
     KEYS,
     NAMES,
     NEW,
+    POLICY,
     PROVINCE_REVIEW,
     REVIEW,
     SAMPLES,
@@ -26,6 +27,7 @@ from tanzheng.core.log_files import LogFiles
 from tanzheng.core.statements.envelope import Envelope
 from tanzheng.core.statements.key_event import KeyAct, possess
 from tanzheng.core.statements.kinds import open_signed
+from tanzheng.core.statements.policy import Accepted, RegistrationPolicy
 from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import OperatorKey, Signer
 
@@ -186,3 +188,51 @@ def test_what_no_checkpoint_covers_is_not_judged() -> None:
     log.checkpoints = sealed
     audited = audit(LogFiles(files_of(log).get), size=3, trust=log.trust(signers=signers()))
     assert (audited.statements, audited.findings) == (3, ())
+
+
+# ------------------------------------------------------------------ the registration policy
+
+
+def policed(*accepts: Accepted) -> RegistrationPolicy:
+    return replace(POLICY, accepts=accepts)
+
+
+MONTHS = Accepted("tanzheng.statement", (Role.OPERATOR,))
+REVIEWS = Accepted("tanzheng.review", (Role.CITY,))
+
+
+def test_what_the_policy_before_it_did_not_allow_is_named() -> None:
+    log = Log()
+    log.put(REVIEW, CITY)  # before there was a policy
+    log.put(policed(MONTHS), OPERATOR)
+    log.put(REVIEW, CITY)
+    log.put(policed(REVIEWS, MONTHS), OPERATOR)
+    log.put(REVIEW, CITY)
+    [finding] = log.audited().findings
+    assert finding.check == "policy"
+    assert finding.what.startswith(f"leaf 2, {REVIEW.subject}: policy 1 of operator/log/all/policy")
+    assert audit(LogFiles(files_of(log).get)).findings == (finding,)  # without a trust file, too
+
+
+def test_a_policy_of_a_stranger_is_none() -> None:
+    """Its signature is a finding, and nothing else follows from it."""
+    log = Log()
+    log.put(policed(MONTHS), THIEF)
+    log.put(REVIEW, CITY)
+    assert list(log.named()) == [0]
+    assert "policy" not in log.audited().asked
+
+
+def test_a_policy_of_another_log_is_named() -> None:
+    log = Log()
+    log.put(replace(POLICY, log=replace(POLICY.log, chain_id=5)), OPERATOR)
+    [finding] = log.audited().findings
+    assert (finding.check, "expected a policy of" in finding.what) == ("policy", True)
+
+
+def test_a_log_that_keeps_its_policy() -> None:
+    log = Log()
+    log.put(policed(REVIEWS, MONTHS), OPERATOR)
+    log.put(REVIEW, CITY)
+    audited = log.audited()
+    assert (audited.findings, "policy" in audited.asked) == ((), True)
