@@ -33,7 +33,7 @@ def collect_command(
     folder: Folder,
     rpc: Annotated[str, typer.Option(help="Address of a node's JSON-RPC. 链节点地址")],
     contract: Annotated[str, typer.Option(help="VerifiedEmissions, 0x…. 合约地址")],
-    shelf: Annotated[Path, typer.Option(help="Receipts and disclosed figures. 凭证与披露文件目录")],
+    shelf: Annotated[Path, typer.Option(help="Receipts of confirmed emissions. 凭证目录")],
     key: Key,
     since: registry.Since = 0,
     finality: registry.FinalityText = "finalized",
