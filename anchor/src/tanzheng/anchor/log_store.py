@@ -8,7 +8,7 @@ bit in an entry that it served under a valid proof.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +84,16 @@ class Contents:
 
         `appended`: those that were just written, so that their bytes need not be taken apart again.
         """
+        for _ in self.taking_in(size, appended):
+            pass
+
+    def taking_in(
+        self, size: int, appended: Sequence[SignedStatement] = ()
+    ) -> Iterator[tuple[int, bytes]]:
+        """`take_in` that gives index and bytes of each statement; whoever begins it must end it.
+
+        Only then are the roots checked.
+        """
         start = self.size
         self.tree.grow(size)
         self.tree_sm3.grow(size)
@@ -99,6 +109,7 @@ class Contents:
                 self.heads.add(appended[index - start] if appended else opened(index, raw))
             if index + 1 in points:
                 self._check_roots(points[index + 1])
+            yield index, raw
         self.roots()
 
     def _check_roots(self, signed: SignedCheckpoint) -> None:
@@ -143,6 +154,12 @@ class LogStore:
 
     def read(self) -> Contents:
         """Everything, read from disk and audited; `LogDamaged` names what does not fit."""
+        contents, size = self.begin()
+        contents.take_in(size)
+        return contents
+
+    def begin(self) -> tuple[Contents, int]:
+        """Contents that take in nothing yet but the checkpoints, and how many statements to."""
         signed, size = self.checkpoints(), self._tiles.readable()
         if signed and signed[-1].checkpoint.size > size:
             expected = signed[-1].checkpoint.size
@@ -155,8 +172,7 @@ class LogStore:
             files.tree("sha256", size),
             files.tree("sm3", size),
         )
-        contents.take_in(size)
-        return contents
+        return contents, size
 
     def append(self, contents: Contents, leaves: Sequence[SignedStatement]) -> None:
         """Add statements durably, and take in what the disk then gives back.
