@@ -162,7 +162,7 @@ def test_compromised_since_reaches_back() -> None:
 
 def test_a_key_event_that_does_not_count_is_named() -> None:
     log = Log()
-    fields = {"key": THIEF.public, "possession": possess(NAME, Role.CITY, NEW)}
+    fields: dict[str, Any] = {"key": THIEF.public, "possession": possess(NAME, Role.CITY, NEW)}
     log.event(CITY, act=KeyAct.ADD, **fields)
     log.put(REVIEW, THIEF)
     named = log.named()
@@ -172,7 +172,7 @@ def test_a_key_event_that_does_not_count_is_named() -> None:
 
 def test_an_operator_cannot_make_itself_a_city() -> None:
     log = Log()
-    fields = {"key": THIEF.public, "possession": possess(NAME, Role.CITY, THIEF)}
+    fields: dict[str, Any] = {"key": THIEF.public, "possession": possess(NAME, Role.CITY, THIEF)}
     log.event(OPERATOR, act=KeyAct.ADD, **fields)
     log.put(REVIEW, THIEF)
     assert list(log.named()) == [0, 1]
