@@ -16,12 +16,12 @@ import pytest
 from anchor import logs
 from anchor.packages import OPERATOR
 from evidence import statement
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.errors import IndexDiffers, IndexUnavailable
 from tanzheng.anchor.log_index import Found, LogIndex, Refreshed
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.core.statement import Supersedes
 from tanzheng.core.tiles import LogDamaged
+from tanzheng.files import durable
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_the_log_is_read_once(
     tmp_path: Path, index: LogIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, asked = log_of(tmp_path, 300), Counter[str]()
-    reader = file_ops.reader
+    reader = durable.reader
 
     def counting(folder: Path) -> Callable[[str], bytes | None]:
         read = reader(folder)
@@ -82,7 +82,7 @@ def test_the_log_is_read_once(
 
         return counted
 
-    monkeypatch.setattr(file_ops, "reader", counting)
+    monkeypatch.setattr(durable, "reader", counting)
     index.refresh(store)
     correct(store, 7)
     asked.clear()

@@ -115,6 +115,7 @@ def token_command(
     """Make a reader's token, shown once, or revoke one. 签发或吊销令牌"""
     from tanzheng.feed import access, disk
     from tanzheng.feed.errors import FeedInput
+    from tanzheng.files.durable import SECRET_MODE
 
     if revoke:
         access.revoke(folder, name)
@@ -122,7 +123,7 @@ def token_command(
         return
     if out is None:
         raise FeedInput("expected --out, a file for the token")
-    disk.overwrite(out, access.make(folder, name).encode(), disk.SECRET_MODE)
+    disk.overwrite(out, access.make(folder, name).encode(), SECRET_MODE)
     typer.echo(f"{name}: {out}")
 
 
