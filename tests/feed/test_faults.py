@@ -26,10 +26,10 @@ from feed.programs import TANZHENG, collect, follow, make_token, run, served, st
 from feed.world import CONFIRMED, World
 from tanzheng.core.attestation import Act
 from tanzheng.core.trust import OperatorKey, TrustedPlant
-from tanzheng.feed import disk
 from tanzheng.feed.authority import Authority
 from tanzheng.feed.check import Checker
 from tanzheng.feed.ledger import Ledger, Outcome
+from tanzheng.files import durable
 from tanzheng.verifier.observer import Anchors, Observer
 from tanzheng.verifier.observer import Node as Observed
 
@@ -65,15 +65,16 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
                 if operation is append:
                     left -= 1
                     if left == 0:
-                        append(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                        path, data, at = arguments
+                        append(path, data[: len(data) // 2], at)
                         os.kill(os.getpid(), signal.SIGKILL)
                 return operation(*arguments)
 
             return counted
 
-        append = disk.append
+        append = durable.append
         for name in ("append", "truncate", "overwrite"):
-            setattr(disk, name, before(getattr(disk, name)))
+            setattr(durable, name, before(getattr(durable, name)))
         for name in ("fsync", "replace", "ftruncate"):
             setattr(os, name, before(getattr(os, name)))
         try:
