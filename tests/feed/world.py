@@ -16,6 +16,7 @@ from eth_utils.address import to_checksum_address
 from anchor.chain import funded
 from anchor.packages import END_MS, OPERATOR, PLANT, START_MS, observed, written
 from contracts.emissions import DEADLINE, Parties
+from core.statements.samples import key_event
 from tanzheng.anchor import service
 from tanzheng.anchor.calls import SignedTransaction, send
 from tanzheng.anchor.emissions_contract import Proof, VerifiedEmissions, deploy
@@ -42,6 +43,7 @@ from tanzheng.core.manifest import (
 from tanzheng.core.statements.common import Quantity, Reference
 from tanzheng.core.statements.confirmed import ConfirmedEmissions, UnitEmissions
 from tanzheng.core.statements.envelope import Supersedes
+from tanzheng.core.statements.key_event import KeyAct, possess
 from tanzheng.core.statements.roles import Role
 from tanzheng.core.trust import OperatorKey, Signer
 from tanzheng.feed.collector import Collector, Source
@@ -126,6 +128,7 @@ class World:
     block: int = field(init=False)
     figures: dict[str, Figure] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
+    province: SigningKey = PROVINCE
 
     def __post_init__(self) -> None:
         self.chain = service.deploy_development_log(self.anvil.url, self.folder / "log")
@@ -187,16 +190,30 @@ class World:
             units=(UnitEmissions(unit, figure.tonnes, output),),
             basis=(Reference(reported.subject, figure.statement),),
         )
-        figure.confirmed = replace(stated, **changes).sign(PROVINCE)
-        paper, key = self.folder / "confirmed.cose", self.folder / "province.pub.pem"
-        paper.write_bytes(figure.confirmed.raw)
-        key.write_bytes(PROVINCE.public.to_pem())
+        figure.confirmed = replace(stated, **changes).sign(self.province)
         name = f"{unit}-{figure.confirmed.digest.hex()[:8]}"
-        AnchorFolder(self.folder / "log").register(
-            paper, key, self.key, self.folder / f"{name}.cbor", lambda _: None
-        )
+        self.register(figure.confirmed, self.folder / f"{name}.cbor")
         if on_shelf:
             self.put_on_shelf(name)
+
+    def register(self, signed: SignedStatement, out: Path) -> None:
+        """Seal what the province signed."""
+        paper, key = self.folder / "stated.cose", self.folder / "province.pub.pem"
+        paper.write_bytes(signed.raw)
+        key.write_bytes(self.province.public.to_pem())
+        AnchorFolder(self.folder / "log").register(paper, key, self.key, out, lambda _: None)
+
+    def rotate_province(self, to: SigningKey) -> Path:
+        """Another key signs for the province from here on; the receipt of that."""
+        old, out = self.province, self.folder / "rotated.cbor"
+        possession = possess(NAME, Role.PROVINCE, to)
+        event = key_event(
+            *(NAME, Role.PROVINCE), act=KeyAct.ROTATE, key=to.public, possession=possession,
+            kid=old.public.kid,
+        )  # fmt: skip
+        self.register(event.sign(old), out)
+        self.province = to
+        return out
 
     def put_on_shelf(self, name: str) -> None:
         shutil.copy(self.folder / f"{name}.cbor", self.folder / "shelf" / f"{name}.cbor")

@@ -25,6 +25,7 @@ from tanzheng.feed.errors import NotProved
 if TYPE_CHECKING:
     from tanzheng.core.feed import SignedItem
     from tanzheng.core.feed_parts import FeedAct
+    from tanzheng.core.statements.keyring import Keyring
     from tanzheng.core.trust import Trust
     from tanzheng.feed.authority import Authority
 
@@ -45,10 +46,14 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """TRUST.json (operator, log, province, blocks) and AUTHORITY.json (contract, parties)."""
+    """TRUST.json (operator, log, province, blocks) and AUTHORITY.json (contract, parties).
+
+    `keyring`: the trust file with the key events that the registry knows of.
+    """
 
     trust: Trust
     authority: Authority
+    keyring: Keyring | None = None
 
     def authentic(self, signed: SignedItem) -> None:
         """Return where the operator signed this line for this contract's feed."""
@@ -82,7 +87,7 @@ class Checker:
         confirmed = taken.statement.of(ConfirmedEmissions)
         verify_current(taken.head, taken.place, taken.checkpoint.checkpoint.heads_root)
         superseded = taken.head.digest != named
-        for point in check_receipt(taken, self.trust):
+        for point in check_receipt(taken, self.trust, keyring=self.keyring):
             if point.verdict is Verdict.FAILED and not (superseded and point.key == "current"):
                 raise NotProved(f"receipt: {point.en}: {point.detail}")
         check_confirmed(item, confirmed)
