@@ -6,7 +6,7 @@ PYTHON_STAMP := .venv/.requirements
 MEMBER_STAMP := .venv/.members
 NODE_STAMP := contracts/node_modules/.package-lock.json
 DEBIAN_STAMP := .parts/.debian
-MEMBERS := core cli hardware edge-agent ingest analytics anchor verifier feed demo
+MEMBERS := core cli files hardware edge-agent ingest analytics anchor verifier feed demo
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test lint format lock clean soak reliability crashes fuzz ingest-faults

@@ -22,6 +22,7 @@ from tanzheng.core.manifest import DataPack
 from tanzheng.core.receipt import decode
 from tanzheng.core.receipt_check import check_receipt
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement
+from tanzheng.core.trust import OperatorKey, Trust
 from tanzheng.verifier.log_source import open_log
 
 STATEMENTS = 45_500  # 3,500 units: twelve months and a year
@@ -29,6 +30,15 @@ MONTHS = 12
 CHECKS = 200
 KEY = SigningKey.from_seed(bytes(32))
 CHAIN = ChainFile("", 31337, bytes(20), bytes(32), 1, Finality(0), "")
+TRUST = Trust(
+    chain_id=CHAIN.chain_id,
+    contract=CHAIN.contract,
+    log_id=CHAIN.log_id,
+    operator_keys=(OperatorKey(KEY.public, 0, None),),
+    gateways=(),
+    plants=(),
+    blocks=(),
+)
 
 
 def rows() -> list[Row]:
@@ -41,6 +51,7 @@ def rows() -> list[Row]:
         seal_daily = _timed(lambda: _seal(daily, signed, 365))
         opened = _timed(lambda: LogStore(log).open())
         audited = _timed(lambda: _audit(log))
+        judged = _timed(lambda: _audit(log, TRUST))
     disk = f"{STATEMENTS:,} signed statements, {MONTHS} checkpoints, fsync, read back"
     return [
         Row("a year sealed", seal.cpu_s, "s CPU", disk, 5.0),
@@ -49,6 +60,7 @@ def rows() -> list[Row]:
         Row("… signed before", signing.cpu_s, "s CPU", "Ed25519, form checked both ways"),
         Row("a year's log opened", opened.cpu_s, "s CPU", "every statement hashed again"),
         Row("a year's log audited", audited.cpu_s, "s CPU", "every statement taken apart"),
+        Row("… with a trust file", judged.cpu_s, "s CPU", "and every signature, by its role"),
         *_receipt_rows(),
     ]
 
@@ -78,8 +90,8 @@ def _seal(folder: Path, signed: list[SignedStatement], checkpoints: int) -> None
             store.add_checkpoint(contents, point.sign(KEY))
 
 
-def _audit(folder: Path) -> None:
-    found = audit(open_log(str(folder)))
+def _audit(folder: Path, trust: Trust | None = None) -> None:
+    found = audit(open_log(str(folder)), trust=trust)
     assert (found.statements, found.findings) == (STATEMENTS, ())
 
 

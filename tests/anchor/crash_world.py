@@ -30,7 +30,6 @@ from tanzheng.anchor import service
 from tanzheng.anchor.contract import CheckpointLog
 from tanzheng.anchor.devchain import Anvil, anvil_binary
 from tanzheng.anchor.errors import AnchorInput
-from tanzheng.anchor.file_ops import reader
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.sealing import Correction
 from tanzheng.anchor.service import AnchorFolder
@@ -38,6 +37,7 @@ from tanzheng.cli.main import app
 from tanzheng.core.hashing import sha256
 from tanzheng.core.log_files import LogFiles
 from tanzheng.core.statement import Statement
+from tanzheng.files.durable import reader
 from tanzheng.verifier.observer import read_anchors, run
 from verifier.month import PLANT, PLANT_RAW, STANDARD, chain, write_files
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from anchor.packages import OPERATOR
 from evidence import CHAIN_ID, CONTRACT, LOG_ID, TIME_S, statement
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.chain_file import ChainFile
 from tanzheng.anchor.log_store import Contents, LogStore
 from tanzheng.anchor.publication import Finality
@@ -19,6 +18,7 @@ from tanzheng.anchor.sealing import next_checkpoint
 from tanzheng.core import cbor
 from tanzheng.core.ids import Subject
 from tanzheng.core.trust import OperatorKey, Trust
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,9 +116,9 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
 
             return wrapped
 
-        append = file_ops.append
+        append = durable.append
         for name in ("append", "truncate", "remove", "rename", "overwrite", "create_idempotent"):
-            setattr(file_ops, name, die(getattr(file_ops, name)))
+            setattr(durable, name, die(getattr(durable, name)))
         for name in ("link", "replace", "fsync"):
             setattr(os, name, die(getattr(os, name)))
         try:

@@ -22,7 +22,6 @@ from tanzheng.anchor.errors import (
     NoLongerFinal,
     SequenceTaken,
 )
-from tanzheng.anchor.file_ops import reader
 from tanzheng.anchor.node import Node
 from tanzheng.anchor.publisher_file import NAME as PUBLISHER
 from tanzheng.core.checkpoint import SignedCheckpoint, open_signed
@@ -38,6 +37,7 @@ from tanzheng.core.statement import BlockReference
 from tanzheng.core.statements.common import LogName
 from tanzheng.core.statements.migration import Migration
 from tanzheng.core.trust import OperatorKey, Trust
+from tanzheng.files.durable import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

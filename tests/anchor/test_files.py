@@ -3,55 +3,15 @@
 from __future__ import annotations
 
 import json
-import resource
 from pathlib import Path
 
 import pytest
 
-from tanzheng.anchor import file_ops, keyfile
+from tanzheng.anchor import keyfile
 from tanzheng.anchor.chain_file import ChainFile, parse_finality
-from tanzheng.anchor.errors import AnchorInput, DifferentBytes
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.anchor.publication import Finality
 from tanzheng.core.errors import EncodingError
-
-
-def test_exclusive_never_replaces(tmp_path: Path) -> None:
-    file_ops.create_exclusive(tmp_path / "a", b"one")
-    with pytest.raises(FileExistsError):
-        file_ops.create_exclusive(tmp_path / "a", b"two")
-    assert (tmp_path / "a").read_bytes() == b"one"
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-def test_idempotent_takes_equal_bytes_only(tmp_path: Path) -> None:
-    file_ops.create_idempotent(tmp_path / "a", b"one")
-    file_ops.create_idempotent(tmp_path / "a", b"one")
-    with pytest.raises(DifferentBytes):
-        file_ops.create_idempotent(tmp_path / "a", b"two")
-    assert (tmp_path / "a").read_bytes() == b"one"
-
-
-def test_overwrite_replaces_whole(tmp_path: Path) -> None:
-    file_ops.overwrite(tmp_path / "a", b"a long first text")
-    file_ops.overwrite(tmp_path / "a", b"short")
-    assert (tmp_path / "a").read_bytes() == b"short"
-
-
-@pytest.mark.parametrize("write", [file_ops.overwrite, file_ops.create_idempotent])
-def test_full_disk_leaves_the_old_bytes(tmp_path: Path, write: object) -> None:
-    """A file-size limit stands for a full disk: the write fails halfway."""
-    assert callable(write)
-    path = tmp_path / "a"
-    path.write_bytes(b"old")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            write(path, bytes(8192))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert path.read_bytes() == b"old"
-    assert [found.name for found in tmp_path.iterdir()] == ["a"]
 
 
 def test_key_file_round_trip(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from tanzheng.anchor.errors import IndexDiffers, IndexUnavailable
 from tanzheng.anchor.log_index import Found, LogIndex, Refreshed
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.core.statement import Supersedes
+from tanzheng.core.tiles import LogDamaged
+from tanzheng.files import durable
 
 
 @pytest.fixture
@@ -56,18 +60,55 @@ def change(url: str, query: str, *values: Any) -> None:
 
 def test_it_follows_the_log(tmp_path: Path, index: LogIndex) -> None:
     store = log_of(tmp_path, 300)
-    assert index.refresh(store.read()) == Refreshed(300, 300, 1)
-    assert index.refresh(store.read()) == Refreshed(0, 300, 1)
+    assert index.refresh(store) == Refreshed(300, 300, 1)
+    assert index.refresh(store) == Refreshed(0, 300, 1)
     correct(store, 7)
-    assert index.refresh(store.read()) == Refreshed(1, 301, 2)
-    assert index.refresh(store.read(), rebuild=True) == Refreshed(301, 301, 2)
+    assert index.refresh(store) == Refreshed(1, 301, 2)
+    assert index.refresh(store, rebuild=True) == Refreshed(301, 301, 2)
+
+
+def test_the_log_is_read_once(
+    tmp_path: Path, index: LogIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked = log_of(tmp_path, 300), Counter[str]()
+    reader = durable.reader
+
+    def counting(folder: Path) -> Callable[[str], bytes | None]:
+        read = reader(folder)
+
+        def counted(name: str) -> bytes | None:
+            asked[name] += 1
+            return read(name)
+
+        return counted
+
+    monkeypatch.setattr(durable, "reader", counting)
+    index.refresh(store)
+    correct(store, 7)
+    asked.clear()
+    index.refresh(store)
+    assert {name: n for name, n in asked.items() if name.startswith("tile/entries")} == {
+        "tile/entries/000": 1, "tile/entries/001": 1,
+    }  # fmt: skip
+
+
+def test_a_damaged_log_leaves_the_index_as_it_was(tmp_path: Path, index: LogIndex) -> None:
+    store = log_of(tmp_path, 300)
+    index.refresh(store)
+    correct(store, 7)
+    logs.flip(tmp_path / "tile/sha256/1/000", 5)
+    with pytest.raises(LogDamaged):
+        index.refresh(store)
+    logs.flip(tmp_path / "tile/sha256/1/000", 5)
+    assert [found.is_current for found in find(index, store, enterprise="E00007")] == [True]
+    assert index.refresh(store) == Refreshed(1, 301, 2)
 
 
 def test_it_finds_the_current_one_and_all(tmp_path: Path, index: LogIndex) -> None:
     store = log_of(tmp_path, 20)
-    index.refresh(store.read())
+    index.refresh(store)
     correct(store, 7)
-    index.refresh(store.read())
+    index.refresh(store)
     [current] = find(index, store, enterprise="E00007")
     assert (current.leaf, current.signed.statement.seq, current.checkpoint) == (20, 2, 2)
     first, second = find(index, store, everything=True, enterprise="E00007", period="2018-07")
@@ -84,7 +125,7 @@ def test_what_is_not_sealed_yet_has_no_checkpoint(tmp_path: Path, index: LogInde
     with store.lock():
         contents = store.open()
         logs.append(store, contents, 1)
-    index.refresh(store.read())
+    index.refresh(store)
     assert [found.checkpoint for found in find(index, store)] == [1, 1, 1, None]
 
 
@@ -100,7 +141,7 @@ def test_an_index_that_lies_is_named(
     tmp_path: Path, index: LogIndex, database_url: str, query: str, value: object
 ) -> None:
     store = log_of(tmp_path, 9)
-    index.refresh(store.read())
+    index.refresh(store)
     change(database_url, query, value)
     with pytest.raises(IndexDiffers):
         find(index, store, enterprise="E00004")
@@ -110,7 +151,7 @@ def test_a_refresh_adds_to_the_index_of_this_log_only(
     tmp_path: Path, index: LogIndex, database_url: str
 ) -> None:
     store = log_of(tmp_path / "one", 9)
-    index.refresh(store.read())
+    index.refresh(store)
     for query, value in (
         ("UPDATE evidence_log.statement SET digest = %s WHERE leaf = 4", bytes(32)),
         ("DELETE FROM evidence_log.statement WHERE leaf = %s", 3),
@@ -118,10 +159,10 @@ def test_a_refresh_adds_to_the_index_of_this_log_only(
     ):
         change(database_url, query, value)
         with pytest.raises(IndexDiffers):
-            index.refresh(store.read())
-        index.refresh(store.read(), rebuild=True)
+            index.refresh(store)
+        index.refresh(store, rebuild=True)
     with pytest.raises(IndexDiffers, match="1 checkpoints"):
-        index.refresh(log_of(tmp_path / "shorter", 5).read())
+        index.refresh(log_of(tmp_path / "shorter", 5))
     assert len(find(index, store)) == 9
 
 
@@ -130,7 +171,7 @@ def test_without_an_index_or_a_database(tmp_path: Path, index: LogIndex) -> None
     with pytest.raises(IndexDiffers, match="none yet"):
         find(index, store)
     with pytest.raises(IndexUnavailable):
-        LogIndex("postgresql://nobody@127.0.0.1:1/none", logs.CHAIN).refresh(store.read())
+        LogIndex("postgresql://nobody@127.0.0.1:1/none", logs.CHAIN).refresh(store)
 
 
 def test_the_commands(tmp_path: Path, database_url: str) -> None:

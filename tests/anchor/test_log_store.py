@@ -14,7 +14,7 @@ import pytest
 from anchor import logs
 from anchor.packages import OPERATOR
 from evidence import TIME_S
-from tanzheng.anchor.errors import AnchorInput, DifferentBytes
+from tanzheng.anchor.errors import AnchorInput
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.anchor.sealing import next_checkpoint
 from tanzheng.anchor.tile_files import TileFiles
@@ -22,6 +22,7 @@ from tanzheng.core import cbor
 from tanzheng.core.hashing import HashFunction, sha256, sm3
 from tanzheng.core.merkle import Tree
 from tanzheng.core.tiles import HASHES, LogDamaged, tile_counts, tile_path
+from tanzheng.files.durable import DifferentBytes
 from tanzheng.verifier.log_folder import check_folder
 from tanzheng.verifier.log_source import open_log
 

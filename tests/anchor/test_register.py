@@ -21,6 +21,7 @@ from tanzheng.core.points import Verdict
 from tanzheng.core.receipt import decode
 from tanzheng.core.receipt_check import check_receipt
 from tanzheng.core.statements.common import LogName
+from tanzheng.core.statements.policy import Accepted, NotAllowed, RegistrationPolicy
 from tanzheng.core.statements.roles import Role
 
 if TYPE_CHECKING:
@@ -135,3 +136,69 @@ def test_a_migration_into_a_log_that_has_begun(log: Path) -> None:
     seal(log)
     with pytest.raises(AnchorInput, match="expected it first in its log"):
         register(log, replace(MIGRATION, new=here(log)), OPERATOR)
+
+
+# ------------------------------------------------------------------ the registration policy
+
+
+def policy(log: Path, before: Envelope | None = None, **changes: Any) -> RegistrationPolicy:
+    """A policy of this log that takes in month's evidence and reviews by the city."""
+    accepts = (
+        Accepted("tanzheng.review", (Role.CITY,)),
+        Accepted("tanzheng.statement", (Role.OPERATOR,)),
+    )
+    plain = replace(POLICY, log=here(log), accepts=accepts)
+    if before is not None:
+        plain = replace(plain, seq=before.seq + 1, prev=before.sign(OPERATOR).digest)
+    return replace(plain, **changes)
+
+
+def test_what_the_policy_allows_is_taken_in(log: Path) -> None:
+    register(log, policy(log), OPERATOR)
+    assert register(log, REVIEW, KEYS[Role.CITY])["log_size"] == 2
+    seal(log)
+    assert run("status", "--dir", log)["leaves"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"accepts": (Accepted("tanzheng.statement", (Role.OPERATOR,)),)}, "a type of"),
+        ({"accepts": (Accepted("tanzheng.review", (Role.PROVINCE,)),)}, "a signer of"),
+        (
+            {"algorithms": (-7,)},
+            "a COSE algorithm of [-7], got tanzheng.review by the role city, EDDSA",
+        ),
+        ({"statement_bytes_max": 100}, "bytes up to 100, got tanzheng.review"),
+    ],
+)
+def test_what_the_policy_does_not_allow_is_refused(
+    log: Path, changes: dict[str, Any], expected: str
+) -> None:
+    register(log, policy(log, **changes), OPERATOR)
+    with pytest.raises(NotAllowed, match="policy 1 of operator/log/all/policy expects") as refused:
+        register(log, REVIEW, KEYS[Role.CITY])
+    assert expected in str(refused.value)
+    assert run("status", "--dir", log)["leaves"] == 1
+
+
+def test_a_package_that_the_policy_does_not_allow_is_not_sealed(log: Path) -> None:
+    seal(log)
+    register(log, policy(log, accepts=(Accepted("tanzheng.review", (Role.CITY,)),)), OPERATOR)
+    with pytest.raises(NotAllowed, match=r"tanzheng\.statement by the role operator"):
+        seal(log, "2018-08")
+    assert run("status", "--dir", log)["leaves"] == 2
+    assert seal(log)["leaf_index"] == 0  # what is in the log stays, and has its receipt
+
+
+def test_the_newest_policy_counts_and_can_always_be_followed(log: Path) -> None:
+    narrow = policy(log, accepts=(Accepted("tanzheng.review", (Role.PROVINCE,)),))
+    register(log, narrow, OPERATOR)
+    register(log, policy(log, narrow), OPERATOR)
+    assert register(log, REVIEW, KEYS[Role.CITY])["log_size"] == 3
+
+
+def test_a_policy_is_the_operator_s(log: Path) -> None:
+    with pytest.raises(AnchorInput, match="signed by the operator's key"):
+        register(log, policy(log), KEYS[Role.CITY])
+    assert run("status", "--dir", log)["leaves"] == 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.statements.samples import NEW
 from evidence import GATEWAY, OPERATOR, Operator, statement
 from tanzheng.core.errors import BadInput, EncodingError
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.trust import OperatorKey, Trust, Untrusted
 
@@ -94,6 +95,29 @@ def test_signers_may_be_named() -> None:
     assert "signers" not in CONTENT
 
 
+def test_a_signer_may_be_bound_to_plants() -> None:
+    named = Trust.decode(json.dumps(signers(subjects=["E1", "9137*"])).encode())
+    [signer] = named.signers
+    assert signer.jurisdiction == Jurisdiction(("E1", "9137*"))
+    assert Trust.decode(named.encode()) == named
+    assert Trust.decode(json.dumps(signers()).encode()).signers[0].jurisdiction is None
+
+
+@pytest.mark.parametrize(
+    ("enterprise", "covered"),
+    [
+        ("E1", True),
+        ("E10", False),
+        ("e1", False),
+        ("91370100X", True),
+        ("9137", True),
+        ("91", False),
+    ],
+)
+def test_the_plants_of_a_jurisdiction(enterprise: str, covered: bool) -> None:
+    assert Jurisdiction(("E1", "9137*")).covers(enterprise) is covered
+
+
 ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     "missing key": lambda: {k: v for k, v in CONTENT.items() if k != "blocks"},
     "unknown key": lambda: {**CONTENT, "note": ""},
@@ -123,6 +147,10 @@ ZOO: dict[str, Callable[[], dict[str, Any]]] = {
     "signer without name and role": lambda: signers() | {"signers": [CONTENT["operator_keys"][0]]},
     "signer with another's key id": lambda: signers(kid="00" * 16),
     "signer with a point off the curve": lambda: signers(public_key="02" + "ff" * 32),
+    "signer of no plant": lambda: signers(subjects=[]),
+    "signer of a plant twice": lambda: signers(subjects=["E1", "E1"]),
+    "signer of a plant in text": lambda: signers(subjects="E1"),
+    "signer of every plant by a star": lambda: signers(subjects=["*"]),
     "signer's key twice": lambda: signers({**SIGNER, "role": "province"}),
     "operator as its own reviewer": lambda: signers(
         CONTENT["operator_keys"][0] | {"name": "x", "role": "city"}
@@ -136,7 +164,7 @@ ZOO: dict[str, Callable[[], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("flaw", ZOO)
 def test_zoo(flaw: str) -> None:
-    with pytest.raises(EncodingError, match="trust"):
+    with pytest.raises(BadInput, match="trust"):
         Trust.decode(json.dumps(ZOO[flaw]()).encode())
 
 

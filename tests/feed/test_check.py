@@ -12,11 +12,14 @@ from eth_account import Account as Keys
 
 from anchor.packages import OPERATOR
 from feed.story import Story, checker
+from tanzheng.core.jurisdiction import Jurisdiction
+from tanzheng.core.statements.roles import Role
 from tanzheng.feed.ledger import Ledger, Outcome
 
 if TYPE_CHECKING:
     from tanzheng.core.feed import FeedItem
     from tanzheng.core.feed_parts import FeedAct
+    from tanzheng.core.statements.confirmed import UnitEmissions
 
 
 def lying(story: Story, seq: int, **changes: Any) -> bytes:
@@ -62,18 +65,15 @@ LIES: dict[str, tuple[Callable[[FeedItem], dict[str, Any]], str]] = {
     "other form of a signature": (
         lambda i: {"proof": None, "acts": (malleated(i), *i.acts[1:])}, "lower of the two forms"
     ),
-    "figure not disclosed": (lambda i: {"disclosure": only(i, "net_generation_mwh")}, "disclosed"),
-    "figure changed": (
-        lambda i: {
-            "disclosure": replace(
-                i.disclosure,
-                figures=(
-                    replace(i.disclosure.figures[0], value="100.4"), *i.disclosure.figures[1:]
-                ),
-            )
-        },
-        "co2_calculated_t: expected to lead",
+    "another statement by the province": (
+        lambda i: {"proof": None, "acts": with_document(i, b"d" * 32)},
+        "receipt: expected that of the province's statement 6464",
     ),
+    "another report": (
+        lambda i: {"statement": b"r" * 32, "acts": of_report(i, b"r" * 32)}, "rests on 7272"
+    ),
+    "output changed": (lambda i: {"units": with_output(i, "1001")}, "units: expected those of"),
+    "output left out": (lambda i: {"units": (replace(i.units[0], output=()),)}, "units: expected"),
 }  # fmt: skip
 
 
@@ -91,9 +91,17 @@ def turned(item: FeedItem) -> Any:
     return replace(item.proof, slots=item.proof.slots[::-1])
 
 
-def only(item: FeedItem, name: str) -> Any:
-    kept = tuple(figure for figure in item.disclosure.figures if figure.name == name)
-    return replace(item.disclosure, figures=kept)
+def with_document(item: FeedItem, document: bytes) -> tuple[FeedAct, ...]:
+    return (*item.acts[:3], replace(item.acts[3], document=document))
+
+
+def of_report(item: FeedItem, statement: bytes) -> tuple[FeedAct, ...]:
+    return tuple(replace(act, statement=statement) for act in item.acts)
+
+
+def with_output(item: FeedItem, value: str) -> tuple[UnitEmissions, ...]:
+    [unit] = item.units
+    return (replace(unit, output=(replace(unit.output[0], value=value),)),)
 
 
 def malleated(item: FeedItem) -> Any:
@@ -119,7 +127,7 @@ def test_a_lie_is_quarantined_and_names_itself(story: Story, books: Ledger, name
 def test_a_receipt_of_another_statement(story: Story, books: Ledger) -> None:
     line = lying(story, 1, receipt=story.item(4).receipt)
     assert books.take(line) is Outcome.QUARANTINED
-    assert "receipt: expected that of statement" in books.problems()[0].reason
+    assert "receipt: expected that of the province's statement" in books.problems()[0].reason
 
 
 def test_a_status_that_does_not_follow(story: Story, books: Ledger) -> None:
@@ -135,4 +143,21 @@ def test_a_party_without_the_role(story: Story, tmp_path: Path) -> None:
         books = Ledger(tmp_path / f"{role}.sqlite", other)
         assert books.take(story.lines[0]) is Outcome.QUARANTINED
         assert "expected an account with that role" in books.problems()[0].reason
+        books.close()
+
+
+def test_a_province_that_is_not_trusted(story: Story, tmp_path: Path) -> None:
+    """Its role is not enough: the key must be on trust, as a province's, and for that plant."""
+    [province] = story.trust.signers
+    for signers, expected in (
+        ((), "province key: expected a trusted one of province-bureau"),
+        ((replace(province, role=Role.CITY),), "province key: expected a trusted one"),
+        ((replace(province, jurisdiction=Jurisdiction(("E2",))),), r"(E2), got E1"),
+    ):
+        trust = replace(story.trust, signers=signers)
+        books = Ledger(tmp_path / f"{len(expected)}.sqlite", checker(trust, story.authority))
+        assert books.take(story.lines[0]) is Outcome.QUARANTINED
+        reason = books.problems()[0].reason
+        assert reason.startswith("receipt: signer valid at that time")
+        assert expected in reason
         books.close()

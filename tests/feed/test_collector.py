@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from anchor.packages import OPERATOR
 from feed.world import SIGNED_MS, YEAR, World
+from tanzheng.core import receipt
 from tanzheng.core.attestation import Act, Status
 from tanzheng.core.feed import FeedStatus, SignedItem, open_line
+from tanzheng.core.ids import Subject
+from tanzheng.core.statements.common import Quantity, Reference
+from tanzheng.core.statements.confirmed import ConfirmedEmissions, UnitEmissions
 from tanzheng.feed.collector import Collector, Source
 from tanzheng.feed.errors import (
     ChainChanged,
@@ -50,10 +55,11 @@ def test_a_confirmed_figure_is_one_item_with_all_its_proofs(world: World) -> Non
     parties = world.parties
     for act in item.acts:
         assert act.signature == world.emissions.sign(parties.of(act.act), item.attestation(act))
-    assert {f.name: (f.value, f.unit) for f in item.disclosure.figures} == {
-        "co2_calculated_t": ("1234567.40", "t"),
-        "net_generation_mwh": ("1000", "MWh"),
-    }
+    output = (Quantity("net_generation_mwh", "1000", "MWh"),)
+    assert item.units == (UnitEmissions("U1", 1_234_567, output),)
+    stated = receipt.decode(item.receipt).statement
+    assert stated.digest == item.confirmation.document
+    assert stated.of(ConfirmedEmissions).units == item.units
     assert item.proof is not None
     header, stored = item.proof.stored(item.contract, item.subject, item.year, 1)
     assert (header.hash, stored.figure.status) == (item.event.block_hash, Status.CONFIRMED)
@@ -150,7 +156,8 @@ def test_a_reorganisation_below_finality_is_named_and_nothing_is_taken_back(worl
 
 
 def test_a_missing_receipt_holds_back_its_own_figure_only(world: World) -> None:
-    world.report("U1", "100", on_shelf=False)
+    world.report("U1", "100")
+    world.state_confirmed("U1", on_shelf=False)
     for act in (Act.REVIEW, Act.VERIFY, Act.CONFIRM):
         world.act("U1", act)
     world.confirm("U2", "7")
@@ -166,11 +173,40 @@ def test_a_missing_receipt_holds_back_its_own_figure_only(world: World) -> None:
     assert len(world.collect()) == 2
 
 
-def test_a_file_on_the_shelf_that_is_neither_is_named(world: World) -> None:
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"emissions_t": 99, "units": (UnitEmissions("U1", 99, ()),)}, "tonnes: expected 99"),
+        (
+            {"basis": (Reference(Subject("E1", "U1", "2025", "annual-report"), bytes(32)),)},
+            "expected one that rests on",
+        ),
+    ],
+)
+def test_a_statement_that_says_something_else_is_never_given_out(
+    world: World, changes: dict[str, Any], expected: str
+) -> None:
+    world.report("U1", "100")
+    world.state_confirmed("U1", **changes)
+    world.is_stated = lambda figure: True  # type: ignore[method-assign]
+    for act in (Act.REVIEW, Act.VERIFY, Act.CONFIRM):
+        world.act("U1", act)
+    box = world.outbox()
+    collector = world.collector(box)
+    assert collector.advance() == 0
+    [waiting] = collector.waiting
+    assert waiting.startswith("E1/U1 2025: ")
+    assert expected in waiting
+
+
+def test_a_file_on_the_shelf_that_is_no_such_receipt_is_named(world: World) -> None:
+    world.report("U1", "100")
     (world.folder / "shelf" / "bad.cbor").write_bytes(b"no receipt")
+    world.put_on_shelf("year-U1")
     box = world.outbox()
     collector = world.collector(box)
     collector.advance()
+    assert "expected tanzheng.confirmed_emissions" in collector.problems["year-U1.cbor"]
     assert "bad.cbor" in collector.problems
 
 

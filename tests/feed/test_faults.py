@@ -23,13 +23,13 @@ from cryptography.x509.oid import NameOID
 from anchor.packages import OPERATOR
 from contracts.emissions import own_anvil
 from feed.programs import TANZHENG, collect, follow, make_token, run, served, start, stop, until
-from feed.world import World
+from feed.world import CONFIRMED, World
 from tanzheng.core.attestation import Act
 from tanzheng.core.trust import OperatorKey, TrustedPlant
-from tanzheng.feed import disk
 from tanzheng.feed.authority import Authority
 from tanzheng.feed.check import Checker
 from tanzheng.feed.ledger import Ledger, Outcome
+from tanzheng.files import durable
 from tanzheng.verifier.observer import Anchors, Observer
 from tanzheng.verifier.observer import Node as Observed
 
@@ -65,15 +65,16 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
                 if operation is append:
                     left -= 1
                     if left == 0:
-                        append(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                        path, data, at = arguments
+                        append(path, data[: len(data) // 2], at)
                         os.kill(os.getpid(), signal.SIGKILL)
                 return operation(*arguments)
 
             return counted
 
-        append = disk.append
+        append = durable.append
         for name in ("append", "truncate", "overwrite"):
-            setattr(disk, name, before(getattr(disk, name)))
+            setattr(durable, name, before(getattr(durable, name)))
         for name in ("fsync", "replace", "ftruncate"):
             setattr(os, name, before(getattr(os, name)))
         try:
@@ -108,8 +109,10 @@ def test_a_chain_that_turns_while_a_registry_follows(world: World) -> None:
     checker = None
     for depth in range(1, confirmations + 1):
         unit = f"U{depth}"
-        world.confirm(unit, f"{depth}00")
-        world.act(unit, Act.DISPUTE)
+        world.report(unit, f"{depth}00")
+        world.state_confirmed(unit)  # the log must not turn with the figures, so it goes ahead
+        for act in (*CONFIRMED, Act.DISPUTE):
+            world.act(unit, act)
         world.collect(confirmations)
         world.node.rpc("anvil_reorg", depth, [])
         figure = world.figures[unit]
@@ -165,6 +168,7 @@ def test_an_observer_also_records_the_blocks_of_the_figures(world: World) -> Non
         TrustedPlant("E1", bytes(32)),
         (),
         (OperatorKey(OPERATOR.public, 0, None),),
+        signers=world.trust().signers,
     )
     contract = bytes.fromhex(world.emissions.address[2:])
     for further, stored in (((), 0), ((contract,), 1)):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from feed.programs import collect, follow, kill, make_token, run, served, start, stop, until
 from feed.world import YEAR, World
 from tanzheng.core.attestation import Act
+from tanzheng.core.keys import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,24 @@ def test_a_block_that_is_not_trusted_yet_waits_in_quarantine(world: World) -> No
         done = run(*arguments)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["confirmed"] == {"E1/U1 2025": 100}
+
+
+def test_a_province_s_key_that_was_rotated_counts_with_its_event(world: World) -> None:
+    """Without the event's receipt the figure waits in quarantine, with it it is booked."""
+    rotated = world.rotate_province(SigningKey.from_seed(b"later".ljust(32, b".")))
+    world.confirm("U1", "100")
+    run(*collect(world, "--once"))
+    make_token(world)
+    with served(world) as url:
+        arguments = follow(world, url, world.folder / "ledger.sqlite", "--once", "--json")
+        done = run(*arguments)
+        assert done.returncode == 3
+        assert "province key" in json.loads(done.stdout)["problems"][0]["reason"]
+        done = run(*arguments, "--key-event", rotated)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["confirmed"] == {"E1/U1 2025": 100}
+        (other,) = (world.folder / "shelf").glob("U1-*.cbor")
+        assert run(*arguments, "--key-event", other).returncode == 2  # no key event
 
 
 # ------------------------------------------------------------------ a server that lies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from eth_utils.address import to_checksum_address
 from anchor.chain import funded
 from anchor.packages import END_MS, OPERATOR, PLANT, START_MS, observed, written
 from contracts.emissions import DEADLINE, Parties
+from core.statements.samples import key_event
 from tanzheng.anchor import service
 from tanzheng.anchor.calls import SignedTransaction, send
 from tanzheng.anchor.emissions_contract import Proof, VerifiedEmissions, deploy
@@ -27,9 +28,9 @@ from tanzheng.core import attestation as roles
 from tanzheng.core import parameter_tree, receipt
 from tanzheng.core.attestation import Act, Attestation
 from tanzheng.core.bag import bag_files
-from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import Subject
+from tanzheng.core.keys import SigningKey
 from tanzheng.core.manifest import (
     MANIFEST_PATH,
     PLANT_PATH,
@@ -39,6 +40,12 @@ from tanzheng.core.manifest import (
     PackageFile,
     Parameter,
 )
+from tanzheng.core.statements.common import Quantity, Reference
+from tanzheng.core.statements.confirmed import ConfirmedEmissions, UnitEmissions
+from tanzheng.core.statements.envelope import Supersedes
+from tanzheng.core.statements.key_event import KeyAct, possess
+from tanzheng.core.statements.roles import Role
+from tanzheng.core.trust import OperatorKey, Signer
 from tanzheng.feed.collector import Collector, Source
 from tanzheng.feed.outbox import Outbox
 from tanzheng.feed.rpc import Finality
@@ -49,8 +56,11 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
     from tanzheng.anchor.devchain import Anvil
+    from tanzheng.core.statement import SignedStatement
     from tanzheng.core.trust import Trust
 
+PROVINCE = SigningKey.from_seed(b"province".ljust(32, b"."))
+NAME = "province-bureau"
 YEAR = 2025
 SIGNED_MS = 4_000_000_000_000  # after every block of a test's chain
 CONFIRMED = (Act.REVIEW, Act.VERIFY, Act.CONFIRM)
@@ -88,12 +98,21 @@ def in_one_step(path: Path, data: bytes) -> Path:
 
 @dataclass
 class Figure:
-    """Where a unit's figure stands on the contract, as the test has driven it."""
+    """Where a unit's figure stands on the contract, as the test has driven it.
+
+    `reported`: the statement under the newest version; `confirmed`: the province's newest one.
+    """
 
     tonnes: int = 0
-    statement: bytes = b""
+    reported: SignedStatement | None = None
     version: int = 0
     sequence: int = 0
+    confirmed: SignedStatement | None = None
+
+    @property
+    def statement(self) -> bytes:
+        assert self.reported is not None
+        return self.reported.digest
 
 
 @dataclass
@@ -109,6 +128,7 @@ class World:
     block: int = field(init=False)
     figures: dict[str, Figure] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
+    province: SigningKey = PROVINCE
 
     def __post_init__(self) -> None:
         self.chain = service.deploy_development_log(self.anvil.url, self.folder / "log")
@@ -141,36 +161,82 @@ class World:
             time.sleep(0.005)
         assert found.succeeded
 
-    def seal(self, unit: str, co2: str, generation: str = "1000", on_shelf: bool = True) -> bytes:
-        """Seal a year; its receipt and its disclosed figures go to the shelf."""
-        files = year_package(unit, co2, generation)
-        bag = self.folder / "bag"
+    def seal(self, unit: str, co2: str, generation: str = "1000") -> bytes:
+        """Seal a year; its receipt."""
+        bag, out = self.folder / "bag", self.folder / f"year-{unit}.cbor"
         shutil.rmtree(bag, ignore_errors=True)
         is_first = self.figures.get(unit, Figure()).version == 0
         correction = None if is_first else Correction("recount", "A. Approver")
-        name = f"{unit}-{sha256(files[MANIFEST_PATH]).hex()[:8]}"
-        out = self.folder / f"{name}.cbor"
         AnchorFolder(self.folder / "log").seal(
-            written(files, bag), self.key, out, correction, lambda _: None
+            written(year_package(unit, co2, generation), bag),
+            *(self.key, out, correction, lambda _: None),
         )
-        disclosed = Disclosure.of(files[MANIFEST_PATH], ["co2_calculated_t", "net_generation_mwh"])
-        (self.folder / f"{name}.json").write_bytes(disclosed.encode())
-        if on_shelf:
-            self.put_on_shelf(name)
         return out.read_bytes()
 
+    def state_confirmed(self, unit: str, on_shelf: bool = True, **changes: Any) -> None:
+        """The province states the figure as it was verified; the receipt goes to the shelf."""
+        figure = self.figures[unit]
+        assert figure.reported is not None
+        reported, before = figure.reported.statement, figure.confirmed
+        output = (Quantity("net_generation_mwh", "1000", "MWh"),)
+        stated = ConfirmedEmissions(
+            issuer=NAME,
+            subject=Subject("E1", unit, str(YEAR), "confirmed"),
+            seq=1 if before is None else before.statement.seq + 1,
+            prev=None if before is None else before.digest,
+            supersedes=None if before is None else Supersedes(before.digest, "recount", "B. Boss"),
+            not_before=reported.not_before,
+            emissions_t=figure.tonnes,
+            units=(UnitEmissions(unit, figure.tonnes, output),),
+            basis=(Reference(reported.subject, figure.statement),),
+        )
+        figure.confirmed = replace(stated, **changes).sign(self.province)
+        name = f"{unit}-{figure.confirmed.digest.hex()[:8]}"
+        self.register(figure.confirmed, self.folder / f"{name}.cbor")
+        if on_shelf:
+            self.put_on_shelf(name)
+
+    def register(self, signed: SignedStatement, out: Path) -> None:
+        """Seal what the province signed."""
+        paper, key = self.folder / "stated.cose", self.folder / "province.pub.pem"
+        paper.write_bytes(signed.raw)
+        key.write_bytes(self.province.public.to_pem())
+        AnchorFolder(self.folder / "log").register(paper, key, self.key, out, lambda _: None)
+
+    def rotate_province(self, to: SigningKey) -> Path:
+        """Another key signs for the province from here on; the receipt of that."""
+        old, out = self.province, self.folder / "rotated.cbor"
+        possession = possess(NAME, Role.PROVINCE, to)
+        event = key_event(
+            *(NAME, Role.PROVINCE), act=KeyAct.ROTATE, key=to.public, possession=possession,
+            kid=old.public.kid,
+        )  # fmt: skip
+        self.register(event.sign(old), out)
+        self.province = to
+        return out
+
     def put_on_shelf(self, name: str) -> None:
-        for suffix in (".cbor", ".json"):
-            shutil.copy(self.folder / f"{name}{suffix}", self.folder / "shelf" / f"{name}{suffix}")
+        shutil.copy(self.folder / f"{name}.cbor", self.folder / "shelf" / f"{name}.cbor")
 
     def act(self, unit: str, act: Act) -> None:
-        """One act on the figure as it stands."""
+        """One act on the figure as it stands; before a confirmation the province states it."""
         figure = self.figures[unit]
+        if act is Act.CONFIRM and not self.is_stated(figure):
+            self.state_confirmed(unit)
         self.submit(unit, self.attestation(unit, act, figure), None)
         figure.sequence += 1
 
+    def is_stated(self, figure: Figure) -> bool:
+        """Whether the province's newest statement rests on what was reported last."""
+        if figure.confirmed is None:
+            return False
+        basis = figure.confirmed.of(ConfirmedEmissions).basis
+        return figure.statement in {reference.digest for reference in basis}
+
     def attestation(self, unit: str, act: Act, figure: Figure) -> Attestation:
         document = sha256(f"{unit} {act} {figure.version}".encode())
+        if act is Act.CONFIRM and figure.confirmed is not None:
+            document = figure.confirmed.digest
         figures = (figure.version, figure.sequence, figure.tonnes, figure.statement, document)
         return Attestation(act, f"E1/{unit}", YEAR, *figures, DEADLINE)
 
@@ -179,9 +245,9 @@ class World:
         signed = self.emissions.sign_submission(self.payer, attestation, signature, proof)
         self.hand_in(signed)
 
-    def report(self, unit: str, co2: str, tonnes: int | None = None, on_shelf: bool = True) -> None:
+    def report(self, unit: str, co2: str) -> None:
         """Seal a year and report it: the first version, or the correction of a disputed one."""
-        taken = receipt.decode(self.seal(unit, co2, on_shelf=on_shelf))
+        taken = receipt.decode(self.seal(unit, co2))
         figure = self.figures.setdefault(unit, Figure())
         if figure.version == 0:
             role = roles.reporter_role(f"E1/{unit}")
@@ -189,9 +255,8 @@ class World:
             self.hand_in(grant)
         act = Act.REPORT if figure.version == 0 else Act.CORRECT
         figure.version += 1
-        whole = int(Decimal(co2).to_integral_value(ROUND_HALF_UP))
-        figure.tonnes = whole if tonnes is None else tonnes
-        figure.statement = taken.statement.digest
+        figure.tonnes = int(Decimal(co2).to_integral_value(ROUND_HALF_UP))
+        figure.reported = taken.statement
         proof = Proof(
             to_checksum_address(self.chain.contract),
             taken.checkpoint.checkpoint.seq,
@@ -203,9 +268,9 @@ class World:
         self.submit(unit, self.attestation(unit, act, figure), proof)
         figure.sequence += 1
 
-    def confirm(self, unit: str, co2: str, tonnes: int | None = None) -> None:
+    def confirm(self, unit: str, co2: str) -> None:
         """From the sealed year to a figure that may be booked."""
-        self.report(unit, co2, tonnes)
+        self.report(unit, co2)
         for act in CONFIRMED:
             self.act(unit, act)
 
@@ -248,7 +313,8 @@ class World:
         return path.read_bytes().splitlines() if path.exists() else []
 
     def trust(self) -> Trust:
-        return observed(self.node, self.chain)
+        province = Signer(NAME, Role.PROVINCE, OperatorKey(PROVINCE.public, 0, None))
+        return replace(observed(self.node, self.chain), signers=(province,))
 
     def write_trust(self) -> Path:
         path = self.folder / "TRUST.json"

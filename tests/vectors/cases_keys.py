@@ -11,6 +11,20 @@ from tanzheng.core.trust import OperatorKey, Signer
 from vectors import world
 from vectors.case import Case, given
 
+SUBJECTS: dict[str, object] = {
+    "two plants and all of a city": ["E1", "US-ORIS-57028", "91370100*"],
+    "no plant": [],
+    "a plant twice": ["E1", "E1"],
+    "a plant in text": "E1",
+    "a plant of another form": ["E 1"],
+    "every plant by a star": ["*"],
+    "a star within": ["9137*1"],
+    "two stars": ["9137**"],
+    "a line feed behind the star": ["9137*\n"],
+    "a number": [1],
+    "null": None,
+}
+
 
 def receipts() -> Iterator[Case]:
     yield from _spans()
@@ -69,6 +83,8 @@ def trusts() -> Iterator[Case]:
     yield edited("signer with the operator's role", signers=[{**signer, "role": "operator"}])
     yield edited("signer without a name", signers=[{k: signer[k] for k in signer if k != "name"}])
     yield edited("signer twice", signers=[signer, signer])
+    for name, subjects in SUBJECTS.items():
+        yield edited(f"signer for {name}", signers=[{**signer, "subjects": subjects}])
     own = {key: told["operator_keys"][0][key] for key in ("kid", "public_key")}
     yield edited("operator's key as a signer's", signers=[{**signer, **own}])
     key = told["operator_keys"][0]

@@ -236,6 +236,11 @@ def test_signers_are_kept_in_the_trust_file(keys: Path) -> None:
     contract, plant = f"0x{'12' * 20}", keys / "plant.toml"
     known = read_anchors(contract, LOG_ID.hex(), plant, gateway, operator, signers=signers)
     assert Observer(Node("http://127.0.0.1:9"), known, 0).trust().signers == signers
+    [bound] = read_signers([f"city:E1,9137*={path}"])
+    assert (bound.role, bound.key, str(bound.jurisdiction)) == ("city", signers[0].key, "E1, 9137*")
+    for given in (f"city:={path}", f"city:E1,E1={path}", f"city:*={path}"):
+        with pytest.raises(BadInput, match="--signer city:"):
+            read_signers([given])
     for given in (f"operator={path}", f"mayor={path}", "city", "city="):
         with pytest.raises(BadInput, match="--signer: expected city"):
             read_signers([given])

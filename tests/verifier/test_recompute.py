@@ -24,7 +24,7 @@ from wheels import closure, environment
 CHAIN = chain()
 FILES = package(CHAIN)
 BATCHES = shape.batches_path("gw1")
-MEMBERS = ("core", "cli", "analytics", "verifier")
+MEMBERS = ("core", "cli", "files", "analytics", "verifier")
 
 
 def differing(found: Recomputation) -> set[str]:
@@ -173,7 +173,7 @@ def test_the_first_difference_in_words(expected: bytes, got: bytes, said: str) -
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that holds the four wheels and what they require, nothing of a server."""
+    """An environment that holds the five wheels and what they require, nothing of a server."""
     assert not closure("tanzheng-verifier") & {"psycopg", "web3", "tanzheng-anchor"}
     return environment(MEMBERS, "tanzheng-verifier", tmp_path_factory.mktemp("stranger"))
 

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from anchor import logs
 from anchor.packages import OPERATOR
+from core.statements.samples import REVIEW
 from tanzheng.anchor.log_store import LogStore
 from tanzheng.core.equivocation import Equivocation
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.log_audit import audit
 from tanzheng.core.trust import OperatorKey, Untrusted
 from tanzheng.core.witness import (
     Witness,
@@ -65,6 +67,19 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
     return Person(tmp_path / "witness")
+
+
+def test_who_may_say_what_is_not_the_witness_s_question(log: Path, person: Person) -> None:
+    """A review by a city that its trust file does not name: the log only grew all the same."""
+    store = LogStore(log)
+    with store.lock():
+        contents = store.open()
+        store.append(contents, [REVIEW.sign(KEYS[1])])
+        logs.checkpoint(store, contents)
+    assert {each.check for each in audit(open_log(str(log)), trust=person.trust).findings} == {
+        "signers"
+    }
+    assert open_cosignature(person.attend(log)).seq == 2
 
 
 def fork(log: Path, size: int, *sizes: int) -> Path:

@@ -1,5 +1,6 @@
 """Roles, and keys that come, are replaced and go: what stands then, and what does not."""
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from core.statements.samples import (
 )
 from evidence import OPERATOR, statement
 from tanzheng.core.errors import SignatureInvalid
+from tanzheng.core.ids import Subject
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.statements.envelope import Envelope
 from tanzheng.core.statements.key_event import KeyAct, KeyEvent, possess
@@ -31,6 +34,13 @@ from tanzheng.core.trust import OperatorKey, Signer, Trust, Untrusted
 
 CITY, NAME = KEYS[Role.CITY], NAMES[Role.CITY]
 THIEF = es256(666)
+
+
+def elsewhere(subject: Subject) -> Subject:
+    return replace(subject, enterprise="E2")
+
+
+OTHER = replace(REVIEW.of, subject=elsewhere(REVIEW.of.subject))
 DAY = 86_400_000
 
 
@@ -102,6 +112,34 @@ def test_a_city_signs_for_itself_only() -> None:
     other = replace(REVIEW, issuer="another-city")
     with pytest.raises(Untrusted, match="of another-city"):
         Keyring(trust()).check(Logged(0, 0, other.sign(CITY)))
+
+
+def bound(*enterprises: str) -> Trust:
+    """The trust file of somebody who knows the city for these plants only."""
+    city = Signer(NAME, Role.CITY, OperatorKey(CITY.public, 0, None), Jurisdiction(enterprises))
+    return trust(signers=(city,))
+
+
+@pytest.mark.parametrize("enterprises", [("E1",), ("E2", "E*")])
+def test_a_city_speaks_of_its_plants(enterprises: tuple[str, ...]) -> None:
+    Keyring(bound(*enterprises)).check(Logged(0, 0, REVIEW.sign(CITY)))
+
+
+@pytest.mark.parametrize("enterprises", [("E2",), ("E10", "E1-*"), ("E11*", "e1")])
+def test_a_city_does_not_speak_of_another_city_s_plants(enterprises: tuple[str, ...]) -> None:
+    expected = rf"expected a plant of {NAME}'s \({re.escape(enterprises[0])}.*\), got E1"
+    with pytest.raises(Untrusted, match=expected):
+        Keyring(bound(*enterprises)).check(Logged(0, 0, REVIEW.sign(CITY)))
+
+
+def test_a_key_that_comes_later_speaks_of_the_same_plants() -> None:
+    log = Log()
+    log.rotate(CITY, NEW)
+    log.review(NEW)
+    log.put(replace(REVIEW, subject=elsewhere(REVIEW.subject), of=OTHER), NEW)
+    why = [why for _, why in standing(log.keyring(bound("E1")), log.leaves)]
+    assert why[:2] == [None, None]
+    assert "got E2" in str(why[2])
 
 
 @pytest.mark.parametrize(("t_ms", "stands"), [(99, False), (100, True), (200, True), (201, False)])

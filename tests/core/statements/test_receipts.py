@@ -19,6 +19,7 @@ from core.statements.samples import (
 from evidence import OPERATOR, TIME_S, Operator, statement
 from tanzheng.core import receipt
 from tanzheng.core.errors import TanzhengError
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.merkle import ProofInvalid
 from tanzheng.core.receipt_check import AnchorInvalid, check_receipt, logged
@@ -49,6 +50,16 @@ def sealed(stated: Envelope, operator: Operator | None = None) -> tuple[bytes, T
 def verdicts(raw: bytes, trust: Trust, **more: Any) -> dict[str, str]:
     points = check_receipt(receipt.decode(raw), trust, **more)
     return {point.key: str(point.verdict) for point in points}
+
+
+def test_a_review_of_another_city_s_plant_fails_by_name() -> None:
+    raw, trust = sealed(REVIEW)
+    for over, verdict in ((("E1",), "ok"), (("E2*",), "failed")):
+        bound = [replace(each, jurisdiction=Jurisdiction(over)) for each in trust.signers]
+        points = check_receipt(receipt.decode(raw), replace(trust, signers=tuple(bound)))
+        [signer] = [point for point in points if point.key == "signer"]
+        assert signer.verdict == verdict
+    assert "expected a plant of city-bureau's (E2*), got E1" in signer.detail
 
 
 @SEALERS

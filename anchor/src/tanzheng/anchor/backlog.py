@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tanzheng.anchor import file_ops
+from tanzheng.anchor.errors import LogBusy
 from tanzheng.anchor.publication import Publication, State
 from tanzheng.core.receipt import EvmProof
+from tanzheng.files import durable
+from tanzheng.files.lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +55,8 @@ class Publications:
 
     def lock(self) -> AbstractContextManager[None]:
         """Be the only one who publishes; `LogBusy` where another process does."""
-        file_ops.make_folder(self.folder)
-        return file_ops.alone(self.folder / "lock")
+        durable.make_folder(self.folder)
+        return alone(self.folder / "lock", LogBusy)
 
     def record(self, seq: int) -> Publication | None:
         """How far checkpoint `seq` has come, None before anything was prepared."""
@@ -83,21 +85,21 @@ class Publications:
 
     def proof(self, seq: int) -> EvmProof | None:
         """The proof that was kept for checkpoint `seq`, None where it was not."""
-        data = file_ops.reader(self.folder)(_proof(seq))
+        data = durable.reader(self.folder)(_proof(seq))
         return None if data is None else EvmProof.decode(data)
 
     def keep_proof(self, seq: int, proof: EvmProof) -> None:
         """Keep the proof of checkpoint `seq`."""
-        file_ops.overwrite(self.folder / _proof(seq), proof.encode())
+        durable.overwrite(self.folder / _proof(seq), proof.encode())
 
     def undo(self, seq: int) -> None:
         """Take record and proof of checkpoint `seq` aside: it is to be published again."""
         aside = self.folder / UNDONE
-        file_ops.make_folder(aside)
+        durable.make_folder(aside)
         for name in (_proof(seq), f"{seq:06d}.json"):  # the record last: it says `final`
-            if (data := file_ops.reader(self.folder)(name)) is not None:
-                file_ops.overwrite(aside / name, data)
-                file_ops.remove(self.folder / name)
+            if (data := durable.reader(self.folder)(name)) is not None:
+                durable.overwrite(aside / name, data)
+                durable.remove(self.folder / name)
 
     def _final(self, signed: SignedCheckpoint) -> bool:
         record = self.record(signed.checkpoint.seq)

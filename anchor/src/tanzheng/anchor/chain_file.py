@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.errors import AnchorInput
 from tanzheng.anchor.publication import Finality
 from tanzheng.core import closed
+from tanzheng.files import durable
 
 NAME = "chain.json"
 VERSION = 1
@@ -42,7 +42,7 @@ class ChainFile:
             "log_id": self.log_id.hex(),
         }
         try:
-            file_ops.create_exclusive(folder / NAME, (json.dumps(values, indent=2) + "\n").encode())
+            durable.create_exclusive(folder / NAME, (json.dumps(values, indent=2) + "\n").encode())
         except FileExistsError:
             raise AnchorInput(f"expected no {NAME} in {folder}: this log is anchored") from None
 

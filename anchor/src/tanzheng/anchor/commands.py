@@ -141,12 +141,12 @@ def consistency_command(
     as_json: Json = False,
 ) -> None:
     """Prove that the newest checkpoint extends an older log. 一致性证明"""
-    from tanzheng.anchor import file_ops
     from tanzheng.anchor.service import AnchorFolder
+    from tanzheng.files import durable
 
     proof = AnchorFolder(folder, report=_report).consistency(first)
     if out is not None:
-        file_ops.overwrite(out, proof.encode())
+        durable.overwrite(out, proof.encode())
     path = [node.hex() for node in proof.path]
     show({"first": proof.first, "second": proof.second, "path": path}, as_json)
 

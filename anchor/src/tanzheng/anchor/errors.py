@@ -89,10 +89,6 @@ class DiskRefused(TanzhengError):
         )
 
 
-class DifferentBytes(CheckFailed):
-    """A file that must never change would have been written with other bytes."""
-
-
 class IndexUnavailable(TanzhengError):
     """The database of the index did not answer, or refuses what is asked."""
 

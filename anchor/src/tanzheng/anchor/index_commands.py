@@ -35,8 +35,8 @@ def refresh_command(
     from tanzheng.anchor.log_index import LogIndex
     from tanzheng.anchor.log_store import LogStore
 
-    chain, contents = ChainFile.read(folder), LogStore(folder / "log").read()
-    done = LogIndex(database_url, chain).refresh(contents, rebuild)
+    index = LogIndex(database_url, ChainFile.read(folder))
+    done = index.refresh(LogStore(folder / "log"), rebuild)
     if as_json:
         shown = {"added": done.added, "statements": done.statements}
         typer.echo(json.dumps({**shown, "checkpoints": done.checkpoints}))

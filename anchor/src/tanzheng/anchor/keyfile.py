@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from eth_account import Account
 
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.errors import AnchorInput
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -44,5 +44,5 @@ def create(path: Path) -> LocalAccount:
     """A new key in a new file; `FileExistsError` rather than replace one."""
     made: LocalAccount = Account.create()
     text = f"0x{bytes(made.key).hex()}\n"
-    file_ops.create_exclusive(path, text.encode(), file_ops.SECRET_MODE)
+    durable.create_exclusive(path, text.encode(), durable.SECRET_MODE)
     return made

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -23,7 +24,7 @@ from tanzheng.core.log_files import opened
 
 if TYPE_CHECKING:
     from tanzheng.anchor.chain_file import ChainFile
-    from tanzheng.anchor.log_store import Contents
+    from tanzheng.anchor.log_store import Contents, LogStore
     from tanzheng.core.checkpoint import SignedCheckpoint
     from tanzheng.core.log_files import LogFiles
     from tanzheng.core.statement import SignedStatement
@@ -34,6 +35,7 @@ COLUMNS = (
     *("log_id", "leaf", "digest", "type", "issuer", "kid"),
     *("enterprise", "unit", "period", "kind", "seq", "supersedes", "is_current"),
 )
+Entry = tuple[int, bytes]
 FILTERS = ("enterprise", "unit", "period", "kind")
 
 
@@ -63,11 +65,13 @@ class LogIndex:
         self._url = database_url
         self._chain = chain
 
-    def refresh(self, contents: Contents, rebuild: bool = False) -> Refreshed:
-        """Bring the index to what `contents` holds; with `rebuild`, from nothing.
+    def refresh(self, store: LogStore, rebuild: bool = False) -> Refreshed:
+        """Bring the index to what the log holds, audited on the way; with `rebuild`, from nothing.
 
-        `IndexDiffers` where it holds something else than the log, `IndexUnavailable`.
+        `IndexDiffers` where it holds something else than the log, `LogDamaged`, `IndexUnavailable`:
+        the index stays as it was.
         """
+        contents, size = store.begin()
         with self._transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
             connection.execute(_schema())
@@ -80,10 +84,12 @@ class LogIndex:
                 (self._chain.log_id, self._chain.chain_id, self._chain.contract),
             )
             known = self._check_checkpoints(connection, contents.checkpoints)
-            size = self._check_statements(connection, contents)
-            self._add_statements(connection, contents, size)
+            entries = contents.taking_in(size)
+            count = self._check_statements(connection, entries, size)
+            subjects = self._add_statements(connection, entries)
+            self._mark_replaced(connection, contents, subjects)
             self._add_checkpoints(connection, contents.checkpoints[known:])
-        return Refreshed(contents.size - size, contents.size, len(contents.checkpoints))
+        return Refreshed(size - count, size, len(contents.checkpoints))
 
     def find(
         self, files: LogFiles, size: int, wanted: Mapping[str, str], everything: bool = False
@@ -129,36 +135,42 @@ class LogIndex:
             raise IndexDiffers(f"{len(found)} checkpoints: expected those of the log, got others")
         return len(found)
 
-    def _check_statements(self, connection: psycopg.Connection, contents: Contents) -> int:
+    def _check_statements(
+        self, connection: psycopg.Connection, entries: Iterator[Entry], size: int
+    ) -> int:
         """How many statements the index has; each must be the log's."""
         counted = connection.execute(
             "SELECT count(*) FROM evidence_log.statement WHERE log_id = %s", (self._chain.log_id,)
         ).fetchone()
         count = int(counted[0]) if counted else 0
-        if count > contents.size:
-            raise IndexDiffers(f"expected at most {contents.size} statements, got {count}")
+        if count > size:
+            raise IndexDiffers(f"expected at most {size} statements, got {count}")
         with connection.cursor(name="known") as rows:  # page by page
             rows.execute(
                 "SELECT leaf, digest FROM evidence_log.statement WHERE log_id = %s ORDER BY leaf",
                 (self._chain.log_id,),
             )
-            for (index, raw), (leaf, digest) in zip(
-                contents.files.entries(0, count), rows, strict=True
-            ):
+            for (index, raw), (leaf, digest) in zip(islice(entries, count), rows, strict=True):
                 if (leaf, bytes(digest)) != (index, sha256(raw)):
                     raise IndexDiffers(f"leaf {index}: expected {sha256(raw).hex()}, got another")
         return count
 
     def _add_statements(
-        self, connection: psycopg.Connection, contents: Contents, size: int
-    ) -> None:
+        self, connection: psycopg.Connection, entries: Iterator[Entry]
+    ) -> set[Subject]:
+        """Add what is left of the log, each as current; whom it is about."""
         statement = f"COPY evidence_log.statement ({', '.join(COLUMNS)}) FROM STDIN"
         subjects = set[Subject]()
         with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            for leaf, raw in contents.files.entries(size, contents.size):
+            for leaf, raw in entries:
                 signed = opened(leaf, raw)
                 subjects.add(signed.statement.subject)
-                copy.write_row(self._row(leaf, signed, contents))
+                copy.write_row(self._row(leaf, signed))
+        return subjects
+
+    def _mark_replaced(
+        self, connection: psycopg.Connection, contents: Contents, subjects: set[Subject]
+    ) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE evidence_log.statement SET is_current = false WHERE log_id = %s AND "
@@ -169,14 +181,14 @@ class LogIndex:
                 ],
             )
 
-    def _row(self, leaf: int, signed: SignedStatement, contents: Contents) -> tuple[object, ...]:
+    def _row(self, leaf: int, signed: SignedStatement) -> tuple[object, ...]:
         stated = signed.statement
         subject = stated.subject
         return (
             *(self._chain.log_id, leaf, signed.digest, stated.TYPE, stated.issuer, signed.kid),
             *(subject.enterprise, subject.unit, subject.period, subject.kind, stated.seq),
             stated.supersedes.digest if stated.supersedes else None,
-            contents.heads.index(subject) == leaf,
+            True,
         )
 
     def _add_checkpoints(

@@ -11,10 +11,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.log_files import LogFiles
 from tanzheng.core.tiles import TILE_WIDTH, LogDamaged
+from tanzheng.files import durable
 
 OLD = "leaves"
 KEPT = "leaves.migrated"
@@ -41,15 +41,15 @@ def migrate(folder: Path) -> int:
             tiles.append([path.read_bytes() for path in part], start)
         _check(beside, paths)
         (beside / "tile").rename(folder / "tile")
-        file_ops.sync_folder(folder)
+        durable.sync_folder(folder)
     shutil.rmtree(folder / BESIDE, ignore_errors=True)
     _check(folder, paths)
-    file_ops.rename(folder / OLD, folder / KEPT)
+    durable.rename(folder / OLD, folder / KEPT)
     return len(paths)
 
 
 def _check(folder: Path, paths: list[Path]) -> None:
-    files = LogFiles(file_ops.reader(folder))
+    files = LogFiles(durable.reader(folder))
     for (index, raw), path in zip(files.entries(0, len(paths)), paths, strict=True):
         if raw != path.read_bytes():
             raise LogDamaged(f"{path}: expected the bytes of leaf {index} in {folder}, got others")

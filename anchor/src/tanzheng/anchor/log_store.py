@@ -8,13 +8,13 @@ bit in an entry that it served under a valid proof.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tanzheng.anchor import file_ops, log_migration
-from tanzheng.anchor.errors import AnchorInput
+from tanzheng.anchor import log_migration
+from tanzheng.anchor.errors import AnchorInput, LogBusy
 from tanzheng.anchor.tile_files import TileFiles
 from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint
 from tanzheng.core.hashing import sha256, sm3
@@ -29,6 +29,8 @@ from tanzheng.core.log_heads import LogHeads, heads_path
 from tanzheng.core.merkle import Frontier, leaf_hash
 from tanzheng.core.tiles import LogDamaged, TileTree
 from tanzheng.core.witness import encode_all, open_cosignature
+from tanzheng.files import durable
+from tanzheng.files.lock import alone
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -84,6 +86,16 @@ class Contents:
 
         `appended`: those that were just written, so that their bytes need not be taken apart again.
         """
+        for _ in self.taking_in(size, appended):
+            pass
+
+    def taking_in(
+        self, size: int, appended: Sequence[SignedStatement] = ()
+    ) -> Iterator[tuple[int, bytes]]:
+        """`take_in` that gives index and bytes of each statement; whoever begins it must end it.
+
+        Only then are the roots checked.
+        """
         start = self.size
         self.tree.grow(size)
         self.tree_sm3.grow(size)
@@ -99,6 +111,7 @@ class Contents:
                 self.heads.add(appended[index - start] if appended else opened(index, raw))
             if index + 1 in points:
                 self._check_roots(points[index + 1])
+            yield index, raw
         self.roots()
 
     def _check_roots(self, signed: SignedCheckpoint) -> None:
@@ -121,33 +134,39 @@ class LogStore:
         self._folder = folder
         self._report = report
         self._tiles = TileFiles(folder)
-        file_ops.make_folder(folder / "checkpoints")
+        durable.make_folder(folder / "checkpoints")
         if log_migration.is_old(folder):
             with self.lock():
                 report(f"{folder}: {log_migration.migrate(folder)} statements brought into tiles")
 
     def lock(self, wait_s: float = 0) -> AbstractContextManager[None]:
         """Keep other processes off this log; `LogBusy` if one is still at work after `wait_s`."""
-        return file_ops.alone(self._folder / "lock", wait_s)
+        return alone(self._folder / "lock", LogBusy, wait_s)
 
     def open(self) -> Contents:
         """Put right what a kill may have left, then `read`. For the holder of the lock."""
         signed = self.checkpoints()
         self._tiles.recover(signed[-1].checkpoint.size if signed else 0, self._report)
-        for path in file_ops.remove_unfinished(self._folder):
+        for path in durable.remove_unfinished(self._folder):
             self._report(f"{path}: removed, its writing was not finished")
-        read = file_ops.reader(self._folder)
+        read = durable.reader(self._folder)
         if signed and read(NEWEST) != signed[-1].raw:  # killed between the two
-            file_ops.overwrite(self._folder / NEWEST, signed[-1].raw)
+            durable.overwrite(self._folder / NEWEST, signed[-1].raw)
         return self.read()
 
     def read(self) -> Contents:
         """Everything, read from disk and audited; `LogDamaged` names what does not fit."""
+        contents, size = self.begin()
+        contents.take_in(size)
+        return contents
+
+    def begin(self) -> tuple[Contents, int]:
+        """Contents that take in nothing yet but the checkpoints, and how many statements to."""
         signed, size = self.checkpoints(), self._tiles.readable()
         if signed and signed[-1].checkpoint.size > size:
             expected = signed[-1].checkpoint.size
             raise LogDamaged(f"{self._folder}: expected {expected} statements, got {size}")
-        files = LogFiles(file_ops.reader(self._folder))
+        files = LogFiles(durable.reader(self._folder))
         contents = Contents(
             files,
             signed,
@@ -155,8 +174,7 @@ class LogStore:
             files.tree("sha256", size),
             files.tree("sm3", size),
         )
-        contents.take_in(size)
-        return contents
+        return contents, size
 
     def append(self, contents: Contents, leaves: Sequence[SignedStatement]) -> None:
         """Add statements durably, and take in what the disk then gives back.
@@ -178,14 +196,14 @@ class LogStore:
         Equal bytes are fine, others under the same number are `DifferentBytes`.
         """
         seq = signed.checkpoint.seq
-        file_ops.create_idempotent(self._folder / checkpoint_path(seq), signed.raw)
-        file_ops.overwrite(self._folder / NEWEST, signed.raw)
+        durable.create_idempotent(self._folder / checkpoint_path(seq), signed.raw)
+        durable.overwrite(self._folder / NEWEST, signed.raw)
         contents.checkpoints.append(signed)
-        file_ops.make_folder((self._folder / heads_path(seq)).parent)
-        file_ops.overwrite(self._folder / heads_path(seq), contents.heads.encode())
+        durable.make_folder((self._folder / heads_path(seq)).parent)
+        durable.overwrite(self._folder / heads_path(seq), contents.heads.encode())
         for other in sorted((self._folder / "heads").glob("[0-9]*.cbor")):
             if other.name < Path(heads_path(seq)).name:
-                file_ops.remove(other)
+                durable.remove(other)
 
     def add_cosignature(self, raw: bytes, witness: VerifyKey) -> SignedCheckpoint:
         """Keep what `witness` signed over one of the checkpoints, which is returned.
@@ -193,13 +211,13 @@ class LogStore:
         `LogDamaged` where there is no such checkpoint, `SignatureInvalid` where it is of another
         key or another log. A second one of the same witness takes the place of the first.
         """
-        cosignature, files = open_cosignature(raw), LogFiles(file_ops.reader(self._folder))
+        cosignature, files = open_cosignature(raw), LogFiles(durable.reader(self._folder))
         signed = files.checkpoint(cosignature.seq)
         cosignature.verify(signed, witness)
         others = [each for each in files.cosignatures(cosignature.seq) if each.kid != witness.kid]
         path = self._folder / cosignatures_path(cosignature.seq)
-        file_ops.make_folder(path.parent)
-        file_ops.overwrite(path, encode_all([*others, cosignature]))
+        durable.make_folder(path.parent)
+        durable.overwrite(path, encode_all([*others, cosignature]))
         return signed
 
     def size(self) -> int:
@@ -208,7 +226,7 @@ class LogStore:
 
     def checkpoints(self) -> list[SignedCheckpoint]:
         """All checkpoints, each the next of the one before, and the newest the last of them."""
-        files, found = LogFiles(file_ops.reader(self._folder)), list[SignedCheckpoint]()
+        files, found = LogFiles(durable.reader(self._folder)), list[SignedCheckpoint]()
         previous, size = NO_CHECKPOINT, 0
         for seq in range(1, len(self._numbered_checkpoints()) + 1):
             signed = files.checkpoint(seq)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 
-from tanzheng.anchor import file_ops
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,4 +40,4 @@ def write(
     up = Gauge("tanzheng_anchor_node_up", "1 where the node answered", ["node"], registry=registry)
     for name, answered in nodes.items():
         up.labels(name).set(answered)
-    file_ops.overwrite(path, generate_latest(registry))
+    durable.overwrite(path, generate_latest(registry))

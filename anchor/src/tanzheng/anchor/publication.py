@@ -27,7 +27,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tanzheng.anchor import file_ops
 from tanzheng.anchor.calls import next_nonce, send
 from tanzheng.anchor.errors import (
     AnchorInput,
@@ -38,6 +37,7 @@ from tanzheng.anchor.errors import (
 )
 from tanzheng.anchor.fees import Fee, FeePolicy, Market, offer, replacement
 from tanzheng.core.statement import BlockReference
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from tanzheng.anchor.agreement import Agreement
@@ -138,7 +138,7 @@ class Publication:
 
     def write(self, folder: Path) -> None:
         """Put the record on disk in the place of the one before."""
-        file_ops.overwrite(folder / _name(self.seq), json.dumps(asdict(self), indent=1).encode())
+        durable.overwrite(folder / _name(self.seq), json.dumps(asdict(self), indent=1).encode())
 
     @property
     def mined(self) -> tuple[int, bytes]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from eth_utils.address import is_address
 
-from tanzheng.anchor import file_ops, keyfile
+from tanzheng.anchor import keyfile
 from tanzheng.anchor.calls import Mined, sent
-from tanzheng.anchor.errors import AnchorInput, SequenceTaken
+from tanzheng.anchor.errors import AnchorInput, DiskRefused, SequenceTaken
 from tanzheng.anchor.publication import State
 from tanzheng.anchor.service import AnchorFolder, read_file
 from tanzheng.core.hashing import sha256
 from tanzheng.core.receipt import decode
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ class Recovery(AnchorFolder):
         They are published again as they are. `SequenceTaken` where another has their place.
         """
         undone = []
-        with file_ops.disk(self._folder), self._publications.lock():
+        with durable.disk(self._folder, DiskRefused), self._publications.lock():
             contract = self._contract()
             for signed in self._store.checkpoints():
                 seq, record = (

@@ -19,7 +19,7 @@ from tanzheng.core.manifest import MANIFEST_PATH, Manifest
 from tanzheng.core.statement import BlockReference, SignedStatement, Statement, Supersedes
 from tanzheng.core.statements.common import LogName
 from tanzheng.core.statements.migration import Migration
-from tanzheng.core.statements.policy import RegistrationPolicy, TrustAnchors
+from tanzheng.core.statements.policy import RegistrationPolicy, TrustAnchors, is_about_policy
 from tanzheng.core.tiles import LogDamaged
 from tanzheng.core.witness import encode_all
 
@@ -78,8 +78,8 @@ class Sealer:
     ) -> int:
         """Index of the leaf that states the package, given as path → bytes; durable from here on.
 
-        `PackageInvalid` names the file that does not fit its manifest. A package that is the
-        subject's current one is not stated twice.
+        `PackageInvalid` names the file that does not fit its manifest, `NotAllowed` what the log's
+        policy expects. A package that is the subject's current one is not stated twice.
         """
         manifest, raw = check_bag(files), files[MANIFEST_PATH]
         last = current(contents, manifest.subject)
@@ -89,7 +89,9 @@ class Sealer:
             raise AnchorInput(_correction_problem(manifest, last and last[1]))
         block = self._recent_block(contents)
         statement = self._statement(manifest, raw, last and last[1], correction, block)
-        self._store.append(contents, [statement.sign(self._operator)])
+        signed = statement.sign(self._operator)
+        check_allowed(contents, signed)
+        self._store.append(contents, [signed])
         return contents.size - 1
 
     def checkpoint(self, contents: Contents, now_ms: int) -> SignedCheckpoint:
@@ -119,15 +121,27 @@ class Sealer:
         """Index of the leaf of a statement that `signer` signed elsewhere; durable from here on.
 
         `SignatureInvalid` where it is of another key, `AnchorInput` where it does not follow its
-        subject's last one or speaks of another log. The subject's current one is not stated twice.
+        subject's last one or speaks of another log, `NotAllowed` where the log's policy does not
+        let it in. The subject's current one is not stated twice.
         """
         signed.verify(signer)
         last = current(contents, signed.statement.subject)
         if last is not None and last[1].digest == signed.digest:
             return last[0]
         check_here(signed.statement, self._chain, contents.size)
+        self._check_policy_own(signed)
+        check_allowed(contents, signed)
         self._store.append(contents, [signed])
         return contents.size - 1
+
+    def _check_policy_own(self, signed: SignedStatement) -> None:
+        """What the log takes in is for its operator to say, with the key that is at hand."""
+        own = self._operator.public.kid
+        if isinstance(signed.statement, RegistrationPolicy) and signed.kid != own:
+            raise AnchorInput(
+                f"policy: expected it signed by the operator's key {own.hex()}, "
+                f"got {signed.kid.hex()}"
+            )
 
     # ---------------------------------------------------------------- statement
 
@@ -170,6 +184,15 @@ def current(contents: Contents, subject: Subject) -> tuple[int, SignedStatement]
     if head is None or found.digest != head.digest:
         raise LogDamaged(f"leaf {index}: expected the current one of {subject}")
     return index, found
+
+
+def check_allowed(contents: Contents, signed: SignedStatement) -> None:
+    """Return where the newest policy of the log, if it has one, lets `signed` in; `NotAllowed`."""
+    about = [head.subject for head in contents.heads.tree if is_about_policy(head.subject)]
+    leaves = [leaf for leaf in map(contents.heads.index, about) if leaf is not None]
+    if leaves:
+        newest = contents.files.statement(max(leaves))
+        newest.of(RegistrationPolicy).check_allows(signed)
 
 
 def check_here(stated: Envelope, chain: ChainFile, size: int) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from eth_utils.address import is_address, to_checksum_address
 
-from tanzheng.anchor import file_ops, keyfile
+from tanzheng.anchor import keyfile
 from tanzheng.anchor.agreement import Agreement
 from tanzheng.anchor.backlog import Backlog, Publications
 from tanzheng.anchor.chain_file import NAME, ChainFile
@@ -25,6 +25,7 @@ from tanzheng.anchor.contract import CheckpointLog, Latest, deploy
 from tanzheng.anchor.errors import (
     AnchorInput,
     ChainUnavailable,
+    DiskRefused,
     NoLongerFinal,
     NotFinal,
 )
@@ -43,6 +44,7 @@ from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.manifest import MANIFEST_PATH
 from tanzheng.core.statement import Statement, open_signed
 from tanzheng.core.tiles import LogDamaged
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -131,7 +133,7 @@ class AnchorFolder:
         on_state: Callable[[Publication], None],
     ) -> Sealed:
         """`take` puts a statement into the log; bring it to the chain, write its receipt."""
-        with file_ops.disk(self._folder), ExitStack() as publishing:
+        with durable.disk(self._folder, DiskRefused), ExitStack() as publishing:
             with self._store.lock(LOCK_S_MAX):
                 contents = self._store.open()
                 index = take(contents)
@@ -150,7 +152,7 @@ class AnchorFolder:
         The chain is asked for a recent block and for nothing else; it need not answer.
         """
         sealer, files = self._sealer(operator_key), read_package(package)
-        with file_ops.disk(self._folder), self._store.lock(LOCK_S_MAX):
+        with durable.disk(self._folder, DiskRefused), self._store.lock(LOCK_S_MAX):
             contents = self._store.open()
             index = sealer.accept(contents, files, correction)
         return contents.files.statement(index), index
@@ -165,7 +167,7 @@ class AnchorFolder:
                 f"{package}: expected the current package of {manifest.subject}, got one that was "
                 "not sealed, or that was superseded"
             )
-        with file_ops.disk(self._folder):
+        with durable.disk(self._folder, DiskRefused):
             sealed = self._sealed(sealer, contents, found[0])
         _write(out, sealed.receipt)
         return sealed
@@ -188,7 +190,7 @@ class AnchorFolder:
         if self.backlog().empty:
             self._check_final(self._contract(), self._store.checkpoints())
             return
-        with file_ops.disk(self._folder), self._publications.lock():
+        with durable.disk(self._folder, DiskRefused), self._publications.lock():
             with self._store.lock(LOCK_S_MAX):
                 contents = self._store.open()
                 if not self._publications.open(contents.checkpoints) and contents.size:
@@ -328,7 +330,7 @@ def deploy_log(
 def deploy_development_log(rpc: str, folder: Path) -> ChainFile:
     """The same on anvil, with fresh keys in `folder` and money from nowhere."""
     node, accounts = Node(rpc), []
-    file_ops.make_folder(folder)
+    durable.make_folder(folder)
     for name in ("sealer.key", "owner.key"):
         path = folder / name
         accounts.append(keyfile.load(path) if path.exists() else keyfile.create(path))
@@ -340,7 +342,7 @@ def deploy_development_log(rpc: str, folder: Path) -> ChainFile:
 def _deploy(
     node: Node, folder: Path, sealer: LocalAccount, key_path: str, owner: str, finality: Finality
 ) -> ChainFile:
-    file_ops.make_folder(folder)
+    durable.make_folder(folder)
     if (folder / NAME).exists():  # before money is spent; `write` would refuse as well
         raise AnchorInput(f"expected no {NAME} in {folder}: this log is anchored")
     log_id = secrets.token_bytes(32)
@@ -363,9 +365,9 @@ def _now_ms() -> int:
 
 
 def _write(out: Path, raw: bytes) -> None:
-    with file_ops.disk(out.parent):
-        file_ops.make_folder(out.absolute().parent)
-        file_ops.overwrite(out, raw)
+    with durable.disk(out.parent, DiskRefused):
+        durable.make_folder(out.absolute().parent)
+        durable.overwrite(out, raw)
 
 
 def read_file(path: Path) -> bytes:

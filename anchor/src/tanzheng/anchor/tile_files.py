@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tanzheng.anchor import file_ops
 from tanzheng.core import cbor
 from tanzheng.core.hashing import HASH_BYTES, sha256
 from tanzheng.core.merkle import leaf_hashes
@@ -28,6 +27,7 @@ from tanzheng.core.tiles import (
     tile_counts,
     tile_path,
 )
+from tanzheng.files import durable
 
 COMMITTED = "sha256"  # the tree whose leaf hashes say how long the log is
 CUT = "cut"
@@ -38,7 +38,7 @@ class TileFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read = file_ops.reader(folder)
+        self._read = durable.reader(folder)
         self._bundle_bytes = 0  # of the last bundle, if it is not full
 
     def size(self) -> int:
@@ -59,7 +59,7 @@ class TileFiles:
         for start, part in _by_tile(first, statements):
             data = b"".join(part)
             at = self._bundle_bytes if start % TILE_WIDTH else 0
-            file_ops.append(self._folder / bundle_path(start // TILE_WIDTH), data, at)
+            durable.append(self._folder / bundle_path(start // TILE_WIDTH), data, at)
             self._bundle_bytes = at + len(data)
         for name in sorted(HASHES, key=COMMITTED.__eq__):  # the one that counts comes last
             self._append_hashes(name, 0, first, leaf_hashes(statements, HASHES[name]))
@@ -95,7 +95,7 @@ class TileFiles:
         for start, part in _by_tile(first, hashes):
             number, within = divmod(start, TILE_WIDTH)
             path = self._folder / tile_path(name, level, number)
-            file_ops.append(path, b"".join(part), within * HASH_BYTES)
+            durable.append(path, b"".join(part), within * HASH_BYTES)
 
     def _complete(self, name: str, size: int, counts: Sequence[int]) -> None:
         """Add the hashes that the levels above the leaves lack, given what they have."""
@@ -171,15 +171,15 @@ class TileFiles:
         rest = path.read_bytes()[keep:]
         if rest and name.startswith(ENTRIES):
             aside = self._folder / CUT / f"{sha256(rest).hex()}.bin"
-            file_ops.make_folder(aside.parent)
-            file_ops.create_idempotent(aside, rest)
+            durable.make_folder(aside.parent)
+            durable.create_idempotent(aside, rest)
             report(f"{name}: cut {len(rest)} bytes of an append that was not finished, in {aside}")
         elif rest:
             report(f"{name}: cut {len(rest)} bytes of an append that was not finished")
         if rest and keep:
-            file_ops.truncate(path, keep)
+            durable.truncate(path, keep)
         elif not keep:
-            file_ops.remove(path)
+            durable.remove(path)
 
 
 def _by_tile(first: int, items: Sequence[bytes]) -> list[tuple[int, Sequence[bytes]]]:

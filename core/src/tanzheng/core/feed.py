@@ -5,8 +5,8 @@
 `signature` is a COSE_Sign1 with the item's canonical bytes as detached payload: the one signature
 format of the house, bound to content type and key, while the item stays JSON that anybody reads.
 Items are a chain: `seq` from 1 without a gap, `prev` the SHA-256 of the item before. What an item
-says is proved by what it carries: the four parties' signatures, the statement's receipt, the
-disclosed figures, the contract's storage. See docs/registry-feed.md.
+says is proved by what it carries: the four parties' signatures, the contract's storage, and the
+receipt of the province's statement of confirmed emissions. See docs/registry-feed.md.
 """
 
 from dataclasses import dataclass, field
@@ -15,21 +15,25 @@ from typing import Any
 
 from tanzheng.core import base64_text, canonical_json, closed, cose, signed_json
 from tanzheng.core.attestation import Act, Attestation, Domain, Status, check_subject
-from tanzheng.core.disclosure import Disclosure
 from tanzheng.core.errors import EncodingError
 from tanzheng.core.feed_parts import ACTS_MAX, FeedAct, FeedEvent, FigureProof
 from tanzheng.core.hashing import HASH_BYTES, sha256
 from tanzheng.core.keys import SigningKey, VerifyKey
 from tanzheng.core.receipt import RECEIPT_BYTES_MAX
+from tanzheng.core.statements.confirmed import ConfirmedEmissions, UnitEmissions
+from tanzheng.core.statements.forms import forms_of
 
 TYPE, VERSION = "tanzheng/feed-item", 1
 CONTENT_TYPE = "application/vnd.tanzheng.feed-item+json"
 LINE_BYTES_MAX = 8 << 20
+CONFIRMATION = 3
+"""Where among the acts of a version the province's stands: after report, review, verification."""
 _KEYS = (
     *("type", "version", "chain_id", "contract", "seq", "prev", "signed_ms", "subject", "year"),
-    *("figure_version", "status", "tonnes", "statement", "event", "acts", "disclosure"),
+    *("figure_version", "status", "tonnes", "statement", "event", "acts", "units"),
     *("receipt", "proof"),
 )
+_UNITS = forms_of(ConfirmedEmissions)["units"]
 
 
 class FeedStatus(StrEnum):
@@ -60,9 +64,10 @@ _LAST_ACTS = {
 class FeedItem:
     """One item. `subject` is ENTERPRISE/UNIT, `tonnes` whole tonnes of CO2 equivalent.
 
-    `acts`: of the four parties on this version, in their order, then the act that led to `status`
-    where it is another. `disclosure`: emissions and output as the statement holds them, each with
-    its unit. `signed_ms`: the operator's clock. `proof`: the version's storage after `event`.
+    `statement`: digest of what was reported. `acts`: of the four parties on this version, in their
+    order, then the act that led to `status` where it is another. `units`: emissions and output as
+    the province stated them, each with its unit; `receipt`: of that statement, the document of the
+    confirmation. `signed_ms`: the operator's clock. `proof`: the version's storage after `event`.
     """
 
     chain_id: int
@@ -78,7 +83,7 @@ class FeedItem:
     statement: bytes
     event: FeedEvent
     acts: tuple[FeedAct, ...]
-    disclosure: Disclosure
+    units: tuple[UnitEmissions, ...]
     receipt: bytes = field(repr=False)
     proof: FigureProof | None = field(repr=False)
 
@@ -86,6 +91,11 @@ class FeedItem:
     def domain(self) -> Domain:
         """Chain and contract that the parties' signatures name."""
         return Domain(self.chain_id, self.contract)
+
+    @property
+    def confirmation(self) -> FeedAct:
+        """The act by which the province confirmed this version."""
+        return self.acts[CONFIRMATION]
 
     @property
     def digest(self) -> bytes:
@@ -159,7 +169,7 @@ def _to_json(item: FeedItem) -> dict[str, Any]:
         "statement": item.statement.hex(),
         "event": item.event.to_json(),
         "acts": [act.to_json() for act in item.acts],
-        "disclosure": canonical_json.loads(item.disclosure.encode()),
+        "units": _UNITS.show(_UNITS.write(item.units)),
         "receipt": base64_text.encode(item.receipt),
         "proof": item.proof.to_json() if item.proof is not None else None,
     }
@@ -186,7 +196,7 @@ def _from_json(value: object) -> FeedItem:
         statement=closed.hexadecimal(source["statement"], HASH_BYTES, f"{where}.statement"),
         event=FeedEvent.from_json(source["event"]),
         acts=tuple(map(FeedAct.from_json, closed.items(source, "acts", where, ACTS_MAX))),
-        disclosure=Disclosure.decode(canonical_json.dumps(source["disclosure"])),
+        units=_UNITS.read(_UNITS.told(source["units"], f"{where}.units"), f"{where}.units"),
         receipt=base64_text.decode(source["receipt"], RECEIPT_BYTES_MAX, f"{where}.receipt"),
         proof=None if proof is None else FigureProof.from_json(proof),
     )

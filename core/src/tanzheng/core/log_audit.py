@@ -2,8 +2,10 @@
 
 Every statement is hashed again and held against the tree; every tile against those below; both
 roots are built twice, from the statements and from the tiles, and held against every checkpoint,
-and so are the heads. With a trust file every signature is checked too. One bundle is in memory at a
-time, and the heads. It does not stop at the first thing that is wrong: it lists them.
+and so are the heads. A statement that the log's own policy did not allow is named. With a trust
+file every signature is checked too, and that its key had the role for it (`log_signers`). One
+bundle is in memory at a time, the heads and the key events. It does not stop at the first thing
+that is wrong: it lists them.
 """
 
 from bisect import bisect_right
@@ -15,8 +17,13 @@ from tanzheng.core.checkpoint import NO_CHECKPOINT, SignedCheckpoint, log_of
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.log_files import NEWEST, LogFiles, checkpoint_path, opened
 from tanzheng.core.log_heads import LogHeads, heads_path
+from tanzheng.core.log_policy import LogPolicy
+from tanzheng.core.log_signers import LogSigners
 from tanzheng.core.merkle import Frontier, leaf_hashes
 from tanzheng.core.statement import SignedStatement
+from tanzheng.core.statements.common import LogName
+from tanzheng.core.statements.keyring import Logged
+from tanzheng.core.statements.policy import NotAllowed
 from tanzheng.core.tiles import (
     HASHES,
     TILE_LEVELS,
@@ -38,7 +45,9 @@ CHECKS: dict[str, tuple[str, str]] = {
     "roots": ("both roots, built twice, are the signed ones", "双根两次重算与签名一致"),
     "chains": ("the statements of each subject are one chain", "各主体声明成链"),
     "heads": ("heads of every checkpoint are the signed ones", "当前版本树与签名一致"),
-    "signatures": ("signed by keys of the trust file", "签名为受信密钥"),
+    "signatures": ("checkpoints by the operator's trusted keys", "检查点签名受信"),
+    "signers": ("every statement by a key of its role", "声明由相应角色的密钥签署"),
+    "policy": ("every statement allowed by the log's policy", "声明符合登记规则"),
     "witnesses": ("newest checkpoint cosigned by enough", "最新检查点会签足数"),
 }
 P = ParamSpec("P")
@@ -78,6 +87,8 @@ class _Audit:
         self._found = list[Finding]()
         self._by_size = dict[int, SignedCheckpoint]()
         self._sizes = list[int]()
+        self._signers: LogSigners | None = None
+        self._policy = LogPolicy(None)
         self._newest: SignedCheckpoint | None = None
         self._edges = {name: Frontier(function) for name, function in HASHES.items()}
         self._heads: LogHeads | None = LogHeads()  # None from the first statement that breaks it
@@ -87,6 +98,8 @@ class _Audit:
         self._sizes = sorted(self._by_size)
         point = self._newest.checkpoint if self._newest else None
         covered = point.size if point else 0
+        self._policy = LogPolicy(LogName(*log_of(point)) if point else None)
+        self._check_checkpoints_signed(covered)
         end, at = max(size or 0, covered), 0
         while at < end and self._bundle(at, min(TILE_WIDTH, end - at)):
             at = min(end, at + TILE_WIDTH)
@@ -103,6 +116,8 @@ class _Audit:
             "witnesses": policy is not None,
             "files": False,  # a reader of single files cannot know what else there is
             "signatures": self._trust is not None,
+            "signers": self._trust is not None,
+            "policy": self._policy.in_force is not None,
             "roots": all(edge.size == end for edge in self._edges.values()),
             "heads": self._heads is not None,
             "chains": self._heads is not None,
@@ -143,8 +158,13 @@ class _Audit:
         assert self._newest is not None
         if log_of(point) != log_of(self._newest.checkpoint):
             self._say("checkpoints", f"{path}: expected a checkpoint of one log, got another's")
-        if self._trust is not None:
-            self._try("signatures", self._trust.check_log, signed)
+
+    def _check_checkpoints_signed(self, covered: int) -> None:
+        if self._trust is None:
+            return
+        self._signers = LogSigners(self._trust, self._files, covered, self._time_of)
+        for signed in self._by_size.values():
+            self._try("signatures", self._signers.check_checkpoint, signed)
 
     # ---------------------------------------------------------------- statements
 
@@ -188,8 +208,11 @@ class _Audit:
         if signed is None:
             self._heads = None
             return
-        if self._trust is not None and (covering := self._covering(index)) is not None:
-            self._signature(self._trust, signed, covering.checkpoint.t_ms, index)
+        counts = self._signer(index, signed)
+        try:
+            self._policy.take(signed, counts)
+        except NotAllowed as error:
+            self._say("policy", f"leaf {index}, {error}")
         if self._heads is None:
             return
         try:
@@ -201,10 +224,10 @@ class _Audit:
         if index + 1 in self._by_size:
             self._check_heads(self._heads, self._by_size[index + 1])
 
-    def _covering(self, index: int) -> SignedCheckpoint | None:
-        """The first checkpoint over leaf `index`: its time is when the signature had to hold."""
+    def _time_of(self, index: int) -> int | None:
+        """The time of the first checkpoint over leaf `index`: when its signature had to hold."""
         at = bisect_right(self._sizes, index)
-        return self._by_size[self._sizes[at]] if at < len(self._sizes) else None
+        return self._by_size[self._sizes[at]].checkpoint.t_ms if at < len(self._sizes) else None
 
     # ---------------------------------------------------------------- against what is signed
 
@@ -238,11 +261,17 @@ class _Audit:
 
     # ---------------------------------------------------------------- findings
 
-    def _signature(self, trust: Trust, signed: SignedStatement, t_ms: int, index: int) -> None:
+    def _signer(self, index: int, signed: SignedStatement) -> bool:
+        """False where the statement does not count by its signature."""
+        t_ms = self._time_of(index)
+        if self._signers is None or t_ms is None:
+            return True
         try:
-            signed.verify(trust.operator(signed.kid, t_ms))
+            self._signers.check_statement(Logged(index, t_ms, signed))
         except TanzhengError as error:
-            self._say("signatures", f"leaf {index}: {error}")
+            self._say("signers", f"leaf {index}, {signed.statement.subject}: {error}")
+            return False
+        return True
 
     def _try(
         self, check: str, work: Callable[P, T], *arguments: P.args, **named: P.kwargs

@@ -9,14 +9,15 @@ JSON, laid out for the eye (spaces and order are free), but closed: exact keys, 
      "blocks": [{"number": 5, "hash": "0x…", "time": 1700000000}],
      "witnesses": {"threshold": 2, "keys": [{"name": "…", "public_key": "…"}]},
      "signers": [{"name": "…", "role": "city", "kid": "…", "public_key": "…",
-                  "not_before_ms": 0, "not_after_ms": null}],
+                  "not_before_ms": 0, "not_after_ms": null, "subjects": ["E1", "9137*"]}],
      "timestamp_authorities": [{"name": "…", "certificate": "…"}],
      "validators": [{"address": "0x…", "from_block": 0, "to_block": null}]}
 
 `witnesses` may be left out: then nobody need have cosigned a checkpoint. So may `signers`: then
 nobody but the operator may sign a statement; and `timestamp_authorities` (the stamping
-certificates, DER): then no time stamp is asked for. `validators` are those of a QBFT chain: a block
-that two thirds of them sealed counts as one that was observed.
+certificates, DER): then no time stamp is asked for. A signer's `subjects` are the enterprises of
+which it may speak (`jurisdiction`); without them it may speak of all. `validators` are those of a
+QBFT chain: a block that two thirds of them sealed counts as one that was observed.
 `log_id`, keys and digests are hexadecimal; `time` is the block's clock in seconds.
 """
 
@@ -29,6 +30,7 @@ from tanzheng.core import closed, strict_json
 from tanzheng.core.checkpoint import SignedCheckpoint, log_of
 from tanzheng.core.errors import CheckFailed, EncodingError
 from tanzheng.core.ids import identifier
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import KID_BYTES, VerifyKey
 from tanzheng.core.qbft import ADDRESS_BYTES
 from tanzheng.core.statements.roles import Role
@@ -65,11 +67,15 @@ class OperatorKey:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signs statements in a role beside the operator's; `key` as of an operator."""
+    """Who signs statements in a role beside the operator's; `key` as of an operator.
+
+    `jurisdiction`: the plants of which it may speak, None for all.
+    """
 
     name: str
     role: Role
     key: OperatorKey
+    jurisdiction: Jurisdiction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +163,16 @@ class Trust:
         `Untrusted` for another log or key, `SignatureInvalid`. The key must be valid at the time
         that the checkpoint claims; only a receipt's block proves one.
         """
+        self.check_which_log(signed)
+        signed.verify(self.operator(signed.kid, signed.checkpoint.t_ms))
+
+    def check_which_log(self, signed: SignedCheckpoint) -> None:
+        """Return where a checkpoint claims to be of the trusted log; else `Untrusted`."""
         if log_of(signed.checkpoint) != (self.chain_id, self.contract, self.log_id):
             raise Untrusted(
                 f"checkpoint: expected one of log {self.log_id.hex()} on chain {self.chain_id}, "
                 f"got {signed.checkpoint.log_id.hex()} on {signed.checkpoint.chain_id}"
             )
-        signed.verify(self.operator(signed.kid, signed.checkpoint.t_ms))
 
     def gateway(self, gw: str) -> VerifyKey:
         """Return the key of gateway `gw`; `Untrusted` where it has none."""
@@ -231,7 +241,13 @@ def _key_to_json(key: OperatorKey) -> dict[str, Any]:
 
 
 def _signer_to_json(signer: Signer) -> dict[str, Any]:
-    return {"name": signer.name, "role": str(signer.role), **_key_to_json(signer.key)}
+    over = signer.jurisdiction
+    return {
+        "name": signer.name,
+        "role": str(signer.role),
+        **_key_to_json(signer.key),
+        **({"subjects": [*over.enterprises]} if over is not None else {}),
+    }
 
 
 def _authorities_to_json(authorities: Sequence[TimestampAuthority]) -> dict[str, Any]:
@@ -311,7 +327,11 @@ def _signer(value: object) -> Signer:
     name, role = source.pop("name", None), source.pop("role", None)
     if role not in set(Role) - {Role.OPERATOR}:
         raise EncodingError(f"{where}.role: expected one beside the operator's, got {role!r}")
-    return Signer(identifier(name, f"{where}.name"), Role(role), _operator_key(source, where))
+    over = None
+    if "subjects" in source:
+        over = Jurisdiction.read(source.pop("subjects"), f"{where}.subjects")
+    name = identifier(name, f"{where}.name")
+    return Signer(name, Role(role), _operator_key(source, where), over)
 
 
 def _operator_key(value: object, where: str) -> OperatorKey:

@@ -18,6 +18,8 @@ from tanzheng.core.hashing import sha256
 from tanzheng.core.ids import identifier
 from tanzheng.feed import disk
 from tanzheng.feed.errors import FeedInput
+from tanzheng.files import durable
+from tanzheng.files.durable import SECRET_MODE
 
 TOKENS = "tokens.json"
 TOKENS_MAX = 10_000
@@ -79,8 +81,8 @@ def read_token(path: Path) -> str:
 def _write(folder: Path, known: dict[str, bytes]) -> None:
     tokens = {name: digest.hex() for name, digest in sorted(known.items())}
     data = json.dumps({"version": 1, "tokens": tokens}, indent=1).encode()
-    disk.make_folder(folder)
-    disk.overwrite(folder / TOKENS, data, disk.SECRET_MODE)
+    durable.make_folder(folder)
+    disk.overwrite(folder / TOKENS, data, SECRET_MODE)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ said it. `authentic` answers who signed the line, `check` whether its content is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from eth_keys.datatypes import Signature
@@ -18,17 +17,18 @@ from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.heads import verify_current
 from tanzheng.core.points import Verdict, instant
 from tanzheng.core.receipt_check import CLOCK_SKEW_MS_MAX, check_receipt
-from tanzheng.core.statement import Statement
+from tanzheng.core.statements.confirmed import ConfirmedEmissions
 from tanzheng.core.trust import Untrusted
+from tanzheng.feed.confirmed import check_confirmed
 from tanzheng.feed.errors import NotProved
 
 if TYPE_CHECKING:
     from tanzheng.core.feed import SignedItem
     from tanzheng.core.feed_parts import FeedAct
+    from tanzheng.core.statements.keyring import Keyring
     from tanzheng.core.trust import Trust
     from tanzheng.feed.authority import Authority
 
-EMISSIONS = "co2_calculated_t"
 SECP256K1_ORDER_HALF = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 """A larger s is the same signature written otherwise; the contract refuses it (EIP-2)."""
 
@@ -46,10 +46,14 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """TRUST.json (operator, log, observed blocks) and AUTHORITY.json (contract, parties)."""
+    """TRUST.json (operator, log, province, blocks) and AUTHORITY.json (contract, parties).
+
+    `keyring`: the trust file with the key events that the registry knows of.
+    """
 
     trust: Trust
     authority: Authority
+    keyring: Keyring | None = None
 
     def authentic(self, signed: SignedItem) -> None:
         """Return where the operator signed this line for this contract's feed."""
@@ -74,26 +78,19 @@ class Checker:
         return Checked(stored, superseded)
 
     def _check_statement(self, item: FeedItem) -> bool:
-        taken = receipt.decode(item.receipt)
-        stated = taken.statement.of(Statement)
-        if taken.statement.digest != item.statement:
+        taken, named = receipt.decode(item.receipt), item.confirmation.document
+        if taken.statement.digest != named:
             raise NotProved(
-                f"receipt: expected that of statement {item.statement.hex()}, "
+                f"receipt: expected that of the province's statement {named.hex()}, "
                 f"got {taken.statement.digest.hex()}"
             )
+        confirmed = taken.statement.of(ConfirmedEmissions)
         verify_current(taken.head, taken.place, taken.checkpoint.checkpoint.heads_root)
-        superseded = taken.head.digest != item.statement
-        for point in check_receipt(taken, self.trust):
+        superseded = taken.head.digest != named
+        for point in check_receipt(taken, self.trust, keyring=self.keyring):
             if point.verdict is Verdict.FAILED and not (superseded and point.key == "current"):
                 raise NotProved(f"receipt: {point.en}: {point.detail}")
-        subject = f"{stated.subject.enterprise}/{stated.subject.unit}"
-        if (subject, stated.subject.period) != (item.subject, str(item.year)):
-            raise NotProved(
-                f"statement: expected one on {item.subject}, year {item.year}, got {stated.subject}"
-            )
-        item.disclosure.check()
-        item.disclosure.check_named_by(stated)
-        _check_tonnes(item)
+        check_confirmed(item, confirmed)
         return superseded
 
     def _check_storage(self, item: FeedItem) -> bool:
@@ -133,20 +130,6 @@ class Checker:
                 )
         if len({act.signer for act in item.acts[:4]}) != 4:
             raise NotProved(f"{item.subject}: expected four different signers")
-
-
-def _check_tonnes(item: FeedItem) -> None:
-    """The whole tonnes are the statement's emissions, rounded half up."""
-    for figure in item.disclosure.figures:
-        if figure.name == EMISSIONS:
-            whole = int(Decimal(figure.value).to_integral_value(ROUND_HALF_UP))
-            if whole != item.tonnes:
-                raise NotProved(
-                    f"tonnes: expected {whole} as the statement has {figure.value} {figure.unit}, "
-                    f"got {item.tonnes}"
-                )
-            return
-    raise NotProved(f"tonnes: expected the statement's {EMISSIONS} to be disclosed, it is not")
 
 
 def _signer(item: FeedItem, act: FeedAct, signature: bytes) -> bytes:

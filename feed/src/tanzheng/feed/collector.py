@@ -17,7 +17,14 @@ from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.feed_head import FeedHead
 from tanzheng.core.feed_parts import SLOTS, FeedAct, FeedEvent, FigureProof
 from tanzheng.feed import disk
-from tanzheng.feed.errors import ChainChanged, FeedInput, NodeRefused, NodeUnavailable
+from tanzheng.feed.confirmed import check_confirmed
+from tanzheng.feed.errors import (
+    ChainChanged,
+    FeedInput,
+    NodeRefused,
+    NodeUnavailable,
+    NotProved,
+)
 from tanzheng.feed.events import TOPIC, Attested, decode_log, signed_part
 from tanzheng.feed.figures import Change, Figures
 from tanzheng.feed.outbox import FIGURE, HEAD
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from tanzheng.core.keys import SigningKey
     from tanzheng.feed.outbox import Outbox
     from tanzheng.feed.rpc import Finality, Node
-    from tanzheng.feed.shelf import Papers, Shelf
+    from tanzheng.feed.shelf import Paper, Shelf
 
 BLOCKS_PER_QUERY = 5_000
 
@@ -71,7 +78,8 @@ class Collector:
     def advance(self) -> int:
         """Read what became final and append what it brings; number of items appended.
 
-        `waiting` then names the figures whose receipt or disclosure is not on the shelf yet.
+        `waiting` then names the figures of which the province's statement is not on the shelf yet,
+        or says something else.
         """
         self._read_events()
         self._shelf.refresh()
@@ -82,12 +90,11 @@ class Collector:
             given = self._outbox.figures.get(figure, [])
             if change.index < len(given) or figure in behind:
                 continue
-            papers = self._shelf.papers(change.acts[0].act.statement)
-            if papers is None:
+            paper = self._shelf.paper(change.confirmation.act.document)
+            why = self._hand_out(change, paper) if paper is not None else ""
+            if why is not None:
                 behind.add(figure)
-                self.waiting.append(f"{change.subject} {change.year}")
-                continue
-            self._outbox.append(self._item(change, papers).sign(self._key))
+                self.waiting.append(f"{change.subject} {change.year}{why}")
         self._changes = [change for change in self._changes if not self._is_given(change)]
         self._sign_head()
         return self._outbox.seq - before
@@ -143,7 +150,17 @@ class Collector:
 
     # ---------------------------------------------------------------- the item
 
-    def _item(self, change: Change, papers: Papers) -> FeedItem:
+    def _hand_out(self, change: Change, paper: Paper) -> str | None:
+        """Append an item; or why it is held back: what was given out is never changed."""
+        item = self._item(change, paper)
+        try:
+            check_confirmed(item, paper.confirmed)
+        except NotProved as error:
+            return f": {error}"
+        self._outbox.append(item.sign(self._key))
+        return None
+
+    def _item(self, change: Change, paper: Paper) -> FeedItem:
         source, event, figure = self._source, change.event, change.acts[0].act
         raw, header = source.node.header(event.block_number)
         if header.hash != event.block_hash:
@@ -168,8 +185,8 @@ class Collector:
                 event.log_index,
             ),
             acts=tuple(map(self._with_signature, change.acts)),
-            disclosure=papers.disclosure,
-            receipt=papers.receipt,
+            units=paper.confirmed.units,
+            receipt=paper.receipt,
             proof=None,
         )
         return replace(item, proof=self._proof(item, raw))

@@ -33,7 +33,7 @@ def collect_command(
     folder: Folder,
     rpc: Annotated[str, typer.Option(help="Address of a node's JSON-RPC. 链节点地址")],
     contract: Annotated[str, typer.Option(help="VerifiedEmissions, 0x…. 合约地址")],
-    shelf: Annotated[Path, typer.Option(help="Receipts and disclosed figures. 凭证与披露文件目录")],
+    shelf: Annotated[Path, typer.Option(help="Receipts of confirmed emissions. 凭证目录")],
     key: Key,
     since: registry.Since = 0,
     finality: registry.FinalityText = "finalized",
@@ -115,6 +115,7 @@ def token_command(
     """Make a reader's token, shown once, or revoke one. 签发或吊销令牌"""
     from tanzheng.feed import access, disk
     from tanzheng.feed.errors import FeedInput
+    from tanzheng.files.durable import SECRET_MODE
 
     if revoke:
         access.revoke(folder, name)
@@ -122,7 +123,7 @@ def token_command(
         return
     if out is None:
         raise FeedInput("expected --out, a file for the token")
-    disk.overwrite(out, access.make(folder, name).encode(), disk.SECRET_MODE)
+    disk.overwrite(out, access.make(folder, name).encode(), SECRET_MODE)
     typer.echo(f"{name}: {out}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tanzheng.core.attestation import Act, Status
-from tanzheng.core.feed import FeedStatus
+from tanzheng.core.feed import CONFIRMATION, FeedStatus
 from tanzheng.feed.errors import NodeUnavailable
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class Change:
     def event(self) -> Attested:
         """The act that brought the change."""
         return self.acts[-1]
+
+    @property
+    def confirmation(self) -> Attested:
+        """The act by which the province confirmed the version."""
+        return self.acts[CONFIRMATION]
 
 
 @dataclass(slots=True)

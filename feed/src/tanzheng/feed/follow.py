@@ -6,16 +6,20 @@ The server is asked for what follows on the books, never for what a cursor file 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from tanzheng.core import receipt
 from tanzheng.core.errors import TanzhengError
 from tanzheng.core.feed import LINE_BYTES_MAX
 from tanzheng.core.feed_head import HEAD_BYTES_MAX, FeedHead, open_head
+from tanzheng.core.receipt_check import logged
+from tanzheng.core.statements.key_event import KeyEvent
+from tanzheng.core.statements.keyring import Keyring, Logged
 from tanzheng.core.trust import TRUST_BYTES_MAX, Trust
 from tanzheng.feed import access, disk
 from tanzheng.feed.authority import AUTHORITY_BYTES_MAX, Authority
@@ -164,18 +168,23 @@ class Follower:
 
 
 class Trusted:
-    """TRUST.json and AUTHORITY.json, read again when they change."""
+    """TRUST.json, AUTHORITY.json and receipts of key events, read again when they change."""
 
-    def __init__(self, trust: Path, authority: Path) -> None:
-        self._paths = (trust, authority)
+    def __init__(self, trust: Path, authority: Path, key_events: Sequence[Path] = ()) -> None:
+        self._paths = (trust, authority, *key_events)
         self._seen: tuple[int, ...] = ()
 
     def read(self) -> Checker:
-        """What is trusted now."""
-        trust, authority = self._paths
+        """What is trusted now; `NotProved` where a key event does not count."""
+        trust_file, authority, *key_events = self._paths
+        trust = Trust.decode(disk.read(trust_file, TRUST_BYTES_MAX, "trust file"))
+        keyring = Keyring(trust, [_key_event(path, trust) for path in key_events])
+        for event, why in keyring.ignored:
+            raise NotProved(f"--key-event: leaf {event.index}: expected one that counts: {why}")
         return Checker(
-            Trust.decode(disk.read(trust, TRUST_BYTES_MAX, "trust file")),
+            trust,
             Authority.decode(disk.read(authority, AUTHORITY_BYTES_MAX, "authority file")),
+            keyring,
         )
 
     def newer(self) -> Checker | None:
@@ -186,6 +195,13 @@ class Trusted:
         checker = self.read()
         self._seen = seen
         return checker
+
+
+def _key_event(path: Path, trust: Trust) -> Logged:
+    """The event in a receipt, where and by when the chain proves it."""
+    taken = receipt.decode(disk.read(path, receipt.RECEIPT_BYTES_MAX, "--key-event"))
+    taken.statement.of(KeyEvent)
+    return logged(taken, trust)
 
 
 def open_client(url: str, token: Path, allow_http: bool, authority: Path | None) -> Client:

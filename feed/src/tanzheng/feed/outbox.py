@@ -16,6 +16,7 @@ from tanzheng.core.errors import EncodingError
 from tanzheng.core.feed import FeedItem, SignedItem, open_line
 from tanzheng.feed import disk
 from tanzheng.feed.errors import OutboxDamaged
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -74,16 +75,17 @@ class Outbox:
 
     def repair(self) -> int:
         """Cut what a killed collector left of its last line; bytes that were cut."""
+        durable.remove_unfinished(self.folder, HEAD)
         self.refresh()
         left = self.path.stat().st_size - self._ends[-1] if self.path.exists() else 0
         if left:
-            disk.truncate(self.path, self._ends[-1])
+            durable.truncate(self.path, self._ends[-1])
         return left
 
     def append(self, signed: SignedItem) -> None:
         """Add the next item durably; the caller holds the lock."""
         assert (signed.item.seq, signed.item.prev) == (self.seq + 1, self.digest)
-        disk.append(self.path, signed.line + b"\n")
+        disk.append(self.path, signed.line + b"\n", self._ends[-1])
         self._take(signed.line + b"\n")
 
     def page(self, after: int, count_max: int, bytes_max: int) -> Page:

@@ -23,6 +23,7 @@ from tanzheng.core.ids import identifier
 from tanzheng.feed import addresses, disk, webhook
 from tanzheng.feed.errors import FeedUnavailable
 from tanzheng.feed.outbox import Outbox, Page
+from tanzheng.files import durable
 
 if TYPE_CHECKING:
     from tanzheng.core.keys import SigningKey
@@ -86,7 +87,7 @@ def subscribe(folder: Path, name: str, url: str, private: bool, allow_http: bool
     """Add a subscriber, or give one another address; its cursor stays."""
     identifier(name, "subscriber")
     addresses.check_url(url, allow_http)
-    disk.make_folder(folder / FOLDER)
+    durable.make_folder(folder / FOLDER)
     data = json.dumps({"version": 1, "url": url, "private": private}, indent=1).encode()
     disk.overwrite(folder / FOLDER / f"{name}.json", data)
 

@@ -39,6 +39,10 @@ def follow_command(
     trust: TrustFile,
     authority: AuthorityFile,
     ledger: LedgerFile,
+    key_event: Annotated[
+        list[Path] | None,
+        typer.Option(help="Receipt of a key event, of the province's key. 密钥事件凭证"),
+    ] = None,
     once: Once = False,
     tls_ca: Annotated[Path | None, typer.Option(help="CA of the server (PEM). 服务端 CA")] = None,
     allow_http: AllowHttp = False,
@@ -48,7 +52,7 @@ def follow_command(
     from tanzheng.feed.follow import Follower, Trusted, open_client
     from tanzheng.feed.ledger import Ledger
 
-    trusted = Trusted(trust, authority)
+    trusted = Trusted(trust, authority, key_event or [])
     books = Ledger(ledger, trusted.read())
     client = open_client(url, token, allow_http, tls_ca)
     follower = Follower(client, books, trusted, say)

@@ -1,7 +1,6 @@
-"""A folder of receipts (`*.cbor`) and of disclosed figures (`*.json`, `tanzheng redact`).
+"""A folder of receipts (`*.cbor`) of the province's statements of confirmed emissions.
 
-Each statement that is to be given out needs both. Names are free: a receipt is found by the
-statement in it, a disclosure by the manifest that the statement names.
+Names are free: a receipt is found by the statement in it.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tanzheng.core import receipt
-from tanzheng.core.disclosure import DISCLOSURE_BYTES_MAX, Disclosure
 from tanzheng.core.errors import TanzhengError
-from tanzheng.core.statement import Statement
+from tanzheng.core.statements.confirmed import ConfirmedEmissions
 from tanzheng.feed import disk
 
 
 @dataclass(frozen=True, slots=True)
-class Papers:
-    """What goes with a statement."""
+class Paper:
+    """A receipt, and what the statement in it says."""
 
     receipt: bytes
-    disclosure: Disclosure
+    confirmed: ConfirmedEmissions
 
 
 class Shelf:
@@ -30,14 +28,13 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: dict[Path, tuple[int, int]] = {}
-        self._receipts: dict[bytes, tuple[bytes, bytes]] = {}
-        self._disclosures: dict[bytes, Disclosure] = {}
+        self._papers: dict[bytes, Paper] = {}
         self.problems: dict[str, str] = {}
 
     def refresh(self) -> None:
-        """Read what is new; `problems` names files that are neither, by name."""
+        """Read what is new; `problems` tells by name of files that are no such receipt."""
         for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            if path.suffix not in (".cbor", ".json") or path.name.startswith("."):
+            if path.suffix != ".cbor" or path.name.startswith("."):
                 continue
             stat = path.stat()
             state = (stat.st_mtime_ns, stat.st_size)
@@ -46,20 +43,14 @@ class Shelf:
                 self.problems.pop(path.name, None)
                 self._read(path)
 
-    def papers(self, statement: bytes) -> Papers | None:
-        """Receipt and disclosure of the statement with this digest, None where one is missing."""
-        raw, manifest = self._receipts.get(statement, (b"", b""))
-        disclosure = self._disclosures.get(manifest)
-        return Papers(raw, disclosure) if disclosure is not None else None
+    def paper(self, statement: bytes) -> Paper | None:
+        """The receipt of the statement with this digest, None where there is none."""
+        return self._papers.get(statement)
 
     def _read(self, path: Path) -> None:
         try:
-            if path.suffix == ".json":
-                disclosure = Disclosure.decode(disk.read(path, DISCLOSURE_BYTES_MAX, "disclosure"))
-                self._disclosures[disclosure.manifest_sha256] = disclosure
-            else:
-                raw = disk.read(path, receipt.RECEIPT_BYTES_MAX, "receipt")
-                stated = receipt.decode(raw).statement
-                self._receipts[stated.digest] = (raw, stated.of(Statement).manifest_sha256)
+            raw = disk.read(path, receipt.RECEIPT_BYTES_MAX, "receipt")
+            signed = receipt.decode(raw).statement
+            self._papers[signed.digest] = Paper(raw, signed.of(ConfirmedEmissions))
         except TanzhengError as error:
             self.problems[path.name] = str(error)

@@ -12,7 +12,7 @@ LABELS = {
     "seq": "items 条目",
     "digest": "digest of the last 末条摘要",
     "block_number": "as of block 截至区块",
-    "waiting": "no receipt yet 待凭证",
+    "waiting": "statement missing or other 缺声明或不符",
     "problems": "problems 异常",
     "subscribers": "subscribers 订阅方",
     "confirmed": "confirmed, t 可入账（吨）",

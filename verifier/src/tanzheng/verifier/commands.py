@@ -113,7 +113,10 @@ Witnesses = Annotated[
 ]
 Signers = Annotated[
     list[str] | None,
-    typer.Option(help="ROLE=KEY of who signs statements, named as its file · 其他签署方公钥"),
+    typer.Option(
+        help="ROLE=KEY of who signs statements, named as its file; ROLE:ENTERPRISE,PREFIX*=KEY "
+        "where it speaks of these plants only · 其他签署方公钥，可限定企业"
+    ),
 ]
 Authorities = Annotated[
     list[Path] | None,

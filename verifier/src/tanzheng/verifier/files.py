@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tanzheng.core.manifest import FILES_MAX
+from tanzheng.files import durable
 from tanzheng.verifier.errors import InUse, Unreadable
 
 PACKAGE_BYTES_MAX = 1 << 30
@@ -38,18 +39,8 @@ def write_new(path: Path, data: bytes, what: str) -> None:
 
 def replace(path: Path, data: bytes, what: str) -> None:
     """Put `data` in the place of `path` in one step, durably: a reader sees the old or the new."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.overwrite(path, data)
     except OSError as error:
         raise Unreadable(f"{what}: expected to write {path}: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ from tanzheng.core.errors import BadInput, TanzhengError
 from tanzheng.core.evm import decode_header, encode_header
 from tanzheng.core.hashing import keccak256
 from tanzheng.core.ids import identifier
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import VerifyKey
 from tanzheng.core.plant import PLANT_BYTES_MAX, Plant
 from tanzheng.core.qbft import ADDRESS_BYTES
@@ -64,16 +65,24 @@ class Anchors:
 
 
 def read_signers(given: Sequence[str]) -> tuple[Signer, ...]:
-    """Who signs in which role: each `ROLE=KEY`, named as the key's file."""
+    """Who signs in which role, each `ROLE=KEY` or `ROLE:ENTERPRISE,PREFIX*=KEY`, named as the file.
+
+    The enterprises are those that it may speak of; without them it may of all.
+    """
     return tuple(map(_signer, given))
 
 
 def _signer(given: str) -> Signer:
-    role, _, name = given.partition("=")
+    left, _, name = given.partition("=")
+    role, _, over = left.partition(":")
     path = Path(name)
     if role not in set(Role) - {Role.OPERATOR} or not name:
-        raise BadInput(f"--signer: expected city, province, verifier or recheck=KEY, got {given!r}")
-    return Signer(_name(path), Role(role), OperatorKey(_public_key(path), 0, None))
+        raise BadInput(
+            "--signer: expected city, province, verifier or recheck=KEY, or ROLE:ENTERPRISE,…=KEY, "
+            f"got {given!r}"
+        )
+    plants = Jurisdiction.read(over.split(","), f"--signer {given}") if ":" in left else None
+    return Signer(_name(path), Role(role), OperatorKey(_public_key(path), 0, None), plants)
 
 
 def _name(path: Path) -> str:

@@ -10,15 +10,18 @@ Events are taken in the order of the log:
              chain does not prove that it was there before T, earlier key events included
 
 A key may always revoke itself. What a compromised key said of keys since T falls with it, and so
-does what rests on that. A compromise that was once found stays: in doubt nobody is trusted.
+does what rests on that. A compromise that was once found stays: in doubt nobody is trusted. Where
+the trust file binds a holder to plants, it binds the keys that come after, too.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tanzheng.core.errors import CheckFailed, TanzhengError
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import VerifyKey
 from tanzheng.core.points import instant
+from tanzheng.core.statements.envelope import Envelope
 from tanzheng.core.statements.key_event import KeyAct, KeyEvent
 from tanzheng.core.statements.kinds import SignedStatement
 from tanzheng.core.statements.roles import Role
@@ -45,6 +48,7 @@ class _Held:
     holder: str | None
     role: Role
     key: OperatorKey
+    jurisdiction: Jurisdiction | None = None
     first: int = 0
     last: int | None = None
 
@@ -68,7 +72,7 @@ class Keyring:
     def check(self, logged: Logged) -> VerifyKey:
         """Return the key that signed a statement where that counts.
 
-        `Untrusted` where its role, issuer and key do not belong together, `KeyGone`,
+        `Untrusted` where its role, issuer, key and plant do not belong together, `KeyGone`,
         `SignatureInvalid`.
         """
         stated, kid = logged.signed.statement, logged.signed.kid
@@ -76,6 +80,7 @@ class Keyring:
             public = self._of(stated.role, stated.issuer, kid).key.public
         else:
             public = self.key(stated.signer, stated.issuer, kid, logged.index, logged.t_ms)
+        self._check_plant(stated, kid)
         logged.signed.verify(public)
         return public
 
@@ -102,6 +107,16 @@ class Keyring:
             raise Untrusted(f"{role} key: expected a trusted one of {holder}, got {kid.hex()}")
         return held
 
+    def _check_plant(self, stated: Envelope, kid: bytes) -> None:
+        """Whoever speaks of a plant has it on trust; of its own keys a holder always speaks."""
+        over, enterprise = self._held[kid].jurisdiction, stated.subject.enterprise
+        if over is None or isinstance(stated, KeyEvent) or over.covers(enterprise):
+            return
+        raise Untrusted(
+            f"{stated.signer} key {kid.hex()}: expected a plant of {stated.issuer}'s ({over}), "
+            f"got {enterprise}"
+        )
+
     # ---------------------------------------------------------------- events
 
     def _take(self, logged: Logged) -> None:
@@ -126,9 +141,9 @@ class Keyring:
         event.check_possession()
         if public.kid in self._held:
             raise Untrusted(f"key event: expected a new key, {public.kid.hex()} is held already")
-        holder = self._held[logged.signed.kid].holder
+        by = self._held[logged.signed.kid]
         key = OperatorKey(public, logged.t_ms, None)
-        self._held[public.kid] = _Held(holder, event.role, key, logged.index)
+        self._held[public.kid] = replace(by, key=key, first=logged.index, last=None)
 
     def _end(self, logged: Logged, event: KeyEvent, kid: bytes) -> None:
         held = self._of(event.role, event.issuer, kid)
@@ -154,4 +169,4 @@ def _roots(trust: Trust) -> Iterator[_Held]:
     for key in trust.operator_keys:
         yield _Held(None, Role.OPERATOR, key)
     for signer in trust.signers:
-        yield _Held(signer.name, signer.role, signer.key)
+        yield _Held(signer.name, signer.role, signer.key, signer.jurisdiction)

@@ -1,7 +1,9 @@
 """What the log takes in, and whom a verifier is advised to trust: stated by the log's operator.
 
 The subject of both begins with `OPERATOR/log/all/`. Neither replaces the verifier's own trust file:
-what an operator says of itself is evidence of what it said, and when.
+what an operator says of itself is evidence of what it said, and when. The newest policy of a log is
+in force for what comes after it; a policy can always follow on another one, or a log could lock
+itself.
 """
 
 from dataclasses import dataclass
@@ -9,9 +11,10 @@ from operator import attrgetter
 from typing import Annotated, ClassVar
 
 from tanzheng.core.closed import INTEGER_MAX
-from tanzheng.core.errors import EncodingError
+from tanzheng.core.errors import BadInput, EncodingError
+from tanzheng.core.ids import Subject
 from tanzheng.core.statements.common import LOG, LogName, check_log_subject
-from tanzheng.core.statements.envelope import Envelope
+from tanzheng.core.statements.envelope import Envelope, Signed
 from tanzheng.core.statements.forms import (
     Count,
     Identifier,
@@ -28,7 +31,12 @@ from tanzheng.core.statements.forms import (
 from tanzheng.core.statements.roles import Role
 
 ROLE = word(Role)
+
 ALGORITHM = integer(least=-INTEGER_MAX)
+
+
+class NotAllowed(BadInput):
+    """A statement that the registration policy in force does not let into the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,34 @@ class RegistrationPolicy(Envelope):
 
     def check(self) -> None:
         check_log_subject(self.subject)
+
+    def check_allows(self, signed: Signed[Envelope]) -> None:
+        """Return where the log may take in `signed` while this is in force; else `NotAllowed`."""
+        stated = signed.statement
+        if isinstance(stated, RegistrationPolicy):
+            return
+        accepted = next((each for each in self.accepts if each.type == stated.TYPE), None)
+        if accepted is None:
+            raise self._refusal(signed, "a type of", [each.type for each in self.accepts])
+        if stated.signer not in accepted.roles:
+            raise self._refusal(signed, "a signer of", [*map(str, accepted.roles)])
+        if signed.algorithm not in self.algorithms:
+            raise self._refusal(signed, "a COSE algorithm of", [*self.algorithms])
+        if len(signed.raw) > self.statement_bytes_max:
+            raise self._refusal(signed, "bytes up to", self.statement_bytes_max)
+
+    def _refusal(self, signed: Signed[Envelope], what: str, allowed: object) -> "NotAllowed":
+        stated = signed.statement
+        return NotAllowed(
+            f"{stated.subject}: policy {self.seq} of {self.subject} expects {what} {allowed}, got "
+            f"{stated.TYPE} by the role {stated.signer}, {signed.algorithm.name}, "
+            f"{len(signed.raw)} bytes"
+        )
+
+
+def is_about_policy(subject: Subject) -> bool:
+    """Say whether the statements of `subject` are registration policies."""
+    return subject.kind.partition(".")[0] == RegistrationPolicy.SUBJECT_KIND
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ export class Keyring {
   begin() {
     const { operatorKeys, signers } = this.trust;
     const roots = [
-      ...operatorKeys.map((key) => ({ holder: null, role: "operator", key })),
-      ...signers.map(({ name, role, key }) => ({ holder: name, role, key })),
+      ...operatorKeys.map((key) => ({ holder: null, role: "operator", key, enterprises: null })),
+      ...signers.map(({ name, role, key, enterprises }) => ({ holder: name, role, key, enterprises })),
     ];
     this.held = new Map(roots.map((root) => [hex(root.key.public.kid), { ...root, first: 0, last: Infinity }]));
     this.ignored = [];
@@ -59,7 +59,18 @@ export class Keyring {
     const key = revokesItself
       ? this.find(stated.role, stated.issuer, message.kid).key.public
       : this.key(stated.signer, stated.issuer, message.kid, index, tMs);
+    this.checkPlant(stated, message.kid);
     await message.verify(key);
+  }
+
+  /** Whoever speaks of a plant has it on trust; of its own keys a holder always speaks. */
+  checkPlant(stated, kid) {
+    const { enterprises } = this.held.get(hex(kid));
+    const [enterprise] = stated.subject.split("/");
+    if (enterprises === null || stated.type === KEY_EVENT || enterprises.some((known) => covers(known, enterprise))) return;
+    throw new Untrusted(
+      `${stated.signer} key ${hex(kid)}: expected a plant of ${stated.issuer}'s (${shown(enterprises)}), got ${enterprise}`,
+    );
   }
 
   /** The key `kid` where `holder` may sign leaf `index` with it in `role` at `tMs`. */
@@ -110,9 +121,9 @@ export class Keyring {
     await checkPossession(event);
     const kid = hex(event.key.kid);
     if (this.held.has(kid)) throw new Untrusted(`key event: expected a new key, ${kid} is held already`);
-    const { holder } = this.held.get(hex(logged.signed.message.kid));
+    const { holder, enterprises } = this.held.get(hex(logged.signed.message.kid));
     const key = { public: event.key, notBeforeMs: logged.tMs, notAfterMs: null };
-    this.held.set(kid, { holder, role: event.role, key, first: logged.index, last: Infinity });
+    this.held.set(kid, { holder, enterprises, role: event.role, key, first: logged.index, last: Infinity });
   }
 
   end(logged, event) {
@@ -122,6 +133,15 @@ export class Keyring {
     if (event.compromisedSinceMs === null) return;
     this.cuts.set(kid, Math.min(this.cuts.get(kid) ?? Infinity, event.compromisedSinceMs));
   }
+}
+
+/** Whether `known`, an enterprise or with a star at the end how some begin, is this one. */
+function covers(known, enterprise) {
+  return known.endsWith("*") ? enterprise.startsWith(known.slice(0, -1)) : enterprise === known;
+}
+
+function shown(enterprises) {
+  return enterprises.slice(0, 5).join(", ") + (enterprises.length > 5 ? " …" : "");
 }
 
 /** Resolve where the new key signed for itself, so that nobody brings another's. */

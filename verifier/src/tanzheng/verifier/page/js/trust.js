@@ -15,6 +15,7 @@ const ITEMS_MAX = 1_000_000;
 const AUTHORITIES_MAX = 64;
 const CERTIFICATE_BYTES_MAX = 8192;
 const signerRole = word(...ROLES.filter((role) => role !== "operator"));
+const ENTERPRISES_MAX = 100_000;
 const KEYS = ["version", "chain_id", "contract", "log_id", "operator_keys", "gateways", "plants", "blocks"];
 
 /** A key, block or plant that the trust file does not name, or not for that time. */
@@ -96,12 +97,21 @@ function readSigners(value) {
     const source = new Map(closed.mapping(each, where));
     const name = closed.identifier(source.get("name"), `${where}.name`);
     const role = signerRole(source.get("role"), `${where}.role`);
-    source.delete("name");
-    source.delete("role");
-    return { name, role, key: operatorKey(source, where) };
+    const enterprises = source.has("subjects") ? readEnterprises(source.get("subjects"), `${where}.subjects`) : null;
+    for (const key of ["name", "role", "subjects"]) source.delete(key);
+    return { name, role, enterprises, key: operatorKey(source, where) };
   });
   if (signers.length === 0) throw new EncodingError(`${where}: expected an entry where the key is there, got none`);
   return signers;
+}
+
+/** Enterprises of which a signer may speak: identifiers, or with a star at the end how these begin. */
+function readEnterprises(value, where) {
+  const enterprises = closed.sequence(value, where, ENTERPRISES_MAX);
+  for (const each of enterprises) closed.identifier(typeof each === "string" ? each.replace(/\*$/, "") : each, where);
+  if (enterprises.length === 0) throw new EncodingError(`${where}: expected enterprises, got none`);
+  closed.eachOnce(enterprises, where);
+  return enterprises;
 }
 
 function publicKey(value, where) {

@@ -1,4 +1,4 @@
-"""Every durable disk operation of the log, in one place.
+"""Every durable disk operation, in one place.
 
 Contract: when a function returns, the bytes and the name survive a power cut; when it raises or the
 machine stops, the name holds the old bytes or the new ones, never a part. Each write goes to a
@@ -11,21 +11,22 @@ length that counts, and cuts the rest (`truncate`).
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tanzheng.anchor.errors import DifferentBytes, DiskRefused, LogBusy
+from tanzheng.core.errors import CheckFailed, TanzhengError
 
 PUBLIC_MODE = 0o644
 SECRET_MODE = 0o600
-_LOCK_POLL_S = 0.05
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _UNFINISHED = ".unfinished"
+
+
+class DifferentBytes(CheckFailed):
+    """A file that must never change would have been written with other bytes."""
 
 
 def create_exclusive(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
@@ -44,9 +45,9 @@ def create_idempotent(path: Path, data: bytes) -> None:
         sync_folder(path.parent)  # an earlier run may have stopped before its own sync
 
 
-def overwrite(path: Path, data: bytes) -> None:
+def overwrite(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
     """Replace or create `path` in one step."""
-    _place(path, data, PUBLIC_MODE, os.replace)
+    _place(path, data, mode, os.replace)
 
 
 def append(path: Path, data: bytes, at: int) -> None:
@@ -77,9 +78,12 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def remove_unfinished(folder: Path) -> list[Path]:
-    """Remove what writes that were killed left below `folder` before it had a name."""
-    left = sorted(path for path in folder.rglob(f".*{_UNFINISHED}") if path.is_file())
+def remove_unfinished(folder: Path, name: str = "*") -> list[Path]:
+    """Remove what writes that were killed left below `folder` before it had its name, `name`.
+
+    For who writes there alone: a write that goes on would lose its file.
+    """
+    left = sorted(path for path in folder.rglob(f".{name}.*{_UNFINISHED}") if path.is_file())
     for path in left:
         remove(path)
     return left
@@ -92,36 +96,15 @@ def rename(path: Path, to: Path) -> None:
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[None]:
-    """Turn what a disk answers that is full, gone or read-only into `DiskRefused`."""
+def disk(folder: Path, refused: type[TanzhengError]) -> Iterator[None]:
+    """Turn what a disk answers that is full, gone or read-only into `refused`."""
     try:
         yield
     except OSError as error:
         if error.errno not in _DISK:
             raise
         where = error.filename or folder
-        raise DiskRefused(f"expected room to write in {where}, got: {error.strerror}") from error
-
-
-@contextmanager
-def alone(path: Path, wait_s: float = 0) -> Iterator[None]:
-    """Hold the lock file `path`; `LogBusy` if another process still does after `wait_s`."""
-    deadline = time.monotonic() + wait_s
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PUBLIC_MODE)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise LogBusy(
-                        f"expected to be alone in {path.parent}, got another process at work"
-                    ) from None
-                time.sleep(_LOCK_POLL_S)
-        yield
-    finally:
-        os.close(descriptor)
+        raise refused(f"expected room to write in {where}, got: {error.strerror}") from error
 
 
 def reader(folder: Path) -> Callable[[str], bytes | None]:
