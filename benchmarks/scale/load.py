@@ -25,10 +25,10 @@ from tanzheng.core.calendar import PlantZone
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import batch_topic
 from tanzheng.ingest.broker import Broker
-from tanzheng.ingest.consumer import GROUP_MESSAGES_MAX, GROUP_READINGS_MAX
 from tanzheng.ingest.decide import Message, examine
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.enrolment import Gateway
+from tanzheng.ingest.lane import GROUP_MESSAGES_MAX, GROUP_READINGS_MAX
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.topics import ALL_BATCHES
 from tanzheng.ingest.writer import Writer
@@ -98,8 +98,8 @@ def measured(interval_s: int, readings: int, *, index: bool = True) -> Cost:
         Path(folder).chmod(0o711)
         migrate(server.url())
         with psycopg.connect(server.url(), autocommit=True) as connection:
-            if not index:
-                connection.execute("DROP INDEX reading_point_t")
+            if index:
+                connection.execute("CREATE INDEX reading_point_t ON reading (point_id, t)")
             log = _log_position(connection)
             own_s, database_s = _written(server, sent)
             log = _log_position(connection) - log

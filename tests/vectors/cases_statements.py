@@ -25,6 +25,7 @@ from core.statements.samples import (
 )  # fmt: skip
 from evidence import OPERATOR, TIME_S, Operator, statement
 from tanzheng.core.hashing import sha256
+from tanzheng.core.jurisdiction import Jurisdiction
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.statements.common import Reference
 from tanzheng.core.statements.envelope import Envelope, Supersedes
@@ -94,6 +95,27 @@ def _signers() -> dict[str, Case]:
     found["review in another's name"] = of((stranger, CITY))
     alone = given(log((REVIEW, CITY)))
     found["review, nobody but the operator on trust"] = Case("", alone)
+    return {**found, **_plants()}
+
+
+def _plants() -> dict[str, Case]:
+    """A city that the trust file binds to plants; keys that come later are bound as it is."""
+    enterprise = REVIEW.subject.enterprise
+    found = {}
+    for name, subjects in {
+        "review of a plant of the city's": [enterprise],
+        "review of a plant whose name begins so": ["X", f"{enterprise[:2]}*"],
+        "review of another's plant": [f"{enterprise}0"],
+        "review of a plant whose name begins otherwise": [f"{enterprise}0*"],
+    }.items():
+        bound = [replace(s, jurisdiction=Jurisdiction(tuple(subjects))) for s in signers()]
+        found[name] = Case("", given(log((REVIEW, CITY)), trust={"signers": tuple(bound)}))
+    for name, subjects in {"bound": [f"{enterprise}0"], "bound to it": [enterprise]}.items():
+        told = [replace(s, jurisdiction=Jurisdiction(tuple(subjects))) for s in signers()]
+        operator = log((ROTATION, CITY), (REVIEW, NEW))
+        events = (operator.receipt(0),)
+        case = given(operator, trust={"signers": tuple(told)}, key_events=events)
+        found[f"review by a city's next key, {name}"] = Case("", case)
     return found
 
 

@@ -9,27 +9,28 @@ from acceptance.switches import put
 from ingest.faults.switches import switch
 from tanzheng.core.ack import Ack, sign_ack
 from tanzheng.core.topics import ack_topic
-from tanzheng.ingest import chain, decide, ledger, writer
+from tanzheng.ingest import chain, consumer, decide, ledger, writer
 from tanzheng.ingest.chain import Duplicate
-from tanzheng.ingest.consumer import Consumer
 from tanzheng.ingest.decide import Checked, Refused
+from tanzheng.ingest.lane import Lane
 
 LATE_S = 0.3
 
 
 @switch("acks after the commit only")
 def ack_first() -> None:
-    process = Consumer._process
+    process = Lane._process
 
     def acked(self: Any, group: Any) -> None:
         for each in (received.item for received in group if isinstance(received.item, Checked)):
             batch = each.signed.batch
-            ack = Ack(batch.gw, batch.epoch, batch.seq, each.digest, self._now_ms(), 0)
-            self._client.publish(ack_topic(batch.gw), sign_ack(ack, self._key), qos=1)
+            link = self._link
+            ack = Ack(batch.gw, batch.epoch, batch.seq, each.digest, link._now_ms(), 0)
+            link._client.publish(ack_topic(batch.gw), sign_ack(ack, link._key), qos=1)
         time.sleep(LATE_S)
         process(self, group)
 
-    put(Consumer, "_process", acked)
+    put(Lane, "_process", acked)
 
 
 @switch("ledger and rows in one transaction")
@@ -77,7 +78,7 @@ def no_quarantine() -> None:
         assert not isinstance(found, Refused), found.detail
         return found
 
-    put(Consumer, "_examine", lambda self, message: examined(message, self._gateways))
+    put(consumer, "_examine", examined)
 
 
 @switch("the size is read before memory is given")
@@ -95,8 +96,8 @@ def unpack_all() -> None:
 def no_second_try() -> None:
     def once(self: Any, action: Any) -> bool:
         if self._writer is None:
-            self._writer = writer.Writer(self._database_url, self._gateways)
+            self._writer = writer.Writer(self._database_url, self.gateways)
         action(self._writer)
         return True
 
-    put(Consumer, "_with_database", once)
+    put(Lane, "_with_database", once)
