@@ -128,7 +128,7 @@ def give(page: Chromium, folder: Path, *names: str) -> dict[str, str]:
 
     def steps(shown: Any) -> dict[str, str]:
         shown.set_input_files("#any", [str(folder / name) for name in names])
-        shown.wait_for_selector("#banner:not(:empty)", timeout=30_000)
+        shown.wait_for_selector("body[aria-busy=false] #banner:not(:empty)", timeout=30_000)
         cards = shown.query_selector_all(".point")
         words = {c.get_attribute("data-point"): c.get_attribute("class") for c in cards}
         return {"banner": shown.inner_text("#banner"), **words}

@@ -10,6 +10,7 @@ import * as view from "./view.js";
 /** What was given, by slot: {value, shown}. */
 const given = new Map();
 let turn = 0;
+let working = 0;
 
 const part = (id) => document.getElementById(id);
 
@@ -41,15 +42,22 @@ function note(text) {
   part("note").textContent = text;
 }
 
-/** Take what came, show it, and answer; a file that cannot be read is said and left out. */
+/** Take what came and answer when all of it is there; a file that cannot be read is said and left out. */
 async function guarded(work) {
   note("");
+  busy(1);
   try {
     await work();
   } catch (error) {
     note(error instanceof BadInput ? error.message : `无法读取 cannot be read: ${error}`);
   }
-  await refresh();
+  if (working === 1) await refresh();
+  busy(-1);
+}
+
+function busy(more) {
+  working += more;
+  document.body.setAttribute("aria-busy", String(working > 0));
 }
 
 function choose(slot, files) {
