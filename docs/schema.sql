@@ -402,8 +402,10 @@ CREATE TABLE public.hour (
     readings integer NOT NULL,
     computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     software text NOT NULL,
+    valid_ms integer DEFAULT 0 NOT NULL,
     CONSTRAINT hour_hour_check CHECK ((hour = date_trunc('hour'::text, hour, 'UTC'::text))),
-    CONSTRAINT hour_readings_check CHECK ((readings >= 0))
+    CONSTRAINT hour_readings_check CHECK ((readings >= 0)),
+    CONSTRAINT hour_valid_ms_check CHECK (((valid_ms >= 0) AND (valid_ms <= 3600000)))
 );
 
 -- Name: plant; Type: TABLE; Schema: public
