@@ -18,7 +18,7 @@ from tanzheng.core.points import Verdict
 from tanzheng.core.receipt import decode
 from tanzheng.core.receipt_check import check_receipt
 from tanzheng.core.trust import Trust
-from tanzheng.verifier.observer import read_anchors, run
+from tanzheng.verifier.observer import read_anchors, read_validators, run
 from vectors.world import SEALERS
 from verifier.month import PLANT_RAW
 
@@ -50,8 +50,9 @@ def observed(url: str, folder: Path, told: dict[str, str], validators: Validator
     anchors = read_anchors(
         told["contract"], told["log_id"], folder / "plant.toml",
         [folder / "gateway.pub.pem"], [folder / "operator.pub.pem"],
-        validators=[f"0x{each.hex()}" for each in validators.addresses],
     )  # fmt: skip
+    named = [f"0x{each.hex()}" for each in validators.addresses]
+    anchors = replace(anchors, validators=read_validators(named))
     out = folder / "TRUST.json"
     run(url, anchors, out, confirmations=0, once=True, say=lambda _: None)
     return Trust.decode(out.read_bytes())

@@ -61,7 +61,7 @@ def test_extra_data_as_besu_writes_it() -> None:
 def test_the_block_is_hashed_without_round_and_seals() -> None:
     """What a node gives has both in `extraData`; its `hash` covers neither."""
     who = validators(4, round_=3)
-    told = dict.fromkeys(evm.HEADER_FIELDS, "0x" + "00" * 32)
+    told: dict[str, object] = dict.fromkeys(evm.HEADER_FIELDS, "0x" + "00" * 32)
     told |= {"stateRoot": f"0x{ROOT.hex()}", "number": "0x5", "timestamp": hex(TIME_S)}
     told |= {"miner": "0x" + "00" * 20, "logsBloom": "0x" + "00" * 256, "difficulty": "0x0"}
     told |= {"gasLimit": hex(30_000_000), "gasUsed": hex(55_212), "nonce": "0x" + "00" * 8}

@@ -236,11 +236,11 @@ def instant(t_ms: int) -> datetime:
 def _connection(database_url: str) -> Connection[Any]:
     try:
         import psycopg
-
-        return psycopg.connect(database_url, autocommit=True)
     except ImportError:
         raise DatabaseFault(
             "expected the database driver: install tanzheng-analytics[database]"
         ) from None
+    try:
+        return psycopg.connect(database_url, autocommit=True)
     except psycopg.Error as error:
         raise DatabaseFault(f"database: {str(error).strip()}") from error

@@ -133,6 +133,13 @@ Validators = Annotated[
         "QBFT 验证者地址"
     ),
 ]
+GatewayKeys = Annotated[
+    list[Path],
+    typer.Option(help="Public key (PEM) of each gateway, in the plant file's order · 网关公钥"),
+]
+OperatorKeys = Annotated[
+    list[Path], typer.Option(help="Public key (PEM) of the operator · 运营方公钥")
+]
 
 
 @trust.command("observe")
@@ -141,13 +148,8 @@ def observe(
     contract: Annotated[str, typer.Option(help="Address of the log's contract, 0x… · 合约地址")],
     log_id: Annotated[str, typer.Option(help="Id of the log, hexadecimal · 日志标识")],
     plant: Annotated[Path, typer.Option(help="Plant file to trust · 电厂描述文件")],
-    gateway_key: Annotated[
-        list[Path],
-        typer.Option(help="Public key (PEM) of each gateway, in the plant file's order · 网关公钥"),
-    ],
-    operator_key: Annotated[
-        list[Path], typer.Option(help="Public key (PEM) of the operator · 运营方公钥")
-    ],
+    gateway_key: GatewayKeys,
+    operator_key: OperatorKeys,
     out: Annotated[Path, typer.Option(help="The trust file to write · 输出文件")],
     confirmations: Annotated[
         int, typer.Option(min=0, help="Blocks on top before one counts as final · 确认区块数")
@@ -171,17 +173,10 @@ def observe(
 
     policy = observer.read_witnesses(witness_key or [], witnesses)
     signers = observer.read_signers(signer or [])
-    anchors = observer.read_anchors(
-        contract,
-        log_id,
-        plant,
-        gateway_key,
-        operator_key,
-        policy,
-        signers,
-        also or [],
-        validator or [],
+    anchors = replace(
+        observer.read_anchors(contract, log_id, plant, gateway_key, operator_key, policy, signers),
+        further=observer.read_contracts(also or []),
+        validators=observer.read_validators(validator or []),
+        authorities=observer.read_authorities(timestamp_authority or []),
     )
-    authorities = observer.read_authorities(timestamp_authority or [])
-    anchors = replace(anchors, authorities=authorities)
     observer.run(rpc, anchors, out, confirmations, once, typer.echo)

@@ -118,8 +118,6 @@ def read_anchors(
     operators: Sequence[Path],
     witnesses: WitnessPolicy | None = None,
     signers: tuple[Signer, ...] = (),
-    further: Sequence[str] = (),
-    validators: Sequence[str] = (),
 ) -> Anchors:
     """Read addresses and key files; `BadInput` names what has the wrong form."""
     raw = read_file(plant, PLANT_BYTES_MAX, "plant file")
@@ -140,12 +138,18 @@ def read_anchors(
         operators=tuple(OperatorKey(_public_key(path), 0, None) for path in operators),
         witnesses=witnesses,
         signers=signers,
-        validators=tuple(
-            TrustedValidator(_hexadecimal(each, ADDRESS_BYTES, "--validator"), 0, None)
-            for each in validators
-        ),
-        further=tuple(_hexadecimal(each, 20, "--also") for each in further),
     )
+
+
+def read_contracts(given: Sequence[str]) -> tuple[bytes, ...]:
+    """Addresses of further contracts."""
+    return tuple(_hexadecimal(each, ADDRESS_BYTES, "--also") for each in given)
+
+
+def read_validators(given: Sequence[str]) -> tuple[TrustedValidator, ...]:
+    """Who seals blocks, from the first one on."""
+    addresses = (_hexadecimal(each, ADDRESS_BYTES, "--validator") for each in given)
+    return tuple(TrustedValidator(each, 0, None) for each in addresses)
 
 
 def run(
