@@ -36,7 +36,6 @@ def main(rounds: int) -> int:
         folder = Path(name)
         folder.chmod(0o711)
         rows = _measure(console, server, folder, rounds)
-    console.print(table("ingest 入库", rows))
     return 0 if all(row.kept for row in rows) else 1
 
 
@@ -52,8 +51,11 @@ def _measure(console: Console, server: Timescale, folder: Path, rounds: int) -> 
         bench = Bench(url, broker, fleet, sides, folder / "ingest.log")
         with console.status("ingest 入库"):
             rows = end_to_end.rows(bench, rounds)
+    console.print(table("ingest 入库", rows))
     with console.status("reading 查询"):
-        return [*rows, *reads.rows(url), *reads.hours(url, fleet, rounds)]
+        found = [*reads.rows(url), *reads.hours(url, fleet, rounds)]
+    console.print(table("reading 查询", found))
+    return [*rows, *found]
 
 
 def _enrol(url: str, gateways: Mapping[str, Gateway]) -> None:

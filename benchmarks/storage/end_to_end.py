@@ -12,7 +12,7 @@ import zstandard
 
 from limits import Row
 from storage import database
-from storage.fleet import LIVE_MS, POINTS, SLOTS, Fleet
+from storage.fleet import LIVE_MS, POINTS, SLOTS, START_MS, Fleet
 from storage.platform_run import Gateways, Memory, ingest
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.rows import COPY_ROW, DAY_MS
@@ -44,7 +44,7 @@ class Round:
 
 def begin(bench: Bench) -> None:
     """One batch of each plant, so that the broker has the service's session and each an ack."""
-    made = [(plant, plant.next_batch(LIVE_MS - DAY_MS)) for plant in bench.fleet.plants]
+    made = [(plant, plant.next_batch(START_MS - DAY_MS)) for plant in bench.fleet.plants]
     first = [(plant, signed, zstandard.compress(signed.raw)) for plant, signed in made]
     with ingest(bench.broker, bench.url, bench.fleet, bench.log):
         while not all(bench.gateways.heads.values()):  # the service is not there at once
