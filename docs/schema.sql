@@ -675,7 +675,8 @@ CREATE VIEW seen.hour WITH (security_barrier='true') AS
     quality,
     readings,
     computed_at,
-    software
+    software,
+    valid_ms
    FROM public.hour
   WHERE (( SELECT public.seen_points((CURRENT_USER)::text) AS seen_points) @> point_id);
 
