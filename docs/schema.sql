@@ -55,7 +55,8 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('tanzheng reading partitions'));
-    IF to_regclass(part) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
+               WHERE i.inhparent = 'reading'::regclass AND c.relname = part) THEN
         RETURN;
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE reading INCLUDING DEFAULTS)', part);

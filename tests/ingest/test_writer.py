@@ -1,5 +1,6 @@
 """Exactly once into the database: what is accepted, what is refused, what is kept."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -214,3 +215,24 @@ def test_refused_and_then_taken_in_one_group_is_no_open_entry(
     assert (outcome.accepted, outcome.refused) == (2, Counter({Reason.SKIPPED: 1}))
     assert count(database, "quarantine") == 1
     assert count(database, "quarantine WHERE accepted_at IS NULL") == 0
+
+
+def test_two_writers_need_the_same_new_day(database: str) -> None:
+    """The second waits for the first, and then finds its day there."""
+    make = b"SELECT ensure_reading_day('2019-03-01')"
+    with (
+        psycopg.connect(database) as first,
+        psycopg.connect(database) as second,
+        psycopg.connect(database, autocommit=True) as watch,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first.execute(make)
+        waiting = pool.submit(second.execute, make)
+        blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        if watch.execute("SELECT to_regclass('reading_20190301')").fetchone() != (None,):
+            raise AssertionError("the first has committed too early")
+        while not waiting.done() and watch.execute(blocked).fetchone() == (0,):
+            time.sleep(0.01)
+        first.commit()
+        waiting.result(10)
+        second.commit()
