@@ -153,6 +153,7 @@ def redacted() -> Iterator[Case]:
     yield edited("another salt", figure={"salt": "00" * 16})
     yield edited("path cut", figure={"path": told["figures"][0]["path"][:-1]})
     yield edited("another number of leaves", leaves=128)
+    yield edited("leaves that no tree has", leaves=60)
     yield edited("another root", parameters_root="00" * 32)
     yield edited("another subject", subject="E1/CT2/2018-07/month")
     yield edited("value with an exponent", figure={"value": "6E4"})

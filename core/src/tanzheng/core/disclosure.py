@@ -147,10 +147,20 @@ class Disclosure:
         }
         return cls(
             subject=Subject.parse(closed.text(source, "subject", where)),
-            leaves=closed.integer(source, "leaves", where, least=1),
+            leaves=_leaves(closed.integer(source, "leaves", where, least=1), where),
             figures=figures,
             **digests,
         )
+
+
+def _leaves(count: int, where: str) -> int:
+    """A tree is filled up: of a leaf near its beginning, the path alone fits other counts, too."""
+    if count > PARAMETERS_MAX or count % parameter_tree.LEAVES_STEP:
+        raise EncodingError(
+            f"{where}.leaves: expected a multiple of {parameter_tree.LEAVES_STEP} up to "
+            f"{PARAMETERS_MAX}, got {count}"
+        )
+    return count
 
 
 def _figure_to_json(figure: DisclosedFigure) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import { UNITS } from "./data.js";
 import { BadInput, CheckFailed, EncodingError, ProofInvalid } from "./errors.js";
 import { MONTH } from "./kinds.js";
 import { PROOF_NODES_MAX } from "./merkle.js";
-import { disclosedRoot } from "./parameter_tree.js";
+import { LEAVES_STEP, disclosedRoot } from "./parameter_tree.js";
 import { point } from "./points.js";
 
 const TYPE = "tanzheng/disclosure";
@@ -38,9 +38,18 @@ export function decode(data) {
     manifestSha256: digest("manifest_sha256"),
     manifestSm3: digest("manifest_sm3"),
     parametersRoot: digest("parameters_root"),
-    leaves: closed.integer(source.get("leaves"), `${where}.leaves`, 1),
+    leaves: readLeaves(source.get("leaves"), `${where}.leaves`),
     figures,
   };
+}
+
+/** A tree is filled up: of a leaf near its beginning, the path alone fits other counts, too. */
+function readLeaves(value, where) {
+  const count = closed.integer(value, where, 1);
+  if (count > FIGURES_MAX || count % LEAVES_STEP !== 0) {
+    throw new EncodingError(`${where}: expected a multiple of ${LEAVES_STEP} up to ${FIGURES_MAX}, got ${count}`);
+  }
+  return count;
 }
 
 /** The two points of a disclosure beside a receipt. */

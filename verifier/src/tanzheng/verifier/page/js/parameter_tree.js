@@ -4,7 +4,7 @@ import * as cbor from "./cbor.js";
 import { EncodingError } from "./errors.js";
 import { leafHash, rootFromInclusion, treeRoot } from "./merkle.js";
 
-const LEAVES_STEP = 64;
+export const LEAVES_STEP = 64;
 
 /** The root of a manifest's figures and padding; `EncodingError` where the tree is not full. */
 export function parametersRoot(manifest) {
