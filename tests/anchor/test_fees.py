@@ -162,7 +162,9 @@ def test_a_stuck_transaction_is_outbid(chain: Deployed, tmp_path: Path) -> None:
     assert not chain.rpc("eth_getTransactionByHash", "0x" + first.transaction)
     chain.mine(1)
     final = publisher(chain, tmp_path, FeePolicy()).publish(1, 5, ONE, 5)
-    assert final.transaction == second.transaction
+    mined: Any = chain.rpc("eth_getTransactionByHash", "0x" + final.transaction)
+    assert int(mined["nonce"], 16) == first.nonce  # whichever bid was the last to be sent
+    assert final.transaction != first.transaction
     assert next_nonce(chain.node, chain.sealer.address) == 2  # the deployment and this one
 
 
