@@ -51,9 +51,18 @@ def check_receipt(
     `keyring`: the trust file with the key events that the verifier knows of.
     """
 
-    @cache  # four points rest on the block; header and seals are looked at once
+    # Four points rest on the block: its header is hashed once, its seals are recovered once.
+    @cache
+    def header() -> Header:
+        return decode_header(receipt.evm.header)
+
+    @cache
+    def sealed() -> str:
+        return _sealed(receipt, trust, header())
+
+    @cache
     def block() -> Header:
-        return _block(receipt, trust)
+        return _block(header(), trust, sealed)
 
     checks: dict[str, Callable[[], str]] = {
         "included": lambda: _included(receipt),
@@ -64,8 +73,8 @@ def check_receipt(
         "not_after": lambda: _not_after(receipt, block()),
         "anchor": lambda: _anchor(receipt, trust, block()),
     }
-    if receipt.evm.seals is not None or _sealable(receipt):
-        checks["sealed"] = lambda: _sealed(receipt, trust)
+    if receipt.evm.seals is not None or _sealable(header):
+        checks["sealed"] = sealed
     policy = trust.witnesses
     if policy is not None:
         checks["witnessed"] = lambda: _witnessed(receipt, policy, cosignatures)
@@ -89,7 +98,8 @@ def logged(receipt: Receipt, trust: Trust) -> Logged:
     It need not be the current one of its subject. The error of the point included, current, anchor
     or not_after where one does not hold; the log's own signatures are for `check_log_signed`.
     """
-    header = _block(receipt, trust)
+    read = decode_header(receipt.evm.header)
+    header = _block(read, trust, lambda: _sealed(receipt, trust, read))
     _included(receipt)
     verify_current(receipt.head, receipt.place, receipt.checkpoint.checkpoint.heads_root)
     _anchor(receipt, trust, header)
@@ -205,17 +215,17 @@ def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
     )
 
 
-def _sealable(receipt: Receipt) -> bool:
+def _sealable(header: Callable[[], Header]) -> bool:
     """Whether seals belong beside the header, so that nobody can take them away."""
     try:
-        return decode_header(receipt.evm.header).sealable
+        return header().sealable
     except TanzhengError:
         return False  # the points that rest on the block say so
 
 
-def _sealed(receipt: Receipt, trust: Trust) -> str:
+def _sealed(receipt: Receipt, trust: Trust, header: Header) -> str:
     """A quorum of the block's own validators, who must be those on trust where it names any."""
-    seals, header = receipt.evm.seals, decode_header(receipt.evm.header)
+    seals = receipt.evm.seals
     if seals is None:
         raise NotSealed("seals: expected those of the chain's validators, got none")
     validators = check_seals(receipt.evm.header, seals)
@@ -234,11 +244,10 @@ def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosign
     return check_witnessed(receipt.checkpoint, found, policy)
 
 
-def _block(receipt: Receipt, trust: Trust) -> Header:
-    """Return the receipt's header where the observer recorded it, or validators on trust sealed."""
-    header = decode_header(receipt.evm.header)
+def _block(header: Header, trust: Trust, sealed: Callable[[], str]) -> Header:
+    """Return a header that the observer recorded, or that validators on trust sealed."""
     if trust.validators and trust.observed(header.hash) is None:
-        _sealed(receipt, trust)
+        sealed()
         return header
     block = trust.block(header.hash)
     if (header.number, header.time_s) != (block.number, block.time_s):

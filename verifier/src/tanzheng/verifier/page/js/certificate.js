@@ -1,6 +1,6 @@
 // X.509 certificates (RFC 5280 §4.1) on trust, as far as a time stamp needs them.
 
-import { hex } from "./bytes.js";
+import { concat, hex } from "./bytes.js";
 import * as der from "./der.js";
 import { oid, utc } from "./timestamp_token.js";
 
@@ -27,14 +27,7 @@ export function readCertificate(data) {
   validity.end();
   tbs.whole(der.SEQUENCE); // the subject
   const key = tbs.whole(der.SEQUENCE);
-  return { signer: joined(issuer, serial), span, key, stampsOnly: stampsOnly(tbs) };
-}
-
-function joined(issuer, serial) {
-  const body = new Uint8Array(issuer.length + serial.length);
-  body.set(issuer);
-  body.set(serial, issuer.length);
-  return der.element(der.SEQUENCE, body);
+  return { signer: der.element(der.SEQUENCE, concat(issuer, serial)), span, key, stampsOnly: stampsOnly(tbs) };
 }
 
 /** RFC 5280 §4.1.2.5: two digits of a year up to 49 are of this century. */
