@@ -6,7 +6,7 @@ the current version as of one checkpoint, and between which blocks it came to be
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cached_property, partial
 
 from tanzheng.core.checkpoint import ConsistencyProof, SignedCheckpoint, check_extends
 from tanzheng.core.errors import CheckFailed, TanzhengError
@@ -51,30 +51,18 @@ def check_receipt(
     `keyring`: the trust file with the key events that the verifier knows of.
     """
 
-    # Four points rest on the block: its header is hashed once, its seals are recovered once.
-    @cache
-    def header() -> Header:
-        return decode_header(receipt.evm.header)
-
-    @cache
-    def sealed() -> str:
-        return _sealed(receipt, trust, header())
-
-    @cache
-    def block() -> Header:
-        return _block(header(), trust, sealed)
-
+    block = _Block(receipt, trust)
     checks: dict[str, Callable[[], str]] = {
         "included": lambda: _included(receipt),
-        "signer": lambda: _signer(receipt, keyring or Keyring(trust), block()),
+        "signer": lambda: _signer(receipt, keyring or Keyring(trust), block.trusted),
         "current": lambda: _current(receipt),
         "consistent": lambda: _consistent(receipt, trust, last, consistency),
-        "not_before": lambda: _not_before(receipt, trust, block()),
-        "not_after": lambda: _not_after(receipt, block()),
-        "anchor": lambda: _anchor(receipt, trust, block()),
+        "not_before": lambda: _not_before(receipt, trust, block.trusted),
+        "not_after": lambda: _not_after(receipt, block.trusted),
+        "anchor": lambda: _anchor(receipt, trust, block.trusted),
     }
-    if receipt.evm.seals is not None or _sealable(header):
-        checks["sealed"] = sealed
+    if receipt.evm.seals is not None or block.sealable:
+        checks["sealed"] = lambda: block.sealed
     policy = trust.witnesses
     if policy is not None:
         checks["witnessed"] = lambda: _witnessed(receipt, policy, cosignatures)
@@ -98,8 +86,7 @@ def logged(receipt: Receipt, trust: Trust) -> Logged:
     It need not be the current one of its subject. The error of the point included, current, anchor
     or not_after where one does not hold; the log's own signatures are for `check_log_signed`.
     """
-    read = decode_header(receipt.evm.header)
-    header = _block(read, trust, lambda: _sealed(receipt, trust, read))
+    header = _Block(receipt, trust).trusted
     _included(receipt)
     verify_current(receipt.head, receipt.place, receipt.checkpoint.checkpoint.heads_root)
     _anchor(receipt, trust, header)
@@ -215,28 +202,6 @@ def _anchor(receipt: Receipt, trust: Trust, header: Header) -> str:
     )
 
 
-def _sealable(header: Callable[[], Header]) -> bool:
-    """Whether seals belong beside the header, so that nobody can take them away."""
-    try:
-        return header().sealable
-    except TanzhengError:
-        return False  # the points that rest on the block say so
-
-
-def _sealed(receipt: Receipt, trust: Trust, header: Header) -> str:
-    """A quorum of the block's own validators, who must be those on trust where it names any."""
-    seals = receipt.evm.seals
-    if seals is None:
-        raise NotSealed("seals: expected those of the chain's validators, got none")
-    validators = check_seals(receipt.evm.header, seals)
-    whose = f"{len(seals.signatures)} of {len(validators)} validators, block {header.number}"
-    if not trust.validators:
-        return f"{whose}; the trust file names none"
-    if set(validators) != trust.validators_at(header.number):
-        raise NotSealed(f"seals: expected the validators on trust, got {whose}")
-    return whose
-
-
 def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosignature]) -> str:
     """k of n witnesses, by cosignatures from the envelope and from beside it."""
     carried = receipt.attestations.get(COSIGNATURES)
@@ -244,15 +209,50 @@ def _witnessed(receipt: Receipt, policy: WitnessPolicy, further: Sequence[Cosign
     return check_witnessed(receipt.checkpoint, found, policy)
 
 
-def _block(header: Header, trust: Trust, sealed: Callable[[], str]) -> Header:
-    """Return a header that the observer recorded, or that validators on trust sealed."""
-    if trust.validators and trust.observed(header.hash) is None:
-        sealed()
+class _Block:
+    """The block of a receipt: hashed once, its seals recovered once, whatever asks for it."""
+
+    def __init__(self, receipt: Receipt, trust: Trust) -> None:
+        self._evm, self._trust = receipt.evm, trust
+
+    @cached_property
+    def header(self) -> Header:
+        """What the receipt carries; nothing says yet that it is of the chain."""
+        return decode_header(self._evm.header)
+
+    @property
+    def sealable(self) -> bool:
+        """Whether seals belong beside the header, so that nobody can take them away."""
+        try:
+            return self.header.sealable
+        except TanzhengError:
+            return False  # the points that rest on the block say so
+
+    @cached_property
+    def sealed(self) -> str:
+        """A quorum of the block's own validators, who must be those on trust where it names any."""
+        if self._evm.seals is None:
+            raise NotSealed("seals: expected those of the chain's validators, got none")
+        number, trust = self.header.number, self._trust
+        validators = check_seals(self._evm.header, self._evm.seals)
+        whose = f"{len(self._evm.seals.signatures)} of {len(validators)} validators, block {number}"
+        if not trust.validators:
+            return f"{whose}; the trust file names none"
+        if set(validators) != trust.validators_at(number):
+            raise NotSealed(f"seals: expected the validators on trust, got {whose}")
+        return whose
+
+    @cached_property
+    def trusted(self) -> Header:
+        """The header, where the observer recorded it or validators on trust sealed it."""
+        header, trust = self.header, self._trust
+        if trust.validators and trust.observed(header.hash) is None:
+            _ = self.sealed
+            return header
+        block = trust.block(header.hash)
+        if (header.number, header.time_s) != (block.number, block.time_s):
+            raise AnchorInvalid(
+                f"block 0x{block.hash.hex()}: expected number {header.number} and time "
+                f"{header.time_s} as in its header, got {block.number} and {block.time_s} on trust"
+            )
         return header
-    block = trust.block(header.hash)
-    if (header.number, header.time_s) != (block.number, block.time_s):
-        raise AnchorInvalid(
-            f"block 0x{block.hash.hex()}: expected number {header.number} and time "
-            f"{header.time_s} as in its header, got {block.number} and {block.time_s} on trust"
-        )
-    return header

@@ -29,15 +29,17 @@ def recover_address(digest: bytes, signature: bytes) -> bytes:
     the same signature twice would otherwise be two byte strings.
     """
     if len(signature) != SIGNATURE_BYTES:
-        raise SignatureInvalid(f"seal: expected {SIGNATURE_BYTES} bytes, got {len(signature)}")
+        raise SignatureInvalid(f"signature: expected {SIGNATURE_BYTES} bytes, got {len(signature)}")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     parity = signature[64]
-    if not (0 < r < N and 0 < s <= N // 2 and parity in {0, 1}):
-        raise SignatureInvalid("seal: expected r and the smaller s of a signature, and 0 or 1")
+    if not (0 < r < N and 0 < s < N and parity in {0, 1}):
+        raise SignatureInvalid("signature: expected r, s and 0 or 1, got other numbers")
+    if s > N // 2:
+        raise SignatureInvalid("signature: expected the lower of the two forms of a signature")
     square = (pow(r, 3, P) + 7) % P
     y = pow(square, (P + 1) // 4, P)
     if y * y % P != square:
-        raise SignatureInvalid("seal: expected r to be of a point on the curve")
+        raise SignatureInvalid("signature: expected r to be of a point on the curve")
     point = (r, y if y % 2 == parity else P - y)
     z, inverse = int.from_bytes(digest, "big"), pow(r, -1, N)
     x, y = _affine(_sum_of(-z * inverse % N, G, s * inverse % N, point))
@@ -85,6 +87,6 @@ def _add(one: _Jacobian, two: _Jacobian) -> _Jacobian:
 def _affine(point: _Jacobian) -> tuple[int, int]:
     x, y, z = point
     if not z:
-        raise SignatureInvalid("seal: expected a signature by a key, got one by none")
+        raise SignatureInvalid("signature: expected a signature by a key, got one by none")
     inverse = pow(z, -1, P)
     return x * inverse * inverse % P, y * inverse**3 % P

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eth_keys.datatypes import Signature
-from eth_keys.exceptions import BadSignature
-
 from tanzheng.core import receipt
+from tanzheng.core.errors import SignatureInvalid
 from tanzheng.core.feed import STORED, FeedItem
 from tanzheng.core.heads import verify_current
 from tanzheng.core.points import Verdict, instant
 from tanzheng.core.receipt_check import CLOCK_SKEW_MS_MAX, check_receipt
+from tanzheng.core.secp256k1 import recover_address
 from tanzheng.core.statements.confirmed import ConfirmedEmissions
 from tanzheng.core.trust import Untrusted
 from tanzheng.feed.confirmed import check_confirmed
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from tanzheng.core.statements.keyring import Keyring
     from tanzheng.core.trust import Trust
     from tanzheng.feed.authority import Authority
-
-SECP256K1_ORDER_HALF = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-"""A larger s is the same signature written otherwise; the contract refuses it (EIP-2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +129,9 @@ class Checker:
 
 
 def _signer(item: FeedItem, act: FeedAct, signature: bytes) -> bytes:
-    """The address whose key signed the act."""
+    """The address whose key signed the act; a larger s the contract refuses, too (EIP-2)."""
     digest = item.attestation(act).digest(item.domain)
     try:
-        read = Signature(signature[:64] + bytes([signature[64] - 27]))
-        if read.s > SECP256K1_ORDER_HALF:
-            raise NotProved(f"{act.act}: expected the lower of the two forms of a signature")
-        return read.recover_public_key_from_msg_hash(digest).to_canonical_address()
-    except (BadSignature, ValueError) as error:
+        return recover_address(digest, signature[:64] + bytes([signature[64] - 27]))
+    except (SignatureInvalid, ValueError) as error:
         raise NotProved(f"{act.act}: expected a signature, got {error}") from error

@@ -17,12 +17,13 @@ const INFINITY = [0n, 1n, 0n];
 /** The 20 bytes of the account that signed `digest`; only the smaller s is taken. */
 export function recoverAddress(digest, signature) {
   const [r, s, parity] = [integer(signature.subarray(0, 32)), integer(signature.subarray(32, 64)), signature[64]];
-  if (r === 0n || r >= N || s === 0n || s > N / 2n || parity > 1) {
-    throw new SignatureInvalid("seal: expected r and the smaller s of a signature, and 0 or 1");
+  if (r === 0n || r >= N || s === 0n || s >= N || parity > 1) {
+    throw new SignatureInvalid("signature: expected r, s and 0 or 1, got other numbers");
   }
+  if (s > N / 2n) throw new SignatureInvalid("signature: expected the lower of the two forms of a signature");
   const square = mod(r * r * r + 7n, P);
   const root = power(square, (P + 1n) / 4n, P);
-  if ((root * root) % P !== square) throw new SignatureInvalid("seal: expected r to be of a point on the curve");
+  if ((root * root) % P !== square) throw new SignatureInvalid("signature: expected r to be of a point on the curve");
   const y = Number(root & 1n) === parity ? root : P - root;
   const inverse = power(r, N - 2n, N);
   const [a, b] = [mod(-integer(digest) * inverse, N), mod(s * inverse, N)];
@@ -69,7 +70,7 @@ function add(one, two) {
 
 /** Both coordinates in 32 bytes each. */
 function affine([x, y, z]) {
-  if (z === 0n) throw new SignatureInvalid("seal: expected a signature by a key, got one by none");
+  if (z === 0n) throw new SignatureInvalid("signature: expected a signature by a key, got one by none");
   const inverse = power(z, P - 2n, P);
   const square = (inverse * inverse) % P;
   return concat(octets((x * square) % P), octets((((y * square) % P) * inverse) % P));
