@@ -124,6 +124,22 @@ def test_a_correction_counts_and_a_later_one_counts_more(
     assert ask(url, history, name, hour_store.instant(start)) == [(4,)]
 
 
+def test_a_correction_fills_hours_that_have_no_reading(url: str, writer: Writer, box: Box) -> None:
+    put(writer, [message(box.next(slots=60))])
+    refresh(url, [PLANT])
+    name = "meter/active_power_kw"
+    [start] = [row[1] for row in current(url) if row[0] == name and row[4]]
+    ask(
+        url,
+        "INSERT INTO correction (point_id, from_ms, to_ms, value, quality, reason, author) "
+        "SELECT point_id, %s, %s, 7.5, 2, 'read by hand', 'Li Lei' FROM point WHERE name = %s",
+        *(start + HOUR_MS, start + 3 * HOUR_MS, name),
+    )
+    refresh(url, [PLANT])
+    filled = [row[1:] for row in current(url) if row[0] == name and row[1] > start]
+    assert filled == [(start + n * HOUR_MS, Decimal("7.5"), 2, 60, HOUR_MS) for n in (1, 2)]
+
+
 def test_a_mark_that_is_set_again_meanwhile_stays(url: str, writer: Writer, box: Box) -> None:
     put(writer, [message(box.next(slots=60))])
     again = "SELECT mark_dirty(gw, from_ms, to_ms) FROM dirty_hour"

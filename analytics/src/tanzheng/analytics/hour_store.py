@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 READINGS_MAX = 4_000_000
 """Of one stretch: about 400 MB while it is computed."""
+COLUMNS = {"point": "i8", "t_ms": "i8", "value": "f8", "quality": "u1"}
 LOCK_KEY = 0x686F7572
 SOFTWARE = "tanzheng-hours/1"
 
@@ -110,8 +111,8 @@ def refresh(
 def _refresh(connection: Connection[Any], source: Source, mark: Mark, done: Refreshed) -> None:
     for start_ms, end_ms in stretches(source, mark):
         with connection.transaction():
-            readings, steps = _readings(connection, source, start_ms, end_ms)
             phase_ms = _month(source, start_ms).bounds_ms(source.zone)[0]
+            readings, steps = _readings(connection, source, start_ms, end_ms, phase_ms)
             hours = point_hours(readings, source.points, steps, start_ms, end_ms, phase_ms)
             done.written += _write(connection, source, hours, start_ms, end_ms)
         done.hours += len(hours)
@@ -161,7 +162,7 @@ def _sources(connection: Connection[Any], plant: Plant) -> Iterator[Source]:
 
 
 def _readings(
-    connection: Connection[Any], source: Source, start_ms: int, end_ms: int
+    connection: Connection[Any], source: Source, start_ms: int, end_ms: int, phase_ms: int
 ) -> tuple[Readings, list[CounterStep]]:
     """What the batches that touch the stretch have for it, corrected, and the counters' steps."""
     reach = start_ms - source.interval_ms_max
@@ -175,9 +176,15 @@ def _readings(
             parts.append(_columns(batch, place, reach, end_ms))
     columns = [
         np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
-        for name, kind in (("point", "i8"), ("t_ms", "i8"), ("value", "f8"), ("quality", "u1"))
+        for name, kind in COLUMNS.items()
     ]
-    return _corrected(connection, source, Readings(*columns), reach, end_ms), steps
+    rows = connection.execute(CORRECTIONS, (list(source.ids), end_ms + 1, reach)).fetchall()
+    readings = Readings(*columns)
+    for point_id, *correction in rows:
+        number = source.ids.index(point_id)
+        at = Readings(*_slots(source.points[number], number, correction, reach, end_ms, phase_ms))
+        readings = _replaced(readings, number, correction[0], correction[1], at)
+    return readings, steps
 
 
 def _columns(batch: Batch, place: dict[str, int], first_ms: int, last_ms: int) -> Readings:
@@ -190,21 +197,34 @@ def _columns(batch: Batch, place: dict[str, int], first_ms: int, last_ms: int) -
     return readings if keep.all() else readings.where(keep)
 
 
-def _corrected(
-    connection: Connection[Any], source: Source, readings: Readings, first_ms: int, last_ms: int
+def _slots(
+    point: PointKind,
+    number: int,
+    correction: Sequence[Any],
+    first_ms: int,
+    last_ms: int,
+    phase_ms: int,
+) -> tuple[Any, Any, Any, Any]:
+    """Columns of what a correction puts into each slot of its span; none without a value."""
+    from_ms, to_ms, value, quality = correction
+    begin, step = max(from_ms, first_ms), point.interval_ms
+    begin += (phase_ms - begin) % step
+    end = min(to_ms, last_ms + 1) if value is not None else begin
+    t_ms = np.arange(begin, end, step, dtype=np.int64)
+    told = float(value) if value is not None else 0.0
+    count = len(t_ms)
+    return np.full(count, number), t_ms, np.full(count, told), np.full(count, quality, np.uint8)
+
+
+def _replaced(
+    readings: Readings, number: int, from_ms: int, to_ms: int, instead: Readings
 ) -> Readings:
-    """Readings in a corrected span have its value, or are gone where it says that there is none."""
-    rows = connection.execute(CORRECTIONS, (list(source.ids), last_ms + 1, first_ms)).fetchall()
-    for point_id, from_ms, to_ms, value, quality in rows:
-        inside = readings.point == source.ids.index(point_id)
-        inside &= (readings.t_ms >= from_ms) & (readings.t_ms < to_ms)
-        if value is None:
-            readings = readings.where(~inside)
-            continue
-        values, codes = readings.value.copy(), readings.quality.copy()
-        values[inside], codes[inside] = float(value), quality
-        readings = Readings(readings.point, readings.t_ms, values, codes)
-    return readings
+    """The readings of one point in [from_ms, to_ms) replaced, also where there were none."""
+    inside = readings.point == number
+    inside &= (readings.t_ms >= from_ms) & (readings.t_ms < to_ms)
+    kept = readings.where(~inside)
+    pairs = [(getattr(kept, name), getattr(instead, name)) for name in COLUMNS]
+    return Readings(*map(np.concatenate, pairs))
 
 
 def _write(
