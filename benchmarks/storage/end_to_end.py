@@ -12,8 +12,8 @@ import zstandard
 
 from limits import Row
 from storage import database
-from storage.fleet import LIVE_MS, POINTS, SLOTS, START_MS, Fleet
-from storage.platform_run import Gateways, Memory, ingest
+from storage.fleet import LIVE_INTERVAL_MS, LIVE_MS, POINTS, SLOTS, START_MS, Fleet
+from storage.platform_run import Gateways, Memory, ingest, login_s
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.rows import COPY_ROW, DAY_MS
 
@@ -58,13 +58,11 @@ def one_round(bench: Bench, day: int) -> Round:
     count, first_ms = len(sent) * READINGS, LIVE_MS + day * DAY_MS
     bench.gateways.queue(sent)
     database.execute(bench.url, "CHECKPOINT")
-    bench.gateways.first_ack_s = 0.0
     with ingest(bench.broker, bench.url, bench.fleet, bench.log) as process:
         memory = Memory(process.pid)
         ended_s = bench.gateways.await_acks(sent)
         samples = memory.stop()
-    # Its first words after the login are the heads that it has, before any batch is committed.
-    ingested = count / (ended_s - bench.gateways.first_ack_s)
+    ingested = count / (ended_s - login_s(bench.log))
     packed = database.copy_out(bench.url, first_ms)
     assert len(packed) == count * COPY_ROW.itemsize
     database.drop_since(bench.url, first_ms)
@@ -123,7 +121,7 @@ def rows(bench: Bench, rounds: int) -> list[Row]:
     text = as_text(bench, rounds + 1)
     quarter = len(best.memory) // 4 or 1
     early, late = max(best.memory[quarter : 2 * quarter]), max(best.memory[-quarter:])
-    count = len(bench.fleet.plants) * DAY_MS // (SLOTS * 20_000)
+    count = len(bench.fleet.plants) * DAY_MS // (SLOTS * LIVE_INTERVAL_MS)
     said = f"{count} batches of {READINGS:,} queued in the broker, {best.ingested:,.0f} rows/s"
     shown = ", ".join(f"{each.ingested / each.copied:.2f}" for each in done)
     bare = f"one bare binary COPY, {best.copied:,.0f} rows/s; rounds {shown}"

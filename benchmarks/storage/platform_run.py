@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -106,6 +107,13 @@ class Memory:
         self._stopping.set()
         self._thread.join()
         return self.samples
+
+
+def login_s(log: Path) -> float:
+    """When the service last said that the broker let it in, on the monotonic clock."""
+    line = [each for each in log.read_text().splitlines() if "connected to the broker" in each][-1]
+    at = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").astimezone()
+    return at.timestamp() - time.time() + time.monotonic()
 
 
 @contextmanager
