@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tanzheng.core import canonical_json, cbor, closed, cose
@@ -37,6 +38,35 @@ def test_any_bytes_are_cbor_or_a_named_error(data: bytes) -> None:
     except EncodingError:
         return
     assert cbor.dumps(value) == data
+
+
+tagged = st.recursive(
+    cbor_values | st.binary(min_size=250, max_size=300),
+    lambda inner: (
+        st.builds(cbor.Tag, st.integers(40, 2**64 - 1), inner)
+        | st.lists(inner, max_size=20)
+        | st.dictionaries(st.text(max_size=3) | st.integers(-300, 300), inner, max_size=20)
+    ),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=300)
+@given(tagged, st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=2)), max_size=2))
+def test_deterministic_is_what_encodes_to_the_same_bytes(
+    value: object, changes: list[tuple[int, bytes]]
+) -> None:
+    """Found in place, without encoding it all again."""
+    data = cbor.dumps(value)
+    for at, piece in changes:
+        data = data[:at] + piece + data[at + 1 :]
+    try:
+        read = cbor2.loads(data, object_hook=cbor._keys_checked)
+        deterministic = cbor2.dumps(read, canonical=True) == data
+    except Exception:  # noqa: BLE001 – the decoder raises nearly anything
+        deterministic = False
+    with nullcontext() if deterministic else pytest.raises(EncodingError):
+        cbor.loads(data)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from ingest.test_commands import TANZHENG, tanzheng
 from tanzheng.core.batch import Batch, open_signed
 from tanzheng.core.keys import SigningKey
 from tanzheng.core.topics import batch_topic
+from tanzheng.core.wire import unpack_kept
 from tanzheng.edge.spool.fsck import check_spool
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.enrolment import read_gateways
@@ -109,7 +110,7 @@ class Site:
     def batches(self) -> list[Batch]:
         with psycopg.connect(self.url) as connection:
             found = connection.execute("SELECT raw FROM batch ORDER BY epoch, seq").fetchall()
-        return [open_signed(bytes(raw)).batch for (raw,) in found]
+        return [open_signed(unpack_kept(bytes(raw))).batch for (raw,) in found]
 
     def publish(self, box: Box) -> None:
         """Somebody with the gateway's login and key sends a batch."""

@@ -46,7 +46,7 @@ def test_what_is_stored(database: str, writer: Writer, box: Box) -> None:
     first, second = seen(database).gateways
     assert (first.gw, first.state, first.head_epoch, first.head_seq) == ("gw1", "active", 1, 3)
     assert (first.batches, first.readings) == (3, 90)
-    assert first.raw_bytes == sum(len(item.raw) for item in items)
+    assert first.raw_bytes == sum(len(message(item).payload) for item in items)
     assert first.newest_ms == box.t_ms - INTERVAL_MS
     assert first.committed_ms == NOW_MS
     assert (first.early_batches, first.holes, first.faults) == (0, (), ())

@@ -215,9 +215,9 @@ def test_a_forged_batch_of_the_other_database_is_refused(database_url: str, tmp_
         with closing(Writer(damaged.url(), enrolled(box))) as writer:
             put(writer, [message(box.next()) for _ in range(4)])
         with psycopg.connect(damaged.url()) as connection:
-            connection.execute(
-                "UPDATE batch SET raw = set_byte(raw, 300, get_byte(raw, 300) # 1) WHERE seq = 3"
-            )
+            forged = bytearray(box.signed[2].raw)
+            forged[300] ^= 1
+            connection.execute("UPDATE batch SET raw = %s WHERE seq = 3", (bytes(forged),))
         words = ("--gateways", str(gateways), "--from", damaged.url())
         done = tanzheng("recover", *words, url=database_url)
         assert done.returncode == 3

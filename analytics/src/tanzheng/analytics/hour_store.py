@@ -8,41 +8,46 @@ Killed at any moment, the mark is still there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from tanzheng.analytics.errors import DatabaseFault
-from tanzheng.analytics.point_hours import PointHour, PointKind, Readings, point_hours
-from tanzheng.analytics.steps import CounterStep, steps_of
-from tanzheng.core.batch import open_signed
-from tanzheng.core.calendar import HOUR_MS, Month, PlantZone
-from tanzheng.core.columns import packed_of
+from tanzheng.analytics.database import connected
+from tanzheng.analytics.hour_readings import Source, Stretch
+from tanzheng.analytics.point_hours import PointHour, PointKind
+from tanzheng.core.calendar import HOUR_MS, Month
+from tanzheng.core.errors import BadInput, CheckFailed
 from tanzheng.core.fields import point_field
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from tanzheng.core.batch import Batch
     from tanzheng.core.plant import Plant
 
 READINGS_MAX = 4_000_000
 """Of one stretch: about 400 MB while it is computed."""
-COLUMNS = {"point": "i8", "t_ms": "i8", "value": "f8", "quality": "u1"}
+PIECES_MAX = 32
+"""In so many pieces, each with a connection of its own, is the work dealt out."""
 LOCK_KEY = 0x686F7572
 SOFTWARE = "tanzheng-hours/1"
+NULL = r"\N"
+"""As COPY has it in text."""
 
-MARKS = "SELECT gw, from_ms, to_ms, mark FROM dirty_hour WHERE gw = ANY(%s) ORDER BY mark"
-BATCHES = """
-    SELECT raw FROM batch WHERE gw = %s AND last_ms >= %s AND first_ms <= %s ORDER BY epoch, seq
+MARKS = """
+    SELECT gw, from_ms, to_ms, mark FROM dirty_hour
+    WHERE from_ms < %s ORDER BY mark
 """
-CORRECTIONS = """
-    SELECT point_id, from_ms, to_ms, value, quality FROM correction
-    WHERE point_id = ANY(%s) AND from_ms < %s AND to_ms > %s ORDER BY correction_id
+DONE = """
+    WITH gone AS (DELETE FROM dirty_hour WHERE mark = %(mark)s RETURNING gw, to_ms)
+    SELECT CASE WHEN to_ms > %(until)s THEN mark_dirty(gw, %(until)s, to_ms) END FROM gone
 """
+"""What is not over yet stays marked."""
 KNOWN = """
     SELECT DISTINCT ON (point_id, hour) point_id, hour, value, quality, readings, valid_ms
     FROM hour WHERE point_id = ANY(%s) AND hour >= %s AND hour < %s
@@ -60,90 +65,132 @@ class Mark(NamedTuple):
     mark: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a run did: marks that are gone, hours computed, rows written, readings looked at."""
+    """What a run did: marks that are gone, hours computed, rows written, readings looked at; and
+    what kept a mark from going, in words."""
 
     marks: int = 0
     hours: int = 0
     written: int = 0
     readings: int = 0
+    faults: tuple[str, ...] = ()
+
+    def __add__(self, other: Refreshed) -> Refreshed:
+        return Refreshed(
+            self.marks + other.marks,
+            self.hours + other.hours,
+            self.written + other.written,
+            self.readings + other.readings,
+            self.faults + other.faults,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A gateway's points as the plant file and the database know them."""
+class Task:
+    """Marks of one gateway, to be worked off for the hours before `until_ms`."""
 
-    gw: str
-    zone: PlantZone
-    points: tuple[PointKind, ...]
-    ids: tuple[int, ...]
-
-    @property
-    def readings_per_hour(self) -> int:
-        """How many a full hour has."""
-        return sum(HOUR_MS // point.interval_ms or 1 for point in self.points)
-
-    @property
-    def interval_ms_max(self) -> int:
-        """How far back a reading may hold."""
-        return max(point.interval_ms for point in self.points)
+    source: Source
+    marks: tuple[Mark, ...]
+    until_ms: int
 
 
 def refresh(
-    database_url: str, plants: Sequence[Plant], say: Callable[[Mark], object] = lambda _: None
+    database_url: str,
+    plants: Sequence[Plant],
+    now_ms: int,
+    pool: Executor | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Refreshed:
-    """Compute every dirty hour of the plants' gateways; `DatabaseFault`.
+    """Compute every dirty hour of the plants' gateways that is over by `now_ms`; `DatabaseFault`.
 
-    `say` is told of each mark before it is worked on. Only one runs at a time.
+    An hour that still goes on stays marked. Gateways are dealt out to the processes of `pool`.
+    `progress` is told how many of them are done, of how many. Only one refresh runs at a time.
     """
-    done = Refreshed()
-    with _connection(database_url) as connection:
+    with connected(database_url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
-        sources = {each.gw: each for plant in plants for each in _sources(connection, plant)}
-        for row in connection.execute(MARKS, (list(sources),)).fetchall():
-            mark = Mark(*row)
-            say(mark)
-            _refresh(connection, sources[mark.gw], mark, done)
+        tasks = list(_tasks(connection, plants, now_ms - now_ms % HOUR_MS))
+        pieces = min(len(tasks), PIECES_MAX)
+        dealt = [tasks[n::pieces] for n in range(pieces)]
+        progress(0, len(tasks))
+        total, ended = Refreshed(), 0
+        work = partial(_work, database_url)
+        for piece, done in zip(
+            dealt, pool.map(work, dealt) if pool else map(work, dealt), strict=True
+        ):
+            total += done
+            ended += len(piece)
+            progress(ended, len(tasks))
+    return total
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Executor | None]:
+    """A pool for `refresh`, which may be used again and again; None for one process."""
+    if count == 1:
+        yield None
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(count, context) as pool:
+        yield pool
+
+
+def _tasks(connection: Connection[Any], plants: Sequence[Plant], until_ms: int) -> Iterator[Task]:
+    marks = defaultdict[str, list[Mark]](list)
+    for row in connection.execute(MARKS, (until_ms,)):
+        marks[row[0]].append(Mark(*row))
+    for plant in plants:
+        for source in _sources(connection, plant, marks.keys()):
+            yield Task(source, tuple(marks[source.gw]), until_ms)
+
+
+def _work(database_url: str, tasks: Sequence[Task]) -> Refreshed:
+    done = Refreshed()
+    with connected(database_url, autocommit=True) as connection:
+        for task in tasks:
+            for mark in task.marks:
+                done += _refresh(connection, task, mark)
     return done
 
 
-def _refresh(connection: Connection[Any], source: Source, mark: Mark, done: Refreshed) -> None:
-    for start_ms, end_ms in stretches(source, mark):
-        with connection.transaction():
-            phase_ms = _month(source, start_ms).bounds_ms(source.zone)[0]
-            readings, steps = _readings(connection, source, start_ms, end_ms, phase_ms)
-            hours = point_hours(readings, source.points, steps, start_ms, end_ms, phase_ms)
-            done.written += _write(connection, source, hours, start_ms, end_ms)
-        done.hours += len(hours)
-        done.readings += len(readings.point)
-    gone = connection.execute("DELETE FROM dirty_hour WHERE mark = %s", (mark.mark,))
-    done.marks += gone.rowcount  # 0: marked again meanwhile
+def _refresh(connection: Connection[Any], task: Task, mark: Mark) -> Refreshed:
+    done = Refreshed()
+    try:
+        for stretch in stretches(task.source, mark.from_ms, min(mark.to_ms, task.until_ms)):
+            with connection.transaction():
+                hours, count = stretch.hours(connection)
+                done += Refreshed(0, len(hours), _write(connection, stretch, hours), count)
+    except (BadInput, CheckFailed) as error:  # of this gateway alone: its mark stays, others go on
+        return done + Refreshed(faults=(f"{mark.gw}: {error}",))
+    told = {"mark": mark.mark, "until": task.until_ms}
+    return done + Refreshed(connection.execute(DONE, told).rowcount)  # 0: marked again meanwhile
 
 
-def stretches(source: Source, mark: Mark) -> Iterator[tuple[int, int]]:
-    """The hours that the mark's readings reach, cut so that each stretch fits in memory.
+def stretches(source: Source, from_ms: int, to_ms: int) -> Iterator[Stretch]:
+    """The hours that readings of [from_ms, to_ms) reach, cut so that each stretch fits in memory.
 
     A counter's reading at the full hour ends the hour before; a reading whose interval does not
     divide the hour holds into the next.
     """
     back = HOUR_MS if any(point.counter for point in source.points) else 0
     over = max(0 if HOUR_MS % p.interval_ms == 0 else p.interval_ms for p in source.points)
-    first, last = mark.from_ms - back, mark.to_ms + -(-over // HOUR_MS) * HOUR_MS
+    first, last = from_ms - back, to_ms + -(-over // HOUR_MS) * HOUR_MS
     most = max(1, READINGS_MAX // source.readings_per_hour) * HOUR_MS
     while first < last:  # slots begin anew with each month of the plant
-        end = min(last, first + most, _month(source, first).bounds_ms(source.zone)[1])
-        yield first, end
+        at = source.zone.datetime(first)
+        begin, end = Month(at.year, at.month).bounds_ms(source.zone)
+        end = min(last, first + most, end)
+        yield Stretch(source, first, end, begin)
         first = end
 
 
-def _month(source: Source, t_ms: int) -> Month:
-    at = source.zone.datetime(t_ms)
-    return Month(at.year, at.month)
-
-
-def _sources(connection: Connection[Any], plant: Plant) -> Iterator[Source]:
+def _sources(
+    connection: Connection[Any], plant: Plant, marked: Collection[str]
+) -> Iterator[Source]:
     for gateway in plant.gateways:
+        if gateway.id not in marked:
+            continue
         kinds = {
             point.name: PointKind(
                 point.name,
@@ -161,106 +208,27 @@ def _sources(connection: Connection[Any], plant: Plant) -> Iterator[Source]:
             yield Source(gateway.id, plant.zone, tuple(kinds[name] for name in names), ids)
 
 
-def _readings(
-    connection: Connection[Any], source: Source, start_ms: int, end_ms: int, phase_ms: int
-) -> tuple[Readings, list[CounterStep]]:
-    """What the batches that touch the stretch have for it, corrected, and the counters' steps."""
-    reach = start_ms - source.interval_ms_max
-    place = {point.name: number for number, point in enumerate(source.points)}
-    parts, steps = list[Readings](), list[CounterStep]()
-    with connection.cursor(binary=True) as cursor:
-        cursor.execute(BATCHES, (source.gw, reach, end_ms))
-        for (raw,) in cursor:
-            batch = open_signed(bytes(raw)).batch
-            steps += steps_of(batch)
-            parts.append(_columns(batch, place, reach, end_ms))
-    columns = [
-        np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
-        for name, kind in COLUMNS.items()
-    ]
-    rows = connection.execute(CORRECTIONS, (list(source.ids), end_ms + 1, reach)).fetchall()
-    readings = Readings(*columns)
-    for point_id, *correction in rows:
-        number = source.ids.index(point_id)
-        at = Readings(*_slots(source.points[number], number, correction, reach, end_ms, phase_ms))
-        readings = _replaced(readings, number, correction[0], correction[1], at)
-    return readings, steps
-
-
-def _columns(batch: Batch, place: dict[str, int], first_ms: int, last_ms: int) -> Readings:
-    packed = packed_of(batch.columns)
-    codes = np.array([place.get(point, -1) for point in batch.points], dtype=np.int64)
-    t_ms = np.frombuffer(packed.offsets, "<u4").astype(np.int64) + packed.t0
-    value, quality = np.frombuffer(packed.values, "<f8"), np.frombuffer(packed.quality, "u1")
-    readings = Readings(np.repeat(codes, packed.counts), t_ms, value, quality)
-    keep = (t_ms >= first_ms) & (t_ms <= last_ms) & (readings.point >= 0)
-    return readings if keep.all() else readings.where(keep)
-
-
-def _slots(
-    point: PointKind,
-    number: int,
-    correction: Sequence[Any],
-    first_ms: int,
-    last_ms: int,
-    phase_ms: int,
-) -> tuple[Any, Any, Any, Any]:
-    """Columns of what a correction puts into each slot of its span; none without a value."""
-    from_ms, to_ms, value, quality = correction
-    begin, step = max(from_ms, first_ms), point.interval_ms
-    begin += (phase_ms - begin) % step
-    end = min(to_ms, last_ms + 1) if value is not None else begin
-    t_ms = np.arange(begin, end, step, dtype=np.int64)
-    told = float(value) if value is not None else 0.0
-    count = len(t_ms)
-    return np.full(count, number), t_ms, np.full(count, told), np.full(count, quality, np.uint8)
-
-
-def _replaced(
-    readings: Readings, number: int, from_ms: int, to_ms: int, instead: Readings
-) -> Readings:
-    """The readings of one point in [from_ms, to_ms) replaced, also where there were none."""
-    inside = readings.point == number
-    inside &= (readings.t_ms >= from_ms) & (readings.t_ms < to_ms)
-    kept = readings.where(~inside)
-    pairs = [(getattr(kept, name), getattr(instead, name)) for name in COLUMNS]
-    return Readings(*map(np.concatenate, pairs))
-
-
-def _write(
-    connection: Connection[Any],
-    source: Source,
-    hours: Sequence[PointHour],
-    start_ms: int,
-    end_ms: int,
-) -> int:
+def _write(connection: Connection[Any], stretch: Stretch, hours: Sequence[PointHour]) -> int:
     """Enter the hours that are new or differ from what counts now; how many."""
-    span = (list(source.ids), instant(start_ms), instant(end_ms))
+    begins = {
+        at: (instant(at), str(instant(at)))
+        for at in range(stretch.start_ms, stretch.end_ms, HOUR_MS)
+    }
+    ids, lines = stretch.source.ids, list[str]()
+    span = (list(ids), instant(stretch.start_ms), instant(stretch.end_ms))
     known = {(row[0], row[1]): row[2:] for row in connection.execute(KNOWN, span)}
-    written = 0
+    for point, at, value, quality, readings, valid_ms in hours:
+        hour, text = begins[at]
+        if known.get((ids[point], hour)) != (value, quality, readings, valid_ms):
+            told = NULL if value is None else value
+            lines.append(
+                f"{ids[point]}\t{text}\t{told}\t{quality}\t{readings}\t{valid_ms}\t{SOFTWARE}\n"
+            )
     with connection.cursor().copy(WRITE) as copy:
-        for hour in hours:
-            key = source.ids[hour.point], instant(hour.start_ms)
-            told = (hour.value, hour.quality, hour.readings, hour.valid_ms)
-            if known.get(key) != told:
-                copy.write_row((*key, *told, SOFTWARE))
-                written += 1
-    return written
+        copy.write("".join(lines))
+    return len(lines)
 
 
 def instant(t_ms: int) -> datetime:
     """UTC milliseconds as the database takes them."""
     return datetime.fromtimestamp(t_ms / 1000, UTC)
-
-
-def _connection(database_url: str) -> Connection[Any]:
-    try:
-        import psycopg
-    except ImportError:
-        raise DatabaseFault(
-            "expected the database driver: install tanzheng-analytics[database]"
-        ) from None
-    try:
-        return psycopg.connect(database_url, autocommit=True)
-    except psycopg.Error as error:
-        raise DatabaseFault(f"database: {str(error).strip()}") from error

@@ -6,17 +6,25 @@ difference of its readings at the hour's two ends, steps mended (`counters`). Eq
 equal hours, however they came and however often.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
 from tanzheng.analytics.counters import hourly_differences
 from tanzheng.analytics.errors import SeriesInvalid
-from tanzheng.analytics.gauges import GAUGE_MAX, mean_of, millionths, weighted_sums
+from tanzheng.analytics.gauges import (
+    GAUGE_MAX,
+    MEAN_DECIMALS,
+    mean_of,
+    millionths,
+    weighted_sums,
+)
 from tanzheng.analytics.ledger import mend
-from tanzheng.analytics.series import VALID_CODES, Bool, Float64, Int64, Series, UInt8
+from tanzheng.analytics.series import EMPTY, VALID_CODES, Bool, Float64, Int64, Series, UInt8
+from tanzheng.analytics.slot_sums import SlotSums
 from tanzheng.analytics.steps import CounterStep, on_grid
 from tanzheng.core.calendar import HOUR_MS
 from tanzheng.core.quality import Quality
@@ -45,8 +53,7 @@ class Readings:
         return Readings(self.point[keep], self.t_ms[keep], self.value[keep], self.quality[keep])
 
 
-@dataclass(frozen=True, slots=True)
-class PointHour:
+class PointHour(NamedTuple):
     """One hour of the point with that index. `value`: six decimals in the field's unit, None where
     none could be had; `quality`: the largest code among the `readings` it rests on; `valid_ms`:
     how much of the hour they cover, of a counter all or nothing."""
@@ -77,12 +84,70 @@ def point_hours(
     hours = np.arange(start_ms, end_ms, HOUR_MS, dtype=np.int64)
     found = _gauge_hours(ordered, intervals, hours)
     bounds = np.searchsorted(ordered.point, np.arange(len(points) + 1))
+    counters = {
+        number: _series(ordered.where(np.arange(bounds[number], bounds[number + 1])))
+        for number, point in enumerate(points)
+        if point.counter
+    }
+    return _with_counters(found, points, steps, hours, phase_ms, counters)
+
+
+def _series(readings: Readings) -> Series:
+    return Series(readings.t_ms, readings.value, readings.quality)
+
+
+def slot_sums(
+    points: Sequence[PointKind], start_ms: int, end_ms: int, phase_ms: int
+) -> SlotSums | None:
+    """Empty sums for the hours of [start_ms, end_ms); None where slots do not end with hours."""
+    intervals = [point.interval_ms for point in points]
+    if any(HOUR_MS % each or (start_ms - phase_ms) % each for each in intervals):
+        return None
+    return SlotSums(intervals, [point.counter for point in points], start_ms, end_ms)
+
+
+def hours_of(
+    sums: SlotSums,
+    points: Sequence[PointKind],
+    steps: Sequence[CounterStep],
+    start_ms: int,
+    phase_ms: int,
+) -> list[PointHour]:
+    """What `point_hours` makes of the readings that were added to `sums`."""
+    shape = sums.count.shape
+    hours = np.arange(start_ms, start_ms + shape[1] * HOUR_MS, HOUR_MS, dtype=np.int64)
+    known = np.where(sums.quality_any >= 0, sums.quality_any, int(Quality.COMMS))
+    codes = np.where(sums.count > 0, sums.quality, known)
+    valid_ms = sums.count * np.array([[point.interval_ms] for point in points], dtype=np.int64)
+    counts = sums.count.ravel().tolist()
+    means = [
+        Decimal(units).scaleb(-MEAN_DECIMALS) if count else None
+        for units, count in zip(sums.mean_millionths().ravel().tolist(), counts, strict=True)
+    ]
+    place = np.repeat(np.arange(shape[0]), shape[1]).tolist()
+    rest = (codes.ravel().tolist(), counts, valid_ms.ravel().tolist())
+    found = list(map(PointHour, place, hours.tolist() * shape[0], means, *rest))
+    return _with_counters(found, points, steps, hours, phase_ms, sums.counters())
+
+
+def _with_counters(
+    found: list[PointHour],
+    points: Sequence[PointKind],
+    steps: Sequence[CounterStep],
+    hours: Int64,
+    phase_ms: int,
+    counters: Mapping[int, Series],
+) -> list[PointHour]:
+    """The hours with those of counters in their places, made of the counters' readings."""
     for number, point in enumerate(points):
         if point.counter:
             told = [on_grid(s, point.interval_ms, phase_ms) for s in steps if s.point == point.name]
-            mine = ordered.where(np.arange(bounds[number], bounds[number + 1]))
-            begin = number * len(hours)
-            found[begin : begin + len(hours)] = _counter_hours(number, mine, told, hours, found)
+            mended = mend(counters.get(number, EMPTY), told)
+            for at, value in enumerate(
+                hourly_differences(mended, hours.tolist()), number * len(hours)
+            ):
+                valid_ms = HOUR_MS if value is not None else 0
+                found[at] = found[at]._replace(value=value, valid_ms=valid_ms)
     return found
 
 
@@ -180,22 +245,3 @@ def _keys(readings: Readings, hours: Int64) -> tuple[Int64, Bool]:
     hour = (readings.t_ms[inside] - hours[0]) // HOUR_MS
     key: Int64 = readings.point[inside] * len(hours) + hour
     return key, inside
-
-
-def _counter_hours(
-    number: int,
-    readings: Readings,
-    steps: Sequence[CounterStep],
-    hours: Int64,
-    gauges: Sequence[PointHour],
-) -> list[PointHour]:
-    """The differences, beside the counts that the gauges' way found for the same hours."""
-    series = Series(readings.t_ms, readings.value, readings.quality)
-    values = hourly_differences(mend(series, steps), hours.tolist())
-    begin = number * len(hours)
-    return [
-        PointHour(
-            number, at.start_ms, value, at.quality, at.readings, HOUR_MS if value is not None else 0
-        )
-        for at, value in zip(gauges[begin : begin + len(hours)], values, strict=True)
-    ]

@@ -1,4 +1,4 @@
-"""A month's readings, gaps and signed batches from the database. The only place that needs psycopg.
+"""A month's readings, gaps and signed batches from the database.
 
 All queries of one month run in one read-only snapshot, so that rows and batches belong together
 while ingest goes on.
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tanzheng.analytics.database import connected
 from tanzheng.analytics.errors import (
     BacklogUnderWay,
-    DatabaseFault,
     MonthArchived,
     NothingRecorded,
     SeriesInvalid,
@@ -24,6 +24,7 @@ from tanzheng.analytics.errors import (
 from tanzheng.analytics.series import EMPTY, PointGap, Recorded, Series, merged
 from tanzheng.analytics.steps import CounterStep, in_order, steps_of
 from tanzheng.core.batch import SignedBatch, open_signed
+from tanzheng.core.wire import unpack_kept
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -130,7 +131,7 @@ def read_month(database_url: str, plant: Plant, unit_id: str, month: Month) -> S
             f"expected signed batches of {', '.join(gateways)} for {month}, got none"
         )
     chains = {
-        gw: [open_signed(bytes(raw)) for _, raw in rows]
+        gw: [open_signed(unpack_kept(bytes(raw))) for _, raw in rows]
         for gw, rows in groupby(batches, key=lambda row: str(row[0]))
     }
     known = tuple(sorted(PointGap(*row) for row in gaps))
@@ -191,16 +192,9 @@ def series(connection: Connection[Any], gw: str, point: str, start_ms: int, last
 
 @contextmanager
 def _snapshot(database_url: str) -> Iterator[Connection[Any]]:
-    try:
-        import psycopg
-    except ImportError:
-        raise DatabaseFault(
-            "expected the database driver: install tanzheng-analytics[database]"
-        ) from None
-    try:
-        with psycopg.connect(database_url) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-    except psycopg.Error as error:
-        raise DatabaseFault(f"database: {str(error).strip()}") from error
+    with connected(database_url) as connection:
+        from psycopg import IsolationLevel
+
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection

@@ -289,7 +289,9 @@ def _decode(payload: bytes, known: Sequence[Column] | None) -> Batch:
 
 
 def _columns(body: Mapping[str, Any], points: int) -> PackedColumns:
-    counts = [_number(count, "n") for count in _items(body["n"], POINTS_MAX, "n")]
+    counts = list(_items(body["n"], POINTS_MAX, "n"))
+    if {*map(type, counts)} - {int} or min(counts, default=0) < 0:
+        counts = [_number(count, "n") for count in counts]  # which names the one that is wrong
     total = sum(counts)
     if len(counts) != points or total > READINGS_MAX:
         raise EncodingError(

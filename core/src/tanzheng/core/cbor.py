@@ -16,6 +16,9 @@ from tanzheng.core.errors import EncodingError
 
 Tag = cbor2.CBORTag
 
+_WIDTHS = ((24, 1), (25, 2), (26, 4), (27, 8))
+_PARTS_MAX = 16
+
 
 def dumps(value: Any) -> bytes:
     """The deterministic encoding of `value`; `EncodingError` where it has none."""
@@ -27,14 +30,15 @@ def dumps(value: Any) -> bytes:
 
 def bytes_head(size: int) -> bytes:
     """What stands before the bytes of a byte string: whoever has a long one need not copy it."""
-    if size < 24:
-        return bytes([0x40 | size])
-    code, width = next(
-        (code, width)
-        for code, width in ((0x58, 1), (0x59, 2), (0x5A, 4), (0x5B, 8))
-        if size < 1 << 8 * width
-    )
-    return bytes([code]) + size.to_bytes(width, "big")
+    return _head(2, size)
+
+
+def _head(major: int, number: int) -> bytes:
+    """The shortest head of that major type (RFC 8949 §3)."""
+    if number < 24:
+        return bytes([major << 5 | number])
+    code, width = next(each for each in _WIDTHS if number < 1 << 8 * each[1])
+    return bytes([major << 5 | code]) + number.to_bytes(width, "big")
 
 
 def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
@@ -46,16 +50,56 @@ def loads(data: bytes, what: str = "CBOR", bytes_max: int = 16 << 20) -> Any:
         raise EncodingError(f"{what}: expected at most {bytes_max} bytes, got {len(data)}")
     try:
         value = cbor2.loads(data, object_hook=_keys_checked)
-        again = cbor2.dumps(value, canonical=True)
+        end = _end_of(value, data, 0)
     except Exception as error:  # semantic tags make the decoder raise nearly anything
         detail = f"{type(error).__name__}: {str(error)[:120]}"
         raise EncodingError(f"{what}: expected deterministic CBOR, got {detail}") from error
-    if again != data:
+    if end != len(data):
         raise EncodingError(
             f"{what}: expected the deterministic encoding, got another one "
             "(duplicate keys, non-minimal numbers, wrong order or trailing bytes)"
         )
     return value
+
+
+def _end_of(value: Any, data: bytes, start: int) -> int:
+    """Where the deterministic encoding of `value` ends that begins at `start` of `data`; -1 where
+    other bytes stand there.
+
+    Long byte strings are compared in their place: encoding all of a batch again would cost more
+    than everything else that is done with it. What has many parts has short ones.
+    """
+    kind = type(value)
+    if kind is bytes:
+        return _after(value, data, _after(bytes_head(len(value)), data, start))
+    if kind is Tag:
+        return _end_of(value.value, data, _after(_head(6, value.tag), data, start))
+    if kind not in {list, tuple, dict} or len(value) > _PARTS_MAX:
+        return _after(_encoded(value), data, start)
+    if kind is not dict:
+        end = _after(_head(4, len(value)), data, start)
+        for item in value:
+            end = _end_of(item, data, end)
+        return end
+    end = _after(_head(5, len(value)), data, start)
+    keys = {_encoded(key): key for key in value}
+    for encoded in sorted(keys, key=lambda each: (len(each), each)):
+        end = _end_of(value[keys[encoded]], data, _after(encoded, data, end))
+    return end
+
+
+def _encoded(value: Any) -> bytes:
+    """As `dumps`, at once for what most values are."""
+    if type(value) is str:
+        text = value.encode()
+        return _head(3, len(text)) + text
+    if type(value) is int and 0 <= value < 1 << 64:
+        return _head(0, value)
+    return dumps(value)
+
+
+def _after(piece: bytes, data: bytes, start: int) -> int:
+    return start + len(piece) if start >= 0 and data.startswith(piece, start) else -1
 
 
 def _keys_checked(*given: Any) -> Any:

@@ -7,9 +7,8 @@ values (float64), quality codes (uint8).
 import math
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from operator import le
 from typing import Any, overload
 
@@ -107,10 +106,31 @@ def packed_of(columns: Sequence[Column]) -> Packed:
     return columns.packed if isinstance(columns, PackedColumns) else pack(columns)
 
 
+def read_together(packed: Packed) -> Iterator[tuple[int, int, bytes]]:
+    """Neighbouring columns that share their instants: first and after the last column, offsets.
+
+    What was read together stands together, mostly: most batches have few of these.
+    """
+    counts, offsets = packed.counts, packed.offsets
+    alike = bool(counts) and counts.count(counts[0]) == len(counts)
+    if alike and offsets[: 4 * counts[0]] * len(counts) == offsets:
+        yield 0, len(counts), offsets[: 4 * counts[0]]
+        return
+    first, chunk, end = 0, b"", 0
+    for column, count in enumerate(counts):
+        start, end = end, end + 4 * count
+        if column == first or offsets[start:end] != chunk:
+            if column > first:
+                yield first, column, chunk
+            first, chunk = column, offsets[start:end]
+    if counts:
+        yield first, len(counts), chunk
+
+
 def _checked_span(packed: Packed) -> tuple[int, int] | None:
     _check_readings(packed.values, packed.quality)
     first, last = [], []
-    for chunk in _distinct(packed):
+    for chunk in {chunk for *_, chunk in read_together(packed)} - {b""}:
         times = _little(array("I", chunk))
         _check_rising(times)
         first.append(times[0])
@@ -120,27 +140,14 @@ def _checked_span(packed: Packed) -> tuple[int, int] | None:
     return (packed.t0, packed.t0 + max(last)) if last else None
 
 
-def _distinct(packed: Packed) -> set[bytes]:
-    """The instants of each column, those that are alike once; none for empty columns."""
-    counts, offsets = packed.counts, packed.offsets
-    alike = bool(counts) and counts.count(counts[0]) == len(counts)
-    if alike and offsets[: 4 * counts[0]] * len(counts) == offsets:  # all read together, mostly
-        return {offsets[: 4 * counts[0]]} - {b""}
-    ends = list(accumulate(counts, initial=0))
-    return {offsets[4 * a : 4 * b] for a, b in pairwise(ends)} - {b""}
-
-
 def _unpack(packed: Packed) -> tuple[Column, ...]:
-    values = _little(array("d", packed.values))
-    columns, start = [], 0
-    chunk, times = b"", array("q")
-    for count in packed.counts:
-        end = start + count
-        if packed.offsets[4 * start : 4 * end] != chunk:  # else read together with the one before
-            chunk = packed.offsets[4 * start : 4 * end]
-            times = array("q", map(packed.t0.__add__, _little(array("I", chunk))))
-        columns.append(Column(times, values[start:end], packed.quality[start:end]))
-        start = end
+    values, columns, start = _little(array("d", packed.values)), list[Column](), 0
+    for first, after, chunk in read_together(packed):
+        times = array("q", map(packed.t0.__add__, _little(array("I", chunk))))
+        for _ in range(first, after):
+            end = start + len(times)
+            columns.append(Column(times, values[start:end], packed.quality[start:end]))
+            start = end
     return tuple(columns)
 
 

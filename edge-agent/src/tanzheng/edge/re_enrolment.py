@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import zstandard
-
-from tanzheng.core.batch import BATCH_BYTES_MAX, Batch, Event, open_signed
+from tanzheng.core.batch import Batch, Event, open_signed
 from tanzheng.core.enrolment import open_enrolment
 from tanzheng.core.errors import BadInput
 from tanzheng.core.keys import SigningKey, VerifyKey
+from tanzheng.core.wire import unpack
 from tanzheng.edge.plan import PLAN_NAME, Plan, load_plan
 from tanzheng.edge.spool.orphaned import told
 from tanzheng.edge.spool.store import Spool
@@ -85,8 +84,7 @@ def _unacknowledged(spool: Spool) -> Iterator[Batch]:
     while found := spool.next_batch(*place):
         head, wire = found
         place = head.epoch, head.seq
-        unpacked = zstandard.ZstdDecompressor().decompress(wire, max_output_size=BATCH_BYTES_MAX)
-        yield open_signed(unpacked).batch
+        yield open_signed(unpack(wire)).batch
 
 
 def read_bytes(path: Path) -> bytes:

@@ -63,7 +63,7 @@ class Chain:
         self.links[batch.epoch, batch.seq] = Link(item.checked.digest, batch.prev)
         if isinstance(item, Early):
             self.early += 1
-            self.early_bytes += len(item.checked.signed.raw)
+            self.early_bytes += len(item.checked.message.payload)
             self.top = max(self.top, batch.seq)
             return
         if self.head is not None and batch.epoch > self.head.epoch:
@@ -153,7 +153,7 @@ def _ahead(chain: Chain, checked: Checked, skipped: str) -> Early | Refused:
     limits = {
         "places ahead": (batch.seq - head.seq, EARLY_AHEAD_MAX),
         "early batches": (chain.early + 1, EARLY_BATCHES_MAX),
-        "early bytes": (chain.early_bytes + len(checked.signed.raw), EARLY_BYTES_MAX),
+        "early bytes": (chain.early_bytes + len(checked.message.payload), EARLY_BYTES_MAX),
     }
     for what, (number, most) in limits.items():
         if number > most:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-import zstandard
-
-from tanzheng.core.batch import BATCH_BYTES_MAX, SignedBatch
+from tanzheng.core import wire
+from tanzheng.core.batch import SignedBatch
 from tanzheng.core.errors import BadInput, SignatureInvalid
 from tanzheng.core.topics import gateway_of
 from tanzheng.ingest.enrolment import Gateway
@@ -115,16 +114,12 @@ class _Refusal(Exception):
 
 
 def _unpack(payload: bytes) -> bytes:
-    """The signed bytes in a zstd frame, which must state its size before memory is given."""
     try:
-        size = max(zstandard.frame_content_size(payload), len(payload))
-        if size > BATCH_BYTES_MAX:
-            raise _Refusal(Reason.OVERSIZE, f"expected at most {BATCH_BYTES_MAX} bytes, got {size}")
-        return zstandard.ZstdDecompressor().decompress(payload, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise _Refusal(
-            Reason.ZSTD, f"expected one zstd frame that states its size, got {error}"
-        ) from error
+        return wire.unpack(payload)
+    except wire.FrameTooLarge as error:
+        raise _Refusal(Reason.OVERSIZE, error) from error
+    except wire.FrameInvalid as error:
+        raise _Refusal(Reason.ZSTD, error) from error
 
 
 def _check(raw: bytes, gateway: Gateway, received_ms: int) -> SignedBatch:

@@ -206,7 +206,7 @@ def _batch_row(checked: Checked) -> tuple[object, ...]:
     first, last = batch.span_ms or (None, None)
     place = (batch.gw, batch.epoch, batch.seq, checked.digest, batch.prev, batch.made_ms)
     received = instant(checked.message.received_ms)
-    return (*place, first, last, batch.readings, checked.signed.raw, received)
+    return (*place, first, last, batch.readings, checked.message.payload, received)
 
 
 def ensure_days(connection: psycopg.Connection, days: Iterable[int]) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import zstandard
 
 from tanzheng.core.topics import batch_topic
+from tanzheng.core.wire import unpack_kept
 from tanzheng.ingest.decide import Message, Reason, examine
 from tanzheng.ingest.enrolment import Gateway
 from tanzheng.ingest.writer import Writer
@@ -81,4 +82,5 @@ def _above(source: psycopg.Connection, gw: str, place: tuple[int, int]) -> Itera
         cursor.execute(_ABOVE, (gw, *place))
         while rows := cursor.fetchmany(GROUP_BATCHES):
             topic = batch_topic(gw)
-            yield [Message(topic, zstandard.compress(raw, 1), at_ms) for raw, at_ms in rows]
+            frames = ((zstandard.compress(unpack_kept(raw), 1), at_ms) for raw, at_ms in rows)
+            yield [Message(topic, frame, at_ms) for frame, at_ms in frames]

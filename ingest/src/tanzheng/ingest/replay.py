@@ -15,6 +15,7 @@ import psycopg
 
 from tanzheng.core.batch import Batch, ChainHead, SignedBatch, check_successor
 from tanzheng.core.errors import TanzhengError
+from tanzheng.core.wire import unpack_kept
 from tanzheng.ingest import ledger, rows
 from tanzheng.ingest.chain import EARLY_BATCHES_MAX
 from tanzheng.ingest.compare import (
@@ -93,7 +94,7 @@ def verified(
         for row in cursor:
             stored = Stored(*row)
             try:
-                signed = gateway.open(stored.raw)
+                signed = gateway.open(unpack_kept(stored.raw))
                 walk.step(stored, signed.batch, signed.head)
             except TanzhengError as error:
                 kind = f"signed batch refused ({type(error).__name__})"

@@ -6,10 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import zstandard
-
 from tanzheng.core.batch import (
-    BATCH_BYTES_MAX,
     ChainHead,
     SignedBatch,
     check_successor,
@@ -17,6 +14,7 @@ from tanzheng.core.batch import (
 )
 from tanzheng.core.errors import CheckFailed, TanzhengError
 from tanzheng.core.keys import VerifyKey
+from tanzheng.core.wire import unpack
 from tanzheng.edge.spool.database import FILE_NAME, SCHEMA_VERSION, SpoolError
 from tanzheng.edge.spool.records import Entry, GapEntry, SlotEntry, decode_entry
 
@@ -128,11 +126,10 @@ def _batches(
     for epoch, seq, digest, wire in rows:
         where = f"batch epoch {epoch} seq {seq}"
         try:
-            raw = zstandard.ZstdDecompressor().decompress(wire, max_output_size=BATCH_BYTES_MAX)
-            signed = open_signed(raw)
+            signed = open_signed(unpack(wire))
             signed.verify(gateway)
             check_successor(head, signed.batch)
-        except (TanzhengError, zstandard.ZstdError) as error:
+        except TanzhengError as error:
             raise SpoolDamaged(f"{where}: {error}") from error
         if signed.head != ChainHead(epoch, seq, digest):
             raise SpoolDamaged(f"{where}: expected its own place and hash, got {signed.head}")
