@@ -30,7 +30,7 @@ from tanzheng.ingest.audit import audit
 from tanzheng.ingest.decide import Checked, Message, Refused, examine
 from tanzheng.ingest.embedded import EmbeddedPostgres
 from tanzheng.ingest.enrolment import Gateway
-from tanzheng.ingest.lane import GROUP_MESSAGES_MAX, QUEUE_MESSAGES_MAX
+from tanzheng.ingest.lane import GROUP_MESSAGES_MAX
 from tanzheng.ingest.migrate import migrate
 from tanzheng.ingest.writer import Writer
 
@@ -136,7 +136,7 @@ def _copy(url: str, packed: bytes) -> None:
 
 def _ingest(url: str, messages: Sequence[Message]) -> None:
     """As the service does it: one thread examines, the other writes what is ready in groups."""
-    ready: queue.Queue[Checked | Refused] = queue.Queue(QUEUE_MESSAGES_MAX)
+    ready: queue.Queue[Checked | Refused] = queue.Queue(GROUP_MESSAGES_MAX)
     receiver = threading.Thread(target=_receive, args=(messages, ready))
     accepted = 0
     with closing(Writer(url, GATEWAYS)) as writer:

@@ -118,7 +118,7 @@ def _written(server: EmbeddedPostgres, sent: Sequence[Message]) -> tuple[float, 
     known = gateways()
     group = min(
         GROUP_MESSAGES_MAX,
-        GROUP_READINGS_MAX // (examine(sent[0], known).signed.batch.readings),  # type: ignore[union-attr]
+        GROUP_READINGS_MAX // (examine(sent[0], known).batch.readings),  # type: ignore[union-attr]
     )
     with closing(Writer(server.url(), known)) as writer:
         own, database = time.process_time(), family_s(server.pid)

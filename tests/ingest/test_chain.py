@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ingest.boxes import Box, enrolled, message
 from tanzheng.core.batch import ChainHead, SignedBatch
 from tanzheng.core.keys import SigningKey
+from tanzheng.core.wire import unpack
 from tanzheng.ingest import chain as module
 from tanzheng.ingest.chain import Accept, Chain, Duplicate, Early, Link, decide, joined
 from tanzheng.ingest.decide import Checked, Reason, Refused, examine
@@ -139,9 +140,9 @@ class Platform:
         if killed:
             return
         for each in taken:
-            batch = each.checked.signed.batch
+            batch = each.checked.batch
             self.stored[batch.epoch, batch.seq] = Link(each.checked.digest, batch.prev)
-            self.raw.append(each.checked.signed.raw)
+            self.raw.append(unpack(each.checked.message.payload))
         self.refused += refused
         self.suspended = chain.suspended
         if chain.head is not None:
@@ -154,11 +155,7 @@ class Platform:
             assert misfit is None
 
     def _chain(self, items: list[Checked]) -> Chain:
-        near = {
-            (item.signed.batch.epoch, item.signed.batch.seq + step)
-            for item in items
-            for step in (-1, 0, 1)
-        }
+        near = {(item.batch.epoch, item.batch.seq + step) for item in items for step in (-1, 0, 1)}
         early = sum(place > (self.head.epoch, self.head.seq) for place in self.stored) \
             if self.head else 0  # fmt: skip
         links = {place: link for place, link in self.stored.items() if place in near}

@@ -79,7 +79,6 @@ def test_a_scrape_shows_the_counts(meter: Meter, server: MetricsServer) -> None:
         ("batches_early_total", ()): 4,
         ("batches_duplicate_total", ()): 8,
         ("readings_total", ()): 360,
-        ("messages_dropped_total", ()): 0,
         ("batches_quarantined_total", ("sequence_forked",)): 4,
         ("batches_quarantined_total", ("zstd_invalid",)): 16,
         ("commit_seconds_bucket", ("0.005",)): 1,

@@ -23,7 +23,7 @@ def ack_first() -> None:
 
     def acked(self: Any, group: Any) -> None:
         for each in (received.item for received in group if isinstance(received.item, Checked)):
-            batch = each.signed.batch
+            batch = each.batch
             link = self._link
             ack = Ack(batch.gw, batch.epoch, batch.seq, each.digest, link._now_ms(), 0)
             link._client.publish(ack_topic(batch.gw), sign_ack(ack, link._key), qos=1)
@@ -59,7 +59,7 @@ def store_again() -> None:
 
     def stored(self: Any, accepted: Any) -> tuple[int, set[int]]:
         result = store(self, accepted)
-        rows = [(0, item.signed.batch) for item in again]
+        rows = [(0, item.batch) for item in again]
         again.clear()
         if rows:
             packed, days = self._copy_rows.of(rows, self._point_ids)

@@ -59,7 +59,7 @@ class Chain:
 
     def take(self, item: "Accept | Early") -> None:
         """`item` is stored."""
-        batch = item.checked.signed.batch
+        batch = item.checked.batch
         self.links[batch.epoch, batch.seq] = Link(item.checked.digest, batch.prev)
         if isinstance(item, Early):
             self.early += 1
@@ -103,7 +103,7 @@ Verdict = Accept | Early | Duplicate | Refused
 def decide(chain: Chain, checked: Checked) -> Verdict:
     """What becomes of a batch. Other bytes in a place that is taken, or beside one that is, are a
     fork: the gateway's key signed two histories."""
-    batch = checked.signed.batch
+    batch = checked.batch
     if chain.suspended:
         return refuse(checked, Reason.SUSPENDED, "the gateway is suspended until re-enrolled")
     stored = chain.links.get((batch.epoch, batch.seq))
@@ -147,7 +147,7 @@ def joined(
 
 
 def _ahead(chain: Chain, checked: Checked, skipped: str) -> Early | Refused:
-    batch, head = checked.signed.batch, chain.head
+    batch, head = checked.batch, chain.head
     if head is None or batch.epoch != head.epoch:
         return refuse(checked, Reason.SKIPPED, skipped)
     limits = {
@@ -164,7 +164,7 @@ def _ahead(chain: Chain, checked: Checked, skipped: str) -> Early | Refused:
 
 def _contradiction(chain: Chain, checked: Checked) -> Refused | None:
     """Against the stored neighbours: each batch names the one before it."""
-    batch = checked.signed.batch
+    batch = checked.batch
     before = chain.links.get((batch.epoch, batch.seq - 1))
     after = chain.links.get((batch.epoch, batch.seq + 1))
     if before is not None and before.digest != batch.prev:
@@ -180,5 +180,5 @@ def _fork(checked: Checked, expected: str, got: bytes) -> Refused:
 
 
 def _place(checked: Checked) -> str:
-    batch = checked.signed.batch
+    batch = checked.batch
     return f"{batch.gw} epoch {batch.epoch} seq {batch.seq}"

@@ -2,13 +2,13 @@
 
 paho's thread examines messages, which needs no database, and puts them into the bounded queue of
 their gateway's lane (`lane`); the lanes write them in groups, each over a connection of its own. A
-message is acknowledged to the broker after the commit only, so the broker keeps what is under way,
-and gives no more than its in-flight limit at a time. If a message is lost all the same, its gateway
-sends it again, because its signed ack is missing.
+message is acknowledged to the broker after the commit only, so the broker keeps what is under way.
+Where a queue is full nothing is read from the broker: it keeps what it has for us, or closes the
+connection after a while, and offers it again at the next. If a message is lost all the same, its
+gateway sends it again, because its signed ack is missing.
 """
 
 import logging
-import queue
 import socket
 import ssl
 import threading
@@ -179,7 +179,7 @@ class Consumer:
             self._report()
 
     def _waiting(self) -> int:
-        return sum(lane.queue.qsize() for lane in self._lanes)
+        return sum(lane.waiting for lane in self._lanes)
 
     def settle(self, outcome: Outcome) -> None:
         """Acknowledge what is committed, and count it."""
@@ -283,14 +283,7 @@ class Consumer:
     def _on_message(self, client: mqtt.Client, userdata: object, item: mqtt.MQTTMessage) -> None:
         message = Message(item.topic, bytes(item.payload), self._now_ms())
         lane = self._lane_of.get(gateway_of(item.topic) or "", self._lanes[0])
-        try:
-            received = Received(_examine(message, lane.gateways), item.mid, item.qos)
-            lane.queue.put_nowait(received)
-        except queue.Full:  # more than the broker should give: its gateway will send it again
-            with self._counting:
-                self._totals["dropped, queue full"] += 1
-            self.meter.dropped += 1
-            client.ack(item.mid, item.qos)
+        lane.put(Received(_examine(message, lane.gateways), item.mid, item.qos))
 
 
 def _examine(message: Message, gateways: Mapping[str, Gateway]) -> Checked | Refused:

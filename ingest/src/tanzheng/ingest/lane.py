@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,9 @@ from tanzheng.ingest.meter import Meter
 from tanzheng.ingest.writer import Outcome, Writer
 
 LOG = logging.getLogger(__name__)
-QUEUE_MESSAGES_MAX = 1000
+QUEUE_BYTES_MAX = 16 << 20
+"""Some groups' worth. The broker may offer more: see `Lane.put`."""
+MESSAGE_BYTES = 1 << 12
 GROUP_MESSAGES_MAX = 128
 GROUP_BYTES_MAX = 32 << 20
 # About a second of writing: behind a backlog a live batch, and every ack, waits for a group.
@@ -36,6 +39,32 @@ class Received:
     item: Checked | Refused
     mid: int
     qos: int
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes up while it waits."""
+        own = self.item.size_bytes if isinstance(self.item, Checked) else 0
+        return own + len(self.item.message.payload) + MESSAGE_BYTES
+
+
+class _Inbox(queue.Queue[Received]):
+    """A queue bounded by bytes: its size is what its messages take up."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self.size_bytes = 0
+
+    def _qsize(self) -> int:
+        return self.size_bytes
+
+    def _put(self, item: Received) -> None:
+        super()._put(item)
+        self.size_bytes += item.size_bytes
+
+    def _get(self) -> Received:
+        item: Received = super()._get()
+        self.size_bytes -= item.size_bytes
+        return item
 
 
 class Link(Protocol):
@@ -68,7 +97,7 @@ class Lane:
     ) -> None:
         """`gateways`: those of this lane alone."""
         self.gateways = gateways
-        self.queue: queue.Queue[Received] = queue.Queue(QUEUE_MESSAGES_MAX)
+        self._inbox = _Inbox(QUEUE_BYTES_MAX)
         self.failure: BaseException | None = None
         self._number, self._database_url = number, database_url
         self._meter, self._link, self._stopping = meter, link, stopping
@@ -83,6 +112,23 @@ class Lane:
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be written."""
+        return len(self._inbox.queue)
+
+    def put(self, received: Received) -> bool:
+        """Hand a message over, when there is room; False: stopped before.
+
+        Meanwhile the caller reads nothing from the broker. Its in-flight limit alone does not hold
+        it back: mosquitto 2.0.11 sends as many anew after each acknowledgement.
+        """
+        while not self._stopping.is_set():
+            with suppress(queue.Full):
+                self._inbox.put(received, timeout=0.2)
+                return True
+        return False
 
     def greet(self) -> None:
         """Acknowledge every head anew, soon."""
@@ -123,11 +169,11 @@ class Lane:
                 and size < GROUP_BYTES_MAX
                 and readings < GROUP_READINGS_MAX
             ):
-                received = self.queue.get(block=not group, timeout=0.2)
+                received = self._inbox.get(block=not group, timeout=0.2)
                 group.append(received)
-                size += len(received.item.message.payload)
+                size += received.size_bytes
                 if isinstance(received.item, Checked):
-                    readings += received.item.signed.batch.readings
+                    readings += received.item.batch.readings
         except queue.Empty:
             pass
         return group

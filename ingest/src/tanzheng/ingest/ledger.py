@@ -202,7 +202,7 @@ def insert_batches(connection: psycopg.Connection, accepted: Sequence[Checked]) 
 
 
 def _batch_row(checked: Checked) -> tuple[object, ...]:
-    batch = checked.signed.batch
+    batch = checked.batch
     first, last = batch.span_ms or (None, None)
     place = (batch.gw, batch.epoch, batch.seq, checked.digest, batch.prev, batch.made_ms)
     received = instant(checked.message.received_ms)

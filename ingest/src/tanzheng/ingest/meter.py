@@ -1,7 +1,7 @@
 """What the running service counts of itself. Plain numbers: how they are shown is `metrics`' task.
 
-Written by the lanes of the service under a lock, and by paho's thread (`broker_connected`,
-`dropped`); any number of readers.
+Written by the lanes of the service under a lock, and by paho's thread (`broker_connected`); any
+number of readers.
 """
 
 import threading
@@ -28,7 +28,6 @@ class Meter:
     early: int = 0
     duplicates: int = 0
     readings: int = 0
-    dropped: int = 0
     """Messages that found the queue full; their gateways send them again."""
     refused: Counter[str] = field(default_factory=Counter)
     commits: list[int] = field(default_factory=lambda: [0] * (len(COMMIT_S_BOUNDS) + 1))

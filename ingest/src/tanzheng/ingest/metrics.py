@@ -52,7 +52,6 @@ _COUNTERS = {
     "early": ("batches_early", "Of these, ahead of their chain"),
     "duplicates": ("batches_duplicate", "Batches that were stored before"),
     "readings": ("readings", "Readings stored"),
-    "dropped": ("messages_dropped", "Messages that found the queue full"),
 }
 Newest = list[tuple[str, bool, int | None]]
 """Gateway, suspended, last instant of its newest batch with readings (UTC ms)."""

@@ -131,7 +131,7 @@ class Writer:
         connection = self._connection
         checked = [item for item in examined if isinstance(item, Checked)]
         with connection.transaction():
-            chains = ledger.lock_chains(connection, {item.signed.batch.gw for item in checked})
+            chains = ledger.lock_chains(connection, {item.batch.gw for item in checked})
             for gw, links in ledger.links(connection, map(_place, checked)).items():
                 chains[gw].links = links
             before = {gw: chain.head for gw, chain in chains.items()}
@@ -189,7 +189,7 @@ class Writer:
             return 0, set()
         connection = self._connection
         batch_ids = ledger.insert_batches(connection, accepted)
-        batches = [(i, item.signed.batch) for i, item in zip(batch_ids, accepted, strict=True)]
+        batches = [(i, item.batch) for i, item in zip(batch_ids, accepted, strict=True)]
         ids = self._point_ids
         packed, days = self._copy_rows.of(batches, ids)
         ledger.ensure_days(connection, sorted(days - self._days))
@@ -205,11 +205,11 @@ class Writer:
 def _if_key_holds(item: Checked | Refused, gateways: Mapping[str, Gateway]) -> Checked | Refused:
     if isinstance(item, Refused):
         return item
-    batch = item.signed.batch
+    batch = item.batch
     key = gateways[batch.gw].key_at(batch.epoch)
-    if item.signed.kid == key.kid:  # the signature was checked with the key of that id
+    if item.kid == key.kid:  # the signature was checked with the key of that id
         return item
-    detail = f"expected key {key.kid.hex()} since a re-enrolment, got {item.signed.kid.hex()}"
+    detail = f"expected key {key.kid.hex()} since a re-enrolment, got {item.kid.hex()}"
     return refuse(item, Reason.SIGNATURE, detail)
 
 
@@ -223,7 +223,7 @@ def _sort(examined: Iterable[Checked | Refused], chains: Mapping[str, Chain]) ->
         if isinstance(item, Refused):
             found.refused.append(item)
             continue
-        chain = chains[item.signed.batch.gw]
+        chain = chains[item.batch.gw]
         verdict = decide(chain, item)
         if isinstance(verdict, Accept | Early):
             chain.take(verdict)
@@ -245,7 +245,7 @@ def _standing(chains: Mapping[str, Chain]) -> Outcome:
 
 
 def _place(item: Checked) -> ledger.Place:
-    return item.signed.batch.gw, item.signed.batch.epoch, item.signed.batch.seq
+    return item.batch.gw, item.batch.epoch, item.batch.seq
 
 
 def _sum(outcomes: Iterable[Outcome]) -> Outcome:
