@@ -1,9 +1,13 @@
 """`tanzheng hours`: the hours of every point, kept up with what arrives."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tanzheng.analytics.hour_store import Refreshed
+    from tanzheng.analytics.hours_service import PlantFiles
 
 app = typer.Typer(help="Hours of every point, from readings · 小时数据", no_args_is_help=True)
 
@@ -25,20 +29,56 @@ def hours() -> None:
 def refresh(
     plant: Plants,
     database_url: DatabaseUrl,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Again every so many seconds, until SIGTERM · 每隔若干秒重算"),
+    ] = None,
+    health: Annotated[
+        str | None, typer.Option(help="With --every: HOST:PORT of /health · 健康检查地址")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines · 机器可读")] = False,
 ) -> None:
     """Compute the hours that late data, gaps or corrections marked; no other · 重算待更新小时."""
-    import json
-    from dataclasses import asdict
-
     from rich.console import Console
 
     from tanzheng.analytics.hour_store import refresh as run
-    from tanzheng.core.plant import Plant
+    from tanzheng.analytics.hours_service import PlantFiles
+    from tanzheng.core.errors import BadInput
 
-    plants = [Plant.parse(path.read_bytes(), str(path)) for path in plant]
+    files = PlantFiles(plant)
+    if every is not None:
+        _keep_up(database_url, files, every, health, as_json)
+        return
+    if health is not None:
+        raise BadInput("--health: expected --every with it: a single run has no health")
+    plants, _ = files.plants()
     with Console(stderr=True).status("hours 小时") as status:
         done = run(database_url, plants, lambda mark: status.update(f"hours 小时 {mark.gw}"))
+    _tell(done, as_json)
+
+
+def _keep_up(
+    database_url: str, files: "PlantFiles", every: int, health: str | None, as_json: bool
+) -> None:
+    import logging
+    import signal
+    from contextlib import nullcontext
+
+    from tanzheng.analytics.hours_health import Health
+    from tanzheng.analytics.hours_service import HoursService
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    service = HoursService(database_url, files, every, lambda done: _tell(done, as_json))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    with Health(health, service.faults) if health is not None else nullcontext():
+        service.run()
+
+
+def _tell(done: "Refreshed", as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
