@@ -164,6 +164,14 @@ def test_row_and_entry_come_together_or_not_at_all(url: str) -> None:
     before = written(url)
     assert "no entry today" in str(correct(url).exception)
     assert written(url) == before
+    begin, end = START_MS, START_MS + HOUR_MS
+    made = Correction("gw1", GAUGE, begin, end, None, Quality.FAULT, "why", "who")
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        pytest.raises(psycopg.errors.RaiseException),
+    ):
+        corrections.add(connection, made, end)
+    assert written(url) == before
 
 
 REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
