@@ -20,7 +20,7 @@ from tanzheng.core.calendar import HOUR_MS, Month
 from tanzheng.core.errors import BadInput
 from tanzheng.core.plant import Plant
 from tanzheng.core.quality import VALID, Quality
-from tanzheng.ingest import archive, audit_log, corrections, plants
+from tanzheng.ingest import archive, audit_log, corrections, ledger, plants
 from tanzheng.ingest.commands import app
 from tanzheng.ingest.corrections import Correction, instant_ms, instant_text
 from tanzheng.ingest.migrate import migrate
@@ -239,7 +239,7 @@ def test_a_span_holds_a_slot_of_the_point(url: str) -> None:
         plant = Plant.parse(quarter.encode())
         for gw in ("gw1", "gw2"):
             names = [point.name for point in plant.points_of_gateway(gw)]
-            plants.ledger.enter_points(connection, gw, names)
+            ledger.enter_points(connection, gw, names)
         plants.load(connection, plant, "P", "370102", datetime(2018, 6, 1, tzinfo=UTC))
     done = correct(url, to="2018-07-01T00:14-07:00")
     with pytest.raises(BadInput, match=r"at least one interval of the point \(900 s\).*840 s"):

@@ -121,8 +121,8 @@ class HoursService:
         return self._every_s
 
     def _answered(self) -> None:
-        if self._failures:
-            LOG.info("the database answers again")
+        if self._away:
+            LOG.info("the database answers")
         self._away, self._failures, self._alive_s = "", 0, time.monotonic()
 
     def _refresh_all(self) -> list[str]:
