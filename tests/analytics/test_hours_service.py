@@ -8,7 +8,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from ingest.service import ask, until
 from parts import server_folder
 from tanzheng.analytics import hours_service
 from tanzheng.analytics.errors import DatabaseFault
-from tanzheng.analytics.hour_store import LOCK_KEY, refresh
+from tanzheng.analytics.hour_store import LOCK_KEY, Mark, Refreshed, refresh
+from tanzheng.analytics.hours_health import Health
 from tanzheng.analytics.hours_service import HoursService, PlantFiles
 from tanzheng.core.batch import SignedBatch
 from tanzheng.core.errors import BadInput
@@ -194,22 +195,56 @@ def forge(url: str, query: str, *values: Any) -> None:
         connection.execute(query.encode(), values)
 
 
-def test_a_gateway_with_a_bad_batch_holds_up_no_other(url: str, tmp_path: Path) -> None:
+def test_a_gateway_with_a_bad_batch_holds_up_no_other(
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     one, two = Box(), second_box()
-    signed = one.next(60)
-    store(url, signed, two.next(60), boxes=(one, two))
-    forge(url, "UPDATE batch SET raw = 'x' WHERE gw = 'gw1'")
+    signed = two.next(60)
+    store(url, signed, one.next(60), boxes=(one, two))
+    forge(url, "UPDATE batch SET raw = 'x' WHERE gw = 'gw2'")
+    asked: list[int] = []
+
+    def counted(url: str, plants: Sequence[Plant], say: Callable[[Mark], object]) -> Refreshed:
+        asked.append(sum(len(plant.gateways) for plant in plants))
+        return refresh(url, plants, say)
+
+    monkeypatch.setattr(hours_service, "refresh", counted)
     service = service_of(url, plant_file(tmp_path))
     with running(service):
-        until(lambda: hours_of(url, "gw2") == 3)
-        until(lambda: [fault[:12] for fault in service.faults()] == ["gateway gw1:"])
-        assert hours_of(url, "gw1") == 0
-        store(url, two.next(60), boxes=(one, two))
-        until(lambda: hours_of(url, "gw2") == 6)
-        assert ask(url, "SELECT DISTINCT gw FROM dirty_hour") == [("gw1",)]
-        forge(url, "UPDATE batch SET raw = %s WHERE gw = 'gw1'", signed.raw)
         until(lambda: hours_of(url, "gw1") == 3)
+        until(lambda: [fault[:12] for fault in service.faults()] == ["gateway gw2:"])
+        assert hours_of(url, "gw2") == 0
+        store(url, one.next(60), boxes=(one, two))
+        until(lambda: hours_of(url, "gw1") == 6)
+        assert ask(url, "SELECT DISTINCT gw FROM dirty_hour") == [("gw2",)]
+        assert asked.count(2) == 1  # together once, then the bad one on its own
+        forge(url, "UPDATE batch SET raw = %s WHERE gw = 'gw2'", signed.raw)
+        until(lambda: hours_of(url, "gw2") == 3)
         until(lambda: service.faults() == [])
+        until(lambda: asked[-1] == 2)
+    assert "gateway gw1" not in caplog.text
+
+
+def test_a_connection_cut_in_the_middle_is_made_again(url: str, tmp_path: Path) -> None:
+    box = Box()
+    store(url, box.next(60), boxes=(box,))
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'tanzheng-hours' AND wait_event = 'advisory'"
+    )
+    service = service_of(url, plant_file(tmp_path))
+    with psycopg.connect(url) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+        with running(service) as thread:
+            until(lambda: ask(url, cut) == [(True,)])
+            until(lambda: any("terminating connection" in each for each in service.faults()))
+            other.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
+            until(lambda: hours_of(url, "gw1") == 3)
+            until(lambda: service.faults() == [])
+            assert thread.is_alive()
 
 
 def test_it_ends_although_somebody_holds_the_lock(
@@ -281,3 +316,21 @@ def test_settings_of_the_connection_give_way_to_the_url() -> None:
     assert "keepalives_idle=30" in made
     with pytest.raises(DatabaseFault):
         hours_service._conninfo("postgresql://a@h/d?no_such=3")
+
+
+def test_health_answers_for_one_path_as_long_as_the_block() -> None:
+    faults = ["no database"]
+    with Health("127.0.0.1:0", lambda: faults) as health:
+        place = f"http://127.0.0.1:{health.port}"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{place}/health", timeout=5)
+        with refused.value as error:
+            assert (error.code, json.load(error)["reasons"]) == (503, ["no database"])
+        faults.clear()
+        with urllib.request.urlopen(f"{place}/health", timeout=5) as got:
+            assert json.load(got) == {"healthy": True, "reasons": []}
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+            urllib.request.urlopen(f"{place}/metrics", timeout=5)
+        refused.value.close()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{place}/health", timeout=5)
