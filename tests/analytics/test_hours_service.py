@@ -247,6 +247,23 @@ def test_a_connection_cut_in_the_middle_is_made_again(url: str, tmp_path: Path) 
             assert thread.is_alive()
 
 
+def test_what_fails_behind_each_mark_is_tried_ever_less_often(url: str, tmp_path: Path) -> None:
+    box = Box()
+    store(url, box.next(60), boxes=(box,))
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE hour ADD CONSTRAINT full_disk CHECK (readings < 0)")
+    service = service_of(url, plant_file(tmp_path))
+    assert [service._round() for _ in range(4)] == [1, 2, 4, 8]
+    assert "full_disk" in service.faults()[0]
+    service._failures = 100_000
+    assert service._round() == hours_service.RETRY_S_MAX
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE hour DROP CONSTRAINT full_disk")
+    assert service._round() == service._every_s
+    assert service.faults() == []
+    assert hours_of(url, "gw1") == 3
+
+
 def test_it_ends_although_somebody_holds_the_lock(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

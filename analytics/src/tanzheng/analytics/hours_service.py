@@ -66,7 +66,7 @@ class HoursService:
         self._away = "the database was not asked yet"
         self._failures = 0
         self._faults: list[str] = []
-        self._bad: dict[str, str] = {}
+        self._bad: set[str] = set()
 
     def run(self) -> None:
         """Until `stop`, which it outlives by `STOP_S_MAX` at most; our own faults end it."""
@@ -109,7 +109,7 @@ class HoursService:
         try:
             faults = self._refresh_all()
         except (DatabaseFault, Error) as error:
-            wait_s = min(RETRY_S_MAX, 2.0**self._failures)
+            wait_s = min(RETRY_S_MAX, 2.0 ** min(self._failures, 10))
             self._failures += 1
             self._away = str(error).strip()
             LOG.warning("next try in %.0f s: %s", wait_s, self._away)
@@ -146,12 +146,15 @@ class HoursService:
                 continue
             if done.marks or done.hours:
                 self._tell(done)
-        self._bad = bad
+        self._bad = set(bad)
         return [*faults, *bad.values()]
 
     def _go_on(self, _: object) -> None:
-        """Told of each mark before it is worked on."""
-        self._answered()
+        """Told of each mark before it is worked on. What failed is well only after a whole round: a
+        full disk fails behind the first mark each time."""
+        self._alive_s = time.monotonic()
+        if not self._failures:
+            self._answered()
         if self._stopping.is_set():
             raise _StoppedError
 
