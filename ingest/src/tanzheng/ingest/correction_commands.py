@@ -11,28 +11,29 @@ app = typer.Typer(
     help="Values that a person says instead of readings · 数据更正", no_args_is_help=True
 )
 
+From = Annotated[
+    str, typer.Option("--from", help="First instant, with its offset: 2026-11-21T08:00+08:00 · 起")
+]
+To = Annotated[str, typer.Option("--to", help="First instant that is not corrected · 止")]
+Value = Annotated[str | None, typer.Option(help="Decimal number in the field's unit · 更正值")]
+NoValue = Annotated[bool, typer.Option("--none", help="There is no value to be had · 无可用值")]
+QualityName = Annotated[
+    str | None, typer.Option(help="Quality code; with --value: manual · 质量码")
+]
+
 
 @app.command()
 def add(
     database_url: DatabaseUrl,
     gw: Annotated[str, typer.Option("--gw", help="The gateway · 网关")],
     point: Annotated[str, typer.Option(help="DEVICE/FIELD · 测点")],
-    begin: Annotated[
-        str,
-        typer.Option("--from", help="First instant, with its offset: 2026-11-21T08:00+08:00 · 起"),
-    ],
-    end: Annotated[str, typer.Option("--to", help="First instant that is not corrected · 止")],
+    begin: From,
+    end: To,
     reason: Annotated[str, typer.Option(help="Why · 原因")],
     by: Annotated[str, typer.Option(help="Who says so · 更正人")],
-    value: Annotated[
-        str | None, typer.Option(help="Decimal number in the field's unit · 更正值")
-    ] = None,
-    none: Annotated[
-        bool, typer.Option("--none", help="There is no value to be had · 无可用值")
-    ] = False,
-    quality: Annotated[
-        str | None, typer.Option(help="Quality code; with --value: manual · 质量码")
-    ] = None,
+    value: Value = None,
+    none: NoValue = False,
+    quality: QualityName = None,
     as_json: Json = False,
 ) -> None:
     """Correct a point in [--from, --to); readings stay, hours follow · 登记更正，原始数据不变."""
