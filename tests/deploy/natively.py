@@ -21,7 +21,7 @@ from tanzheng.ingest import service
 from tanzheng.ingest.broker import find_mosquitto, free_port
 
 COMPOSE = REPOSITORY / "deploy/docker-compose.yml"
-PORTS = {"5432", "8883", "9464", "5020", "8545"}
+PORTS = {"5432", "8883", "9464", "9465", "5020", "8545"}
 READY_S_MAX = 40.0
 HOSTS = ("database", "broker", "plant")
 

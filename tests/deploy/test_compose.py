@@ -93,7 +93,7 @@ def test_the_brokers_files_are_those_ingest_writes() -> None:
 
 def test_the_image_has_the_members_that_its_services_need() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
-    for member in ("core", "cli", "hardware", "edge-agent", "ingest"):
+    for member in ("core", "cli", "hardware", "edge-agent", "ingest", "analytics"):
         assert f"COPY {member} /src/{member}" in text
         assert f"!{member}" in (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert text.rindex("USER 10001:10001") > text.rindex("FROM ")
@@ -103,7 +103,9 @@ def test_the_image_has_the_members_that_its_services_need() -> None:
         ["sed", "-n", expression[1], "requirements/dev.txt"],
         cwd=REPOSITORY, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
-    assert {"psycopg", "paho-mqtt", "zstandard", "uv-build"} <= {p.split("==")[0] for p in pinned}
+    assert {"psycopg", "paho-mqtt", "zstandard", "uv-build", "polars"} <= {
+        p.split("==")[0] for p in pinned
+    }
 
 
 def test_the_chain_answers_and_keeps_its_state(folder: Path, compose: dict[str, Any]) -> None:
@@ -135,7 +137,6 @@ def test_a_batch_comes_through(
     folder: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every other service of the file, run here with its own command line and settings."""
-    (folder / "secrets").chmod(0o711)  # a container gets single files, we the whole folder
     machine = Machine(folder, compose)
     given = settings_of(machine.service("database")["command"])
     monkeypatch.setattr(timescale, "SETTINGS", timescale.SETTINGS | given)
@@ -143,6 +144,8 @@ def test_a_batch_comes_through(
     server._password = (folder / "secrets/database_password").read_text()
     server.port = int(machine.ports["5432"])
     with ExitStack() as stack:
+        (folder / "secrets").chmod(0o711)  # a container gets single files, we the whole folder
+        stack.callback((folder / "secrets").chmod, 0o700)
         stack.enter_context(server)
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             connection.execute("CREATE DATABASE tanzheng")
@@ -156,6 +159,9 @@ def test_a_batch_comes_through(
         machine.wait_for(lambda: ask(url, "SELECT FROM gateway WHERE head_seq > 2"), "a batch")
         [(points,)] = ask(url, "SELECT count(DISTINCT point_id) FROM reading")
         assert points == 2
+        running.append(machine.start("hours"))
+        machine.wait_for(partial(machine.healthy, "hours"), "hours")
+        machine.wait_for(lambda: ask(url, "SELECT FROM hour WHERE readings > 0"), "an hour")
         for process in reversed(running[1:]):
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(20) for process in running[1:]] == [0, 0, 0], machine.said()
+        assert [process.wait(20) for process in running[1:]] == [0] * 4, machine.said()

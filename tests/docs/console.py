@@ -42,6 +42,7 @@ STAYS_READY = {
     "tanzheng edge run": '"started"',
     "tanzheng feed serve": '"url"',
     "tanzheng feed push": '"pushing"',
+    "tanzheng hours refresh": "the database answers",
     "tanzheng sim device": "reads answered",
 }
 """What a program that stays says when it is ready; the others write a file (see `_ready`)."""

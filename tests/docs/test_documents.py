@@ -26,9 +26,9 @@ PAGES = sorted([*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/protocols/
 ELSEWHERE = {"coal-month", "no-cems", "registry-feed"}
 DOCUMENTS = [path for path in PAGES if path.stem not in ELSEWHERE]
 ROLES = (
-    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "schema", "month",
-    "evidence-month", "verify", "verifier", "log", "statements", "who-signs",
-    "verified-emissions", "anchoring", "timestamps", "catastrophe", "registry-feed",
+    "plant-engineer", "first-meter", "troubleshooting", "platform", "ingest", "schema",
+    "corrections", "month", "evidence-month", "verify", "verifier", "log", "statements",
+    "who-signs", "verified-emissions", "anchoring", "timestamps", "catastrophe", "registry-feed",
 )  # fmt: skip
 LINES_MAX = 120
 """A document for one role is read in one sitting."""

@@ -8,6 +8,7 @@ Killed at any moment, the mark is still there.
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tanzheng.analytics.database import connected
@@ -126,14 +127,22 @@ def refresh(
 
 @contextmanager
 def processes(count: int) -> Iterator[Executor | None]:
-    """A pool for `refresh`, which may be used again and again; None for one process."""
+    """A pool for `refresh`, which may be used again and again; None for one process.
+
+    Whoever is still at work at the end is stopped: what it had not committed is still marked.
+    """
     if count == 1:
         yield None
         return
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(count, context) as pool:
+    pool = ProcessPoolExecutor(count, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
         yield pool
+    finally:
+        for worker in active_children():
+            worker.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _tasks(connection: Connection[Any], plants: Sequence[Plant], until_ms: int) -> Iterator[Task]:

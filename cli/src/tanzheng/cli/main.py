@@ -28,6 +28,7 @@ SUMMARIES = {
     "hj212": "HJ 212 frames: read and explain them · HJ 212 报文解析",
     "dlt645": "DL/T 645 meters: read and explain frames · 电表报文解析",
     "ingest": "Check signed batches and write them once · 接收入库",
+    "hours": "Hours of every point, kept up with what arrives · 小时数据",
     "parameters": "Monthly parameters: template, import, sources · 月度参数",
     "account": "Emissions of unit-months by the standard, explained · 排放核算",
     "month": "Close a month: figures, checks, evidence package · 月度结账",

@@ -13,6 +13,7 @@ import typer
 
 from tanzheng.ingest.archive_commands import archive
 from tanzheng.ingest.audit_log_commands import app as audit_log_app
+from tanzheng.ingest.correction_commands import app as correction_app
 from tanzheng.ingest.enrol_commands import app as enrol_app
 from tanzheng.ingest.operations import audit, maintain, rebuild, recover, status
 from tanzheng.ingest.options import (
@@ -39,6 +40,7 @@ app.add_typer(broker_app, name="broker")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(plant_app, name="plant")
+app.add_typer(correction_app, name="correction")
 app.add_typer(audit_log_app, name="audit-log")
 app.add_typer(viewer_app, name="viewer")
 app.command()(status)
