@@ -237,6 +237,9 @@ CREATE TABLE public.batch (
 );
 ALTER TABLE ONLY public.batch ALTER COLUMN raw SET STORAGE EXTERNAL;
 
+-- Name: COLUMN batch.raw; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.batch.raw IS 'the COSE_Sign1 as the gateway made it, in the zstd frame in which it came; bare before 0012';
+
 -- Name: batch_batch_id_seq; Type: SEQUENCE; Schema: public
 ALTER TABLE public.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.batch_batch_id_seq
@@ -1002,10 +1005,6 @@ ALTER TABLE ONLY public.gap
 -- Name: gateway gateway_plant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.gateway
     ADD CONSTRAINT gateway_plant_id_fkey FOREIGN KEY (plant_id) REFERENCES public.plant(plant_id);
-
--- Name: hour hour_point_id_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.hour
-    ADD CONSTRAINT hour_point_id_fkey FOREIGN KEY (point_id) REFERENCES public.point(point_id);
 
 -- Name: plant plant_enterprise_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.plant
