@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import psycopg
 import pytest
@@ -96,6 +97,13 @@ def test_files_are_as_the_manifest_says_and_anybody_reads_them(platform: Platfor
     column = platform.box.signed[0].batch.columns[2]  # gas: first by name
     assert first["value"][:SLOTS].to_list() == list(column.value)
     assert first["point"][0] == "gas/gas_volume_nm3"
+    month = duckdb.read_parquet(f"{found.folder}/*/*.parquet", filename=True)
+    [(rows, value, newest)] = month.aggregate(
+        "count(*), sum(value::decimal(18, 6)), max(t)"
+    ).fetchall()
+    both = pl.read_parquet(found.folder / "*/*.parquet")
+    assert (rows, newest) == (len(both), both["t"].max())
+    assert value == both["value"].cast(pl.Decimal(18, 6)).sum()
 
 
 def test_dropped_and_restored_the_rows_are_the_same(platform: Platform) -> None:
