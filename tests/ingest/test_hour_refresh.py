@@ -182,26 +182,32 @@ def test_an_hour_that_goes_on_is_left_for_later(url: str, writer: Writer, box: B
 
 def test_readings_that_come_twice_take_the_other_way(url: str, writer: Writer, box: Box) -> None:
     """Sums refuse a slot they have seen; the hours are those of the readings once."""
-    put(writer, [message(item) for item in box.chain(2, slots=60)])
+    put(writer, [message(item) for item in box.chain(300, slots=60)])
     refresh(url)
     rows = current(url)
     [(raw, first, last)] = ask(url, "SELECT raw, first_ms, last_ms FROM batch WHERE seq = 2")
     ask(
         url,
         "INSERT INTO batch (gw, epoch, seq, digest, prev, made_ms, first_ms, last_ms, readings, "
-        "raw, received_at) VALUES ('gw1', 1, 9, %s, %s, 0, %s, %s, 0, %s, now())",
+        "raw, received_at) VALUES ('gw1', 0, 1, %s, %s, 0, %s, %s, 0, %s, now())",
         *(bytes(32), bytes(32), first, last, raw),
     )
-    ask(url, "SELECT mark_dirty('gw1', %s, %s)", first, last)
-    assert refresh(url).written == 0
+    ask(url, "SELECT mark_dirty(gw, min(first_ms), max(last_ms) + 1) FROM batch GROUP BY gw")
+    done = refresh(url)
+    assert (done.marks, done.written, done.faults) == (1, 0, ())
+    assert done.hours == POINTS * 301
     assert current(url) == rows
 
 
-def test_a_damaged_batch_is_named_and_other_gateways_go_on(url: str, box: Box) -> None:
+def test_a_damaged_batch_is_named_and_other_gateways_go_on(
+    url: str, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_store, "PIECES_MAX", 1)  # over the same connection
     other = second_box()
     with closing(Writer(url, enrolled(box, other))) as writer:
-        put(writer, [message(box.next(slots=60)), message(other.next(slots=60), "gw2")])
-    ask(url, "UPDATE batch SET raw = substr(raw, 1, 200) WHERE gw = 'gw1'")
+        put(writer, [message(item) for item in box.chain(300, slots=60)])
+        put(writer, [message(other.next(slots=60), "gw2")])
+    ask(url, "UPDATE batch SET raw = substr(raw, 1, 200) WHERE gw = 'gw1' AND seq = 2")
     done = refresh(url)
     [fault] = done.faults
     assert fault.startswith("gw1: expected one zstd frame")

@@ -90,11 +90,12 @@ class Stretch:
         sums = slot_sums(points, self.start_ms, self.end_ms, self.phase_ms)
         if sums is None:
             return None
-        steps = list[CounterStep]()
-        for batch in self._batches(connection):
+        steps, fits = list[CounterStep](), True
+        for batch in self._batches(connection):  # to the end: cut short, it would be cancelled
             steps += steps_of(batch)
-            if not sums.add(self._places(batch), packed_of(batch.columns)):
-                return None
+            fits = fits and sums.add(self._places(batch), packed_of(batch.columns))
+        if not fits:
+            return None
         return hours_of(sums, points, steps, self.start_ms, self.phase_ms), sums.readings
 
     def _from_all(
