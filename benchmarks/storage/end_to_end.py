@@ -129,8 +129,8 @@ def rows(bench: Bench, rounds: int) -> list[Row]:
     done = [one_round(bench, day) for day in range(rounds)]
     best = max(done, key=lambda each: each.ingested / each.copied)
     median_s, p99_s = at_half_load(bench, rounds, best.ingested)
-    text = as_text(bench, rounds + 1)
     early, late = memory(bench, rounds + 1)
+    text = as_text(bench, rounds + 1)  # last: its batches are never sent
     count = len(bench.fleet.plants) * DAY_MS // (SLOTS * LIVE_INTERVAL_MS)
     said = f"{count} batches of {READINGS:,} queued in the broker, {best.ingested:,.0f} rows/s"
     shown = ", ".join(f"{each.ingested / each.copied:.2f}" for each in done)
