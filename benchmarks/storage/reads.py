@@ -1,13 +1,10 @@
 """One point's month, and hours from readings, each against plain SQL on the same table."""
 
-from concurrent.futures import Executor
-
 from limits import Row
 from storage.database import ask, execute, timed
 from storage.fleet import HISTORY_DAYS, HISTORY_INTERVAL_MS, LIVE_MS, START_MS, Fleet
 from tanzheng.analytics import hour_store, source
 from tanzheng.analytics.database import connected
-from tanzheng.analytics.hour_store import Refreshed
 from tanzheng.core.plant import Plant
 from tanzheng.ingest.rows import DAY_MS
 
@@ -23,6 +20,7 @@ GROUP_BY = """
         SELECT point_id, time_bucket('1 hour', t) AS hour, avg(value), count(*), max(quality)
         FROM reading WHERE t >= to_timestamp(%s) GROUP BY 1, 2) AS hours
 """
+NOW_MS = LIVE_MS + 365 * DAY_MS
 END_MS = START_MS + HISTORY_DAYS * DAY_MS
 
 
@@ -57,10 +55,13 @@ def hours(url: str, fleet: Fleet, day: int) -> list[Row]:
     """Hours of a live day by a service that made those of the day before, rows written, against
     one plain GROUP BY."""
     execute(url, "DELETE FROM dirty_hour")
+    plants = [Plant.parse((fleet.folder / f"{p.gw}.toml").read_bytes()) for p in fleet.plants]
     with hour_store.processes(WORKERS) as pool:
-        _refresh(url, fleet, LIVE_MS + (day - 1) * DAY_MS, pool)
+        _mark(url, fleet, LIVE_MS + (day - 1) * DAY_MS)
+        hour_store.refresh(url, plants, NOW_MS, pool)
         first_ms = LIVE_MS + day * DAY_MS
-        ours_s, done = timed(lambda: _refresh(url, fleet, first_ms, pool))
+        _mark(url, fleet, first_ms)
+        ours_s, done = timed(lambda: hour_store.refresh(url, plants, NOW_MS, pool))
     count = ask(url, "SELECT count(*) FROM reading WHERE t >= to_timestamp(%s)", first_ms / 1000)
     plain_s, _ = timed(lambda: ask(url, GROUP_BY, first_ms / 1000))
     assert done.written == done.hours
@@ -72,8 +73,6 @@ def hours(url: str, fleet: Fleet, day: int) -> list[Row]:
     return [Row("hours, beside time_bucket GROUP BY", plain_s / ours_s, "×", said, 0.8, least=True)]
 
 
-def _refresh(url: str, fleet: Fleet, first_ms: int, pool: Executor | None) -> Refreshed:
+def _mark(url: str, fleet: Fleet, first_ms: int) -> None:
     for plant in fleet.plants:
         ask(url, "SELECT mark_dirty(%s, %s, %s)", plant.gw, first_ms, first_ms + DAY_MS)
-    plants = [Plant.parse((fleet.folder / f"{p.gw}.toml").read_bytes()) for p in fleet.plants]
-    return hour_store.refresh(url, plants, first_ms + 2 * DAY_MS, pool)
