@@ -142,7 +142,7 @@ def processes(count: int) -> Iterator[Executor | None]:
     finally:
         for worker in active_children():
             worker.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _tasks(connection: Connection[Any], plants: Sequence[Plant], until_ms: int) -> Iterator[Task]:

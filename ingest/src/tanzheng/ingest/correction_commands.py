@@ -91,12 +91,19 @@ def list_corrections(
     from rich.console import Console
     from rich.table import Table
 
-    columns = {
-        "correction_id": "no. 序号", "gw": "gateway 网关", "point": "point 测点", "from": "from 自",
-        "to": "to 至", "value": "value 值", "unit": "unit 单位", "quality": "quality 质量",
-        "reason": "reason 原因", "author": "who 更正人",
-    }  # fmt: skip
-    table = Table(*columns.values(), title="Corrections 数据更正", title_style="bold")
+    table = Table(title="Corrections 数据更正", title_style="bold", show_lines=True)
+    for title, whole in (
+        ("no. 序号", True), ("gateway 网关, point 测点", True), ("from 自, to 至", True),
+        ("value 更正值", True), ("reason 原因, who 更正人", False),
+    ):  # fmt: skip
+        table.add_column(title, no_wrap=whole)
     for each in found:
-        table.add_row(*("–" if each[key] is None else str(each[key]) for key in columns))
+        value = "–" if each["value"] is None else f"{each['value']} {each['unit']}"
+        table.add_row(
+            str(each["correction_id"]),
+            f"{each['gw']}\n{each['point']}",
+            f"{each['from']}\n{each['to']}",
+            f"{value}\n{each['quality']}",
+            f"{each['reason']}\n– {each['author']}",
+        )
     Console().print(table, highlight=False)
