@@ -1,8 +1,10 @@
 """`tanzheng ingest run` as a process between a real broker and a real database."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,8 +14,10 @@ from ingest.service import WAIT_S_MAX, Uplink, ask, ingest, rows_once, until
 from parts import server_folder
 from tanzheng.ingest.broker import Broker
 from tanzheng.ingest.embedded import EmbeddedPostgres
-from tanzheng.ingest.lane import dealt
+from tanzheng.ingest.lane import Lane, dealt
+from tanzheng.ingest.meter import Meter
 from tanzheng.ingest.migrate import migrate
+from tanzheng.ingest.writer import Writer
 
 
 @pytest.fixture
@@ -159,3 +163,19 @@ def test_each_gateway_is_in_one_share_and_shares_are_equal() -> None:
     assert [len(share) for share in shares] == [13, 13, 12, 12]
     assert {gw: gateway for share in shares for gw, gateway in share.items()} == many
     assert dealt({"gw1": one}, 2)[1] == {}
+
+
+def test_a_deadlock_costs_no_connection(database: str) -> None:
+    """Over a new one a version that is older than a migration would be refused."""
+    nobody: Any = None  # no message comes to be settled
+    lane = Lane(0, database, enrolled(Box()), Meter(), nobody, threading.Event())
+    tried = list[Writer]()
+
+    def act(writer: Writer) -> None:
+        tried.append(writer)
+        if len(tried) == 1:
+            raise psycopg.errors.DeadlockDetected
+
+    assert lane._with_database(act)
+    assert tried[0] is tried[1]
+    lane.close()

@@ -199,6 +199,11 @@ class Lane:
                     self._writer = Writer(self._database_url, self.gateways)
                 action(self._writer)
                 self.gateways = self._writer.gateways  # keys may have changed
+            except psycopg.errors.DeadlockDetected as error:
+                # With a migration. All is rolled back and the connection as good as before; over a
+                # new one the changed schema would be refused.
+                LOG.warning("deadlock, once more in %.1f s: %s", delay, error)
+                self._stopping.wait(delay)
             except psycopg.OperationalError as error:
                 self._meter.database(self._number, up=False)
                 self._meter.alive(self._number)

@@ -117,6 +117,7 @@ class Writer:
                 self.gateways = enrolments.with_history(self._connection, self.gateways)
             return outcome
         except psycopg.OperationalError:
+            self._days.clear()  # what was made for this group is rolled back
             raise
         except psycopg.Error as error:
             self._days.clear()  # a partition that was dropped behind our back
