@@ -100,14 +100,14 @@ def measured(interval_s: int, readings: int, *, index: bool = True) -> Cost:
         with psycopg.connect(server.url(), autocommit=True) as connection:
             if index:
                 connection.execute("CREATE INDEX reading_point_t ON reading (point_id, t)")
-            log = _log_position(connection)
+            log, empty = _log_position(connection), _batches_size(connection)
             own_s, database_s = _written(server, sent)
             log = _log_position(connection) - log
             connection.execute("CHECKPOINT")
             sizes = _sizes(connection)
     count = sizes[3]
     return Cost(
-        sizes[0] / count, sizes[1] / count, sizes[2] / count, log / count,
+        sizes[0] / count, sizes[1] / count, (sizes[2] - empty) / count, log / count,
         sum(len(each.payload) for each in sent) / count,
         own_s / count * 1e6, database_s / count * 1e6, count // len(sent),
     )  # fmt: skip
@@ -147,10 +147,15 @@ def _sizes(connection: psycopg.Connection) -> tuple[int, int, int, int]:
     found = connection.execute(
         "SELECT (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('reading')), "
         "(SELECT sum(pg_indexes_size(relid)) FROM pg_partition_tree('reading') WHERE isleaf), "
-        "pg_total_relation_size('batch'), (SELECT count(*) FROM reading)"
+        "(SELECT count(*) FROM reading)"
     ).fetchone()
     assert found is not None
-    return int(found[0]), int(found[1]), int(found[2]), int(found[3])
+    return int(found[0]), int(found[1]), _batches_size(connection), int(found[2])
+
+
+def _batches_size(connection: psycopg.Connection) -> int:
+    found = connection.execute("SELECT pg_total_relation_size('batch')").fetchone()
+    return int((found or [0])[0])
 
 
 def broker_us(interval_s: int, count: int = 4000) -> float:

@@ -23,6 +23,7 @@ from ingest.boxes import Box, enrolled, message, plant_toml, put, second_box
 from ingest.service import ask, until
 from parts import server_folder
 from tanzheng.analytics import hours_service
+from tanzheng.analytics.database import conninfo
 from tanzheng.analytics.errors import DatabaseFault
 from tanzheng.analytics.hour_store import LOCK_KEY, processes, refresh
 from tanzheng.analytics.hours_health import Health
@@ -221,7 +222,7 @@ def test_a_connection_cut_in_the_middle_is_made_again(url: str, tmp_path: Path) 
     store(url, box.next(60), boxes=(box,))
     cut = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND application_name = 'tanzheng-hours' AND wait_event = 'advisory'"
+        "AND application_name = 'tanzheng-analytics' AND wait_event = 'advisory'"
     )
     service = service_of(url, plant_file(tmp_path))
     with psycopg.connect(url) as other:
@@ -262,7 +263,9 @@ def test_it_ends_although_somebody_holds_the_lock(
         service = service_of(url, plant_file(tmp_path))
         with running(service):
             until(lambda: any("nothing was done" in fault for fault in service.faults()))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tanzheng-hours'"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tanzheng-analytics'"
+        )
         assert ask(url, waiting + " AND datname = current_database()") == [(1,)]
 
 
@@ -326,11 +329,11 @@ def test_a_plant_file_counts_as_it_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_connection_give_way_to_the_url() -> None:
-    made = hours_service._conninfo("postgresql://a@h/d?connect_timeout=3")
+    made = conninfo("postgresql://a@h/d?connect_timeout=3")
     assert "connect_timeout=3" in made
     assert "keepalives_idle=30" in made
     with pytest.raises(DatabaseFault):
-        hours_service._conninfo("postgresql://a@h/d?no_such=3")
+        conninfo("postgresql://a@h/d?no_such=3")
 
 
 def test_health_answers_for_one_path_as_long_as_the_block() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +91,10 @@ class Stretch:
         if sums is None:
             return None
         steps, fits = list[CounterStep](), True
+        places = self._places()
         for batch in self._batches(connection):  # to the end: cut short, it would be cancelled
             steps += steps_of(batch)
-            fits = fits and sums.add(self._places(batch), packed_of(batch.columns))
+            fits = fits and sums.add(places(batch), packed_of(batch.columns))
         if not fits:
             return None
         return hours_of(sums, points, steps, self.start_ms, self.phase_ms), sums.readings
@@ -101,10 +102,10 @@ class Stretch:
     def _from_all(
         self, connection: Connection[Any], corrections: Sequence[Sequence[Any]]
     ) -> tuple[list[PointHour], int]:
-        parts, steps = list[Readings](), list[CounterStep]()
+        parts, steps, places = list[Readings](), list[CounterStep](), self._places()
         for batch in self._batches(connection):
             steps += steps_of(batch)
-            parts.append(self._columns(batch))
+            parts.append(self._columns(batch, places(batch)))
         columns = [
             np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
             for name, kind in COLUMNS.items()
@@ -125,16 +126,16 @@ class Stretch:
         asked = (list(self.source.ids), self.end_ms + 1, self.reach_ms)
         return connection.execute(CORRECTIONS, asked).fetchall()
 
-    def _places(self, batch: Batch) -> Int64:
-        """The index in `source` of each point of `batch`, -1 for one that is not known."""
+    def _places(self) -> Callable[[Batch], Int64]:
+        """Of a batch's points the index of each in `source`, -1 for one that is not known."""
         known = {point.name: number for number, point in enumerate(self.source.points)}
-        return np.array([known.get(point, -1) for point in batch.points], dtype=np.int64)
+        return lambda batch: np.array([known.get(point, -1) for point in batch.points], np.int64)
 
-    def _columns(self, batch: Batch) -> Readings:
+    def _columns(self, batch: Batch, places: Int64) -> Readings:
         packed = packed_of(batch.columns)
         t_ms = np.frombuffer(packed.offsets, "<u4").astype(np.int64) + packed.t0
         value, quality = np.frombuffer(packed.values, "<f8"), np.frombuffer(packed.quality, "u1")
-        readings = Readings(np.repeat(self._places(batch), packed.counts), t_ms, value, quality)
+        readings = Readings(np.repeat(places, packed.counts), t_ms, value, quality)
         keep = (t_ms >= self.reach_ms) & (t_ms <= self.end_ms) & (readings.point >= 0)
         return readings if keep.all() else readings.where(keep)
 

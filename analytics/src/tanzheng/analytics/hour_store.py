@@ -40,10 +40,7 @@ SOFTWARE = "tanzheng-hours/1"
 NULL = r"\N"
 """As COPY has it in text."""
 
-MARKS = """
-    SELECT gw, from_ms, to_ms, mark FROM dirty_hour
-    WHERE from_ms < %s ORDER BY mark
-"""
+MARKS = "SELECT gw, from_ms, to_ms, mark FROM dirty_hour WHERE from_ms < %s ORDER BY mark"
 DONE = """
     WITH gone AS (DELETE FROM dirty_hour WHERE mark = %(mark)s RETURNING gw, to_ms)
     SELECT CASE WHEN to_ms > %(until)s THEN mark_dirty(gw, %(until)s, to_ms) END FROM gone

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
+from tanzheng.analytics.database import conninfo
 from tanzheng.analytics.errors import DatabaseFault
 from tanzheng.analytics.hour_store import Refreshed, refresh
 from tanzheng.core.errors import BadInput
@@ -23,11 +24,6 @@ STOP_S_MAX = 20.0
 """For the gateways in hand; what is not done then is still marked at the next start."""
 STILL_S_MAX = 600.0
 """Without some gateways done or a round finished, beyond the time between rounds."""
-CONNECTION = {
-    "application_name": "tanzheng-hours", "connect_timeout": "10", "keepalives_idle": "30",
-    "keepalives_interval": "10", "keepalives_count": "3",
-}  # fmt: skip
-"""A server that went away without a word is noticed within a minute."""
 
 
 class PlantFiles:
@@ -51,7 +47,7 @@ class Rounds:
     """One refresh of all plants after another, by the processes of `pool`. `DatabaseFault`."""
 
     def __init__(self, database_url: str, files: PlantFiles, pool: Executor | None) -> None:
-        self._database_url = _conninfo(database_url)
+        self._database_url = conninfo(database_url)
         self._files, self._pool = files, pool
 
     def one(self, progress: Callable[[int, int], object]) -> tuple[Refreshed, list[str]]:
@@ -153,18 +149,3 @@ def _read(path: Path, known: tuple[bytes, Plant] | None) -> tuple[bytes, Plant]:
     if known is not None and known[0] == raw:
         return known
     return raw, Plant.parse(raw, str(path))
-
-
-def _conninfo(database_url: str) -> str:
-    """The URL with `CONNECTION` where it says nothing else; `DatabaseFault`."""
-    try:
-        from psycopg import Error
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo
-    except ImportError:
-        raise DatabaseFault(
-            "expected the database driver: install tanzheng-analytics[database]"
-        ) from None
-    try:
-        return make_conninfo("", **{**CONNECTION, **conninfo_to_dict(database_url)})
-    except Error as error:
-        raise DatabaseFault(f"database: {str(error).strip()}") from error
