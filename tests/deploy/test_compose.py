@@ -162,7 +162,8 @@ def test_a_batch_comes_through(
         ask(url, "SELECT mark_dirty(gw, from_ms - 3600000, from_ms) FROM dirty_hour")  # one is over
         running.append(machine.start("hours"))
         machine.wait_for(partial(machine.healthy, "hours"), "hours")
-        machine.wait_for(lambda: ask(url, "SELECT FROM hour"), "an hour")
+        kept_up = "SELECT count(DISTINCT point_id) FROM hour"
+        machine.wait_for(lambda: ask(url, kept_up) == [(points,)], "an hour of each point")
         for process in reversed(running[1:]):
             process.send_signal(signal.SIGTERM)
         assert [process.wait(20) for process in running[1:]] == [0] * 4, machine.said()
